@@ -132,3 +132,14 @@ def test_the_clock_is_read_in_one_place() -> None:
         if path.name != "clock.py" and any(call in path.read_text(encoding="utf-8") for call in asking)
     ]
     assert found == []
+
+
+def test_no_pattern_of_a_field_lets_a_line_end_pass_behind_it() -> None:
+    """`$` also matches before a last line end (Python's `re`): a pattern says that none follows."""
+    found = [
+        f"{path.relative_to(ROOT)}: {line.strip()}"
+        for path in SOURCES
+        for line in path.read_text().splitlines()
+        if re.search(r'pattern=r?f?"[^"]*[$]"', line)
+    ]
+    assert not found

@@ -34,7 +34,7 @@ from casework.work.cases.reassign import (
     plan,
 )
 
-StaffNo = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,32}$", max_length=32)]
+StaffNo = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,32}$(?!\n)", max_length=32)]
 
 
 class AssignmentBody(msgspec.Struct, forbid_unknown_fields=True):

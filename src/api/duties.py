@@ -30,7 +30,7 @@ _On = Annotated[date | None, QueryParameter(description="The day; today, if left
 _Text = Annotated[str | None, QueryParameter(max_length=64)]
 _After = Annotated[
     str | None,
-    QueryParameter(pattern=r"^[0-9]{1,15}\.[a-z_]{0,32}$", description="`next` of the page before."),
+    QueryParameter(pattern=r"^[0-9]{1,15}\.[a-z_]{0,32}$(?!\n)", description="`next` of the page before."),
 ]
 _OwedBy = Annotated[str | None, QueryParameter(max_length=32, description="A staff number, or a post.")]
 _Team = Annotated[str | None, QueryParameter(max_length=64, description="Who belongs to it that day.")]

@@ -35,7 +35,7 @@ from casework.rules.statechart.policy import Policy
 from casework.storage.database import reading, writing
 
 MAX_ID = 2**53 - 1
-_Command = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_.]{0,63}$")]
+_Command = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_.]{0,63}$(?!\n)")]
 OwnId = Annotated[int, PathParameter(description="The id that the list shows.")]
 _WRITES = ("invalid_request", "malformed_json", "unsupported_media_type", "body_too_large", "post_not_permitted",
            "database_busy", "database_full")  # fmt: skip
@@ -55,7 +55,7 @@ class SessionLine(msgspec.Struct):
 class KeyBody(msgspec.Struct, forbid_unknown_fields=True):
     """A name for the key, its days, and the commands of the permission table it is for (none: all that you may do)."""
 
-    label: Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f]+$")]
+    label: Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f]+$(?!\n)")]
     days: Annotated[int, Meta(ge=1, le=MAX_DAYS)]
     commands: Annotated[list[_Command], Meta(min_length=1, max_length=64)] | None = None
 

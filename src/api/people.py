@@ -1,7 +1,7 @@
 """The register to look at: colleagues, everything of one that has days, teams, and who one is oneself."""
 
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import Request, get
@@ -157,7 +157,7 @@ def members(
     post: _Code = None,
     team: _Code = None,
     region: _Code = None,
-    status: Annotated[str | None, QueryParameter(pattern="^(active|unverified|left|merged)$")] = None,
+    status: Annotated[Literal["active", "unverified", "left", "merged"] | None, QueryParameter()] = None,
     on: On = None,
     after: Annotated[str, QueryParameter(max_length=32, description="`next` of the page before.")] = "",
     limit: Annotated[int, QueryParameter(ge=1, le=MOST, description="Members on a page.")] = 200,

@@ -1,7 +1,7 @@
 """Changing the register: people, their leave, teams and regions. Posts are asked for, somebody else approves."""
 
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import Request, post
@@ -25,10 +25,10 @@ from casework.people.staff.person import day_before
 from casework.work.cases.merging import merge as merge_into
 from casework.work.cases.options import ReasonOffer, reason_offer
 
-Number = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,32}$", max_length=32)]
+Number = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,32}$(?!\n)", max_length=32)]
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
 Place = Annotated[str, Meta(min_length=1, max_length=32)]
-PostCode = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,31}$", max_length=32)]
+PostCode = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,31}$(?!\n)", max_length=32)]
 Cases = Annotated[int, Meta(ge=0, le=100_000)]
 
 
@@ -106,7 +106,7 @@ class AbsenceBody(msgspec.Struct, forbid_unknown_fields=True):
 
     from_on: date
     until_on: date
-    reason: Annotated[str, Meta(pattern=r"^(leave|sick|training|other)$")] = "leave"
+    reason: Literal["leave", "sick", "training", "other"] = "leave"
     deputy: Number | None = None
 
 

@@ -3,7 +3,6 @@
 Nothing personal and nothing internal is shown: a bug answers `internal_error` with the request's id, no more.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -14,6 +13,7 @@ from litestar.exceptions import HTTPException, SerializationException, Validatio
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example, OpenAPI, OpenAPIMediaType, OpenAPIResponse, Operation, Reference
 
+from api.faults import faults_of, missing_in
 from api.logs import FailedRequest, log, log_bug
 from casework.codes import code_named, texts_of
 from casework.errors import CallerError, TryAgain
@@ -109,7 +109,7 @@ def on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[b
     headers = {name: value for name, value in (error.headers or {}).items() if name.lower() in ("allow", "retry-after")}
     if isinstance(error, ValidationException):
         return problem_response(
-            request, "invalid_request", facts={"faults": _faults(error.extra) or _missing(error.detail)}
+            request, "invalid_request", facts={"faults": faults_of(request, error.extra) or missing_in(error.detail)}
         )
     if isinstance(error.__cause__, SerializationException):
         return problem_response(request, "malformed_json")
@@ -140,30 +140,6 @@ EXCEPTION_HANDLERS: dict[Any, Any] = {
     FailedRequest: on_failed,
     Exception: on_bug,
 }
-
-_QUOTED = re.compile(r"'[^']*'")
-_NEEDED = re.compile(r"Missing required \w+ parameter '(\w+)'")
-
-
-def _faults(extra: Any) -> list[dict[str, str]]:
-    """Field by field what is wrong; values are left out, they may be personal."""
-    found = extra if isinstance(extra, list) else []
-    faults = []
-    for item in found[:50]:
-        if isinstance(item, dict):
-            message = _QUOTED.sub("…", str(item.get("message", "")))[:200]
-            faults.append({"field": str(item.get("key", ""))[:64], "code": "malformed", "en": message,
-                           "zh": "字段缺失或格式不正确"})  # fmt: skip
-    return faults
-
-
-def _missing(detail: str) -> list[dict[str, str]]:
-    """A parameter that the path's query lacks, which the framework tells in its text alone."""
-    return [
-        {"field": name, "code": "missing", "en": "this parameter is needed", "zh": "缺少此参数"}
-        for name in _NEEDED.findall(detail)
-    ]
-
 
 # ── OpenAPI ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -60,8 +60,8 @@ class _Repayments(OneFile):
     operation_class=_Repayments,
     responses=answers(
         RepaymentsTaken, _SHOWN, "malformed_request", "invalid_request", "body_too_large", "unsupported_media_type",
-        "file_unreadable", "file_too_large", "file_cut", "csv_malformed", "column_missing", "column_repeated",
-        "too_many_rows", "row_too_long", "database_busy", "database_full",
+        "file_unreadable", "file_too_large", "file_cut", "csv_malformed", "other_separator", "column_missing",
+        "column_repeated", "too_many_rows", "row_too_long", "database_busy", "database_full",
     ),
 )  # fmt: skip
 async def take_repayments(request: Request[Any, Any, Any]) -> RepaymentsTaken:

@@ -45,7 +45,9 @@ class AskBody(msgspec.Struct, forbid_unknown_fields=True):
     """
 
     kind: Literal["event", "post"]
-    subject: Annotated[str, Meta(pattern=r"^([a-z]{1,32}:[1-9][0-9]{0,15}|staff:[A-Za-z0-9._-]{1,32})$", max_length=80)]
+    subject: Annotated[
+        str, Meta(pattern=r"^([a-z]{1,32}:[1-9][0-9]{0,15}|staff:[A-Za-z0-9._-]{1,32})$(?!\n)", max_length=80)
+    ]
     what: Code
     data: Data = {}
 

@@ -38,9 +38,9 @@ from casework.people.staff.tokens import PREFIX
 from casework.rules.statechart.policy import Policy
 from casework.storage.database import reading, writing
 
-StaffNo = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,32}$", description="The staff number.")]
+StaffNo = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,32}$(?!\n)", description="The staff number.")]
 Secret = Annotated[str, Meta(min_length=1, max_length=256)]
-Otp = Annotated[str, Meta(pattern=r"^[0-9]{6}$", description="The code that the authenticator shows now.")]
+Otp = Annotated[str, Meta(pattern=r"^[0-9]{6}$(?!\n)", description="The code that the authenticator shows now.")]
 Wrong = CallerError
 Found = TypeVar("Found")
 

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from casework.work.cases.options import ReasonOffer
 
-Code = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,63}$", max_length=64)]
+Code = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,63}$(?!\n)", max_length=64)]
 Id = Annotated[int, Meta(ge=1, le=2**53 - 1)]
 Version = Annotated[int, Meta(ge=1, le=2**53 - 1)]
 Data = Annotated[dict[str, Any], Meta(max_length=64)]

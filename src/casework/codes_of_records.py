@@ -39,6 +39,7 @@ CODES: Final[Mapping[str, tuple[int, str, str]]] = {
     "cosignature_wrong": (422, "见证签名不正确", "the cosignature is wrong"),
     "cosigned_time_off": (422, "见证时间早于检查点的发布或尚未到来，请核对时钟",
      "the time of the cosignature is before the checkpoint, or has not come: look at the clocks"),
+    "other_separator": (422, "{file} 各列不是以逗号分隔", "the columns of {file} are not separated by commas"),
     "csv_malformed": (422, "{file} 第 {line} 行起不是有效的 CSV", "{file} is no valid CSV from line {line} on: …"),
     "database_gone": (503, "数据库无法访问；未作任何更改",
      "the database is not reachable; nothing was changed; try again"),

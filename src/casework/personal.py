@@ -29,6 +29,8 @@ _BLIND_LABEL = b"casework/personal/v1/blind\n"
 _A_DAY = r"(?!\d{4}-\d\d?-\d\d?(?![-\d]))"
 _NUMBER = re.compile(rf"(?<!\d){_A_DAY}\+?\d(?:[ \-]?\d){{6,}}[Xx]?")  # a phone, a card, an ID: seven digits and more
 _SPACE = re.compile(r"\s+")
+_UNSEEN = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")  # what a paste leaves between letters
+_DOT_OF_NAME = re.compile("[.\u00b7\u2022\u2027\u2219\u22c5\u30fb\u25cf]")  # 阿依古丽·买买提, with whichever dot
 
 
 class DoesNotOpen(CallerError, ValueError):
@@ -141,15 +143,24 @@ def kind_of(field: str) -> Kind:
 
 
 def normalise(kind: Kind, value: str) -> str:
-    """What two spellings of a value share: NFKC, no blanks, ids in capitals, phones as `normal_phone`."""
+    """What two spellings of a value share: NFKC, nothing blank or unseen, ids in capitals, phones as `normal_phone`.
+
+    In names neither case nor the dot between the parts makes a difference.
+    """
+    seen = value if value.isascii() else _UNSEEN.sub("", value)
     if kind == "phone":
-        return normal_phone(value)
-    plain = _SPACE.sub("", unicodedata.normalize("NFKC", value))
+        return normal_phone(seen)
+    plain = _SPACE.sub("", unicodedata.normalize("NFKC", seen))
+    if kind == "name":
+        return _DOT_OF_NAME.sub("", plain).casefold()
     return plain.upper() if kind == "id_number" else plain
 
 
 def mask(field: str, value: str) -> str:
-    """What may be shown without the permission: 张**, 138****0000, 4201**********1234, six characters***."""
+    """What may be shown without the permission: 张**, 138****0000, 4201**********1234, six characters***.
+
+    Of an ID number at least half is hidden, of a phone number a third and four digits, however short it is.
+    """
     kind = kind_of(field)
     if not value:
         return ""
@@ -157,10 +168,12 @@ def mask(field: str, value: str) -> str:
         return value[0] + "**"
     if kind == "address":
         return value[:6] + "***" if len(value) > 6 else "***"
-    head, tail = (4, 4) if kind == "id_number" else (3, 4)
-    if kind == "text" or len(value) <= head + tail:
+    most, hidden = (8, -(-len(value) // 2)) if kind == "id_number" else (7, max(4, -(-len(value) // 3)))
+    shown = min(most, len(value) - hidden)
+    if kind == "text" or len(value) <= most:
         return "***"
-    return value[:head] + "*" * (len(value) - head - tail) + value[-tail:]
+    head = shown // 2
+    return value[:head] + "*" * (len(value) - shown) + value[head - shown :]
 
 
 def mask_within(text: str, name: str | None = None) -> str:

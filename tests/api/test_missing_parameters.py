@@ -1,6 +1,7 @@
 """Who leaves out a parameter that a list needs is told which, on every route."""
 
 import re
+from typing import Any
 
 from tests.api.conftest import POSTS_OF_EVERYBODY, Running
 
@@ -24,3 +25,34 @@ def test_a_needed_parameter_that_is_left_out_is_named(running: Running) -> None:
             assert told <= needed, (path, problem)
         asked += 1
     assert asked > 3
+
+
+def test_a_parameter_that_is_given_twice_is_named_where_it_is_no_list(running: Running) -> None:
+    paths = running.client.app.openapi_schema.to_schema()["paths"]
+    asked = 0
+    for path, methods in paths.items():
+        for one in methods.get("get", {}).get("parameters", ()):
+            if one["in"] != "query":
+                continue
+            twice = "&".join([f"{one['name']}={_value(one['schema'])}"] * 2)
+            answer = running.get(f"{re.sub(r'{[^}]+}', '1', path)}?{twice}", "AUD1")
+            said = one["name"] in answer.text and "given once" in answer.text
+            if _is_list(one["schema"]):
+                assert not said, path
+            else:
+                assert said or answer.status_code != 200, (path, one["name"])
+            asked += said
+    assert asked > 50
+
+
+def _is_list(schema: dict[str, Any]) -> bool:
+    return schema.get("type") == "array" or any(map(_is_list, schema.get("oneOf", ())))
+
+
+def _value(schema: dict[str, Any]) -> Any:
+    """One that the parameter takes, mostly."""
+    if "enum" in schema:
+        return schema["enum"][0]
+    if "oneOf" in schema:
+        return _value(schema["oneOf"][0])
+    return {"date": "2026-01-10", "date-time": "2026-01-10T00:00:00Z"}.get(schema.get("format", ""), "1")

@@ -112,7 +112,7 @@ def test_paid_in_full_only_if_a_loans_file_of_that_feed_says_so(
     bank.assert_sound()
 
 
-@pytest.mark.parametrize("broken", [{"principal": "1.234"}, {"loan_id": ""}])
+@pytest.mark.parametrize("broken", [{"outstanding_principal": "1.234"}, {"loan_id": ""}])
 def test_a_loan_whose_loans_row_was_set_aside_is_not_taken_for_paid_in_full(bank: Bank, broken: dict[str, str]) -> None:
     many = [loan(number) for number in range(1, 41)]
     bank.send(DAY, steady(), loans=many)

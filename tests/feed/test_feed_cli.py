@@ -148,10 +148,10 @@ def test_set_aside_rows_are_listed_without_their_cells_and_written_to_a_private_
         settings,
         "feed",
         "import",
-        write(bank.folder / "x", DAY, overdue=sheet, loans=[*books[:-1], loan(40, npl_since="soon")]),
+        write(bank.folder / "x", DAY, overdue=sheet, loans=[*books[:-1], loan(40, outstanding_principal="soon")]),
     )
     listed = casework(settings, "feed", "set-aside", "1")
-    assert (listed.code, "malformed_date" in listed.out, "甄不存" in listed.out) == (0, True, False)
+    assert (listed.code, "malformed_amount" in listed.out, "甄不存" in listed.out) == (0, True, False)
     target = tmp_path / "mend.csv"
     assert casework(settings, "feed", "set-aside", "1", "--kind", "loans", "-o", target).code == 0
     assert "甄不存40" in target.read_text(encoding="utf-8-sig")

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from casework.clock import now
 from casework.errors import CallerError
 from casework.intake.feed import run as runs
 from casework.intake.feed.aside import aside_csv, aside_of, record_aside_read
 from casework.intake.feed.headers import COLUMNS, Kind
+from casework.intake.feed.tables import contacts
 from casework.people.staff.actor import system
 from casework.storage.database import reading, writing
 from tests.feed.bank import DAY, Bank, Cells, arrears, contact, loan, paid, write
@@ -183,7 +185,7 @@ ASIDE: list[tuple[str, Cells, str, str]] = [
     ("due after the day", arrears(1, -1), "oldest_due_date", "due_after_as_of"),
     ("due on the day", arrears(1, 0), "oldest_due_date", "not_past_due"),
     ("no date", arrears(1, oldest_due_date="2024-02-30"), "oldest_due_date", "malformed_date"),
-    ("another form of date", arrears(1, oldest_due_date="20240501"), "oldest_due_date", "malformed_date"),
+    ("another form of date", arrears(1, oldest_due_date="01/05/2024"), "oldest_due_date", "malformed_date"),
 ]
 
 
@@ -206,9 +208,9 @@ MONEY = [paid(f"P{number}", number, DAY) for number in range(1, 40)]
 @pytest.mark.parametrize(
     ("kind", "rows", "column", "code"),
     [
-        ("loans", [*FORTY[:-1], loan(40, npl_since="soon")], "npl_since", "malformed_date"),
+        ("loans", [*FORTY[:-1], loan(40, outstanding_principal="soon")], "outstanding_principal", "malformed_amount"),
         ("contacts", [*map(contact, range(1, 40)), contact(999)], "borrower_id", "unknown_borrower"),
-        ("contacts", [*map(contact, range(1, 40)), contact(40, phone="none")], "phone", "malformed_phone"),
+        ("contacts", [*map(contact, range(1, 40)), contact(40, phone="none", address="")], "phone", "malformed_phone"),
         ("repayments", [*MONEY, paid("P40", 999, DAY)], "loan_id", "unknown_loan"),
         ("repayments", [*MONEY, paid("P1", 1, DAY)], "payment_id", "repeated_payment"),
         ("repayments", [*MONEY, paid("R1", 1, DAY, reverses="P99")], "reverses", "unknown_payment"),
@@ -271,7 +273,7 @@ def test_rows_set_aside_can_be_downloaded_mended_and_fed_again(bank: Bank) -> No
 
 
 def test_set_aside_cells_lie_sealed(bank: Bank) -> None:
-    bank.send(DAY, GOOD[:-1], loans=[*FORTY[:-1], loan(40, npl_since="soon")])
+    bank.send(DAY, GOOD[:-1], loans=[*FORTY[:-1], loan(40, outstanding_principal="soon")])
     (row,) = bank.dump()["set_aside"]
     assert "甄不存40".encode() not in bytes(row[-1])
 
@@ -300,6 +302,18 @@ def test_a_class_better_or_worse_than_its_floor_is_warned_about_and_goes_in(
     assert told == ([{"kind": "overdue", "line": 2, "column": "risk_class", "code": code}] if code else [])
     assert run.figures["set_aside_rows"] == 0
     assert bank.case(1).live
+
+
+def test_a_fault_in_a_field_that_may_be_empty_keeps_the_loan_its_arrears_and_its_contacts(bank: Bank) -> None:
+    faulty = loan(1, id_number="-", self_payment="√", disbursed_on="soon")
+    several = contact(1, phone="12000000001、12000000002", relation="夫" * 40)
+    run = bank.send(DAY, [arrears(1)], loans=[faulty], contacts=[several, contact(1, phone="无")])
+    told = {name: run.figures["warnings"][name] for name in ("malformed_id_number", "malformed_flag", "malformed_date",
+                                                             "text_too_long", "malformed_phone")}  # fmt: skip
+    assert (set(told.values()), run.figures["set_aside_rows"]) == ({1}, 0)
+    assert bank.case(1).live
+    with reading(bank.started.engine) as conn:
+        assert conn.execute(sa.select(sa.func.count()).select_from(contacts)).scalar_one() == 3
 
 
 def test_a_class_that_ageing_left_behind_is_warned_about_without_a_loans_file(bank: Bank) -> None:
@@ -389,7 +403,7 @@ def test_no_feed_takes_over_a_loan_of_another_institution(bank: Bank) -> None:
 
 def test_reading_the_cells_of_rows_set_aside_is_an_entry(bank: Bank) -> None:
     """Who read them, of which run and file, and whether masked."""
-    run = bank.send(DAY, GOOD[:-1], loans=[*FORTY[:-1], loan(40, npl_since="soon")])
+    run = bank.send(DAY, GOOD[:-1], loans=[*FORTY[:-1], loan(40, outstanding_principal="soon")])
     with writing(bank.started.engine) as conn:
         record_aside_read(conn, bank.started.branch, bank.actor, run.id, "loans", masked=False)
     (body,) = bank.bodies("feed:set_aside")

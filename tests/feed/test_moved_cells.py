@@ -84,7 +84,7 @@ def test_what_is_moved_by_sql_is_shown_to_nobody(
 ) -> None:
     several = [contact(number) for number in (1, 2)]
     bank.send(DAY, [arrears(1), arrears(2)], loans=[loan(1), loan(2)],
-              contacts=[*several, contact(1, phone="无"), contact(2, phone="无")])  # fmt: skip
+              contacts=[*several, contact(1, role="无"), contact(2, role="无")])  # fmt: skip
     with writing(bank.started.engine) as conn:
         cases = [Note(actor=REP, id=int(bank.case(n).id), text=f"备注{n}") for n in (1, 2)]
         assert all(isinstance(one, Done) for one in advance(conn, cases, bank.started.branch))

@@ -15,6 +15,7 @@ from casework.intake.feed.cell import (
 )
 from casework.intake.feed.headers import COLUMNS, Kind
 from casework.intake.feed.row import (
+    ContactRow,
     OverdueRow,
     Parser,
     contact_parser,
@@ -75,6 +76,10 @@ GOOD: dict[Kind, dict[str, str]] = {
 
 
 def read(kind: Kind, **changed: str) -> tuple[Any, list[CellNote]]:
+    return read_several(kind, [], changed)
+
+
+def read_several(kind: Kind, more: list[ContactRow], changed: dict[str, str]) -> tuple[Any, list[CellNote]]:
     columns = [column.name for column in COLUMNS[kind]]
     positions = {name: index for index, name in enumerate(columns)}
     notes: list[CellNote] = []
@@ -82,7 +87,7 @@ def read(kind: Kind, **changed: str) -> tuple[Any, list[CellNote]]:
     parsers: dict[Kind, Parser[Any]] = {
         "loans": loan_parser(positions, width, AS_OF, notes),
         "overdue": overdue_parser(positions, width, AS_OF, notes),
-        "contacts": contact_parser(positions, width),
+        "contacts": contact_parser(positions, width, notes, more),
         "repayments": repayment_parser(positions, width, AS_OF),
     }
     return parsers[kind]([{**GOOD[kind], **changed}[name] for name in columns]), notes
@@ -119,20 +124,30 @@ def test_an_overdue_row_with_an_unknown_value_is_set_aside(column: str) -> None:
 CORRUPT: list[tuple[Kind, str, str, str]] = [
     ("overdue", "oldest_due_date", "2024-06-02", "due_after_as_of"),
     ("overdue", "oldest_due_date", "2024-06-01", "not_past_due"),
-    ("overdue", "oldest_due_date", "20240531", "malformed_date"),
+    ("overdue", "oldest_due_date", "31/05/2024", "malformed_date"),
+    ("overdue", "oldest_due_date", "2024-05/31", "malformed_date"),
+    ("overdue", "oldest_due_date", "240531", "malformed_date"),
+    ("overdue", "oldest_due_date", "00001", "placeholder_date"),
+    ("overdue", "oldest_due_date", "2024年5月", "malformed_date"),
     ("overdue", "oldest_due_date", "2024-W22-5", "malformed_date"),
     ("overdue", "oldest_due_date", "2024-05-32", "malformed_date"),
     ("overdue", "oldest_due_date", "2023-02-29", "malformed_date"),
-    ("overdue", "oldest_due_date", "2024/05/31", "malformed_date"),
-    ("overdue", "oldest_due_date", "2024-05-31 00:00", "malformed_date"),
-    ("overdue", "oldest_due_date", "２０２４-05-31", "malformed_date"),
+    ("overdue", "oldest_due_date", "2024-05-31 09:30", "malformed_date"),
+    ("overdue", "oldest_due_date", "２０２４-05-32", "malformed_date"),
     ("overdue", "overdue_principal", "-0.01", "negative_amount"),
     ("overdue", "overdue_interest", "1.005", "malformed_amount"),
-    ("overdue", "overdue_interest", "1,000.00", "malformed_amount"),
+    ("overdue", "overdue_interest", "1,00.00", "malformed_amount"),
+    ("overdue", "overdue_interest", "1.000,00", "malformed_amount"),
+    ("overdue", "overdue_interest", "1000,000.00", "malformed_amount"),
+    ("overdue", "overdue_interest", "(12.00", "malformed_amount"),
+    ("overdue", "overdue_interest", "-(12.00)", "malformed_amount"),
+    ("overdue", "overdue_interest", "(12.00)", "negative_amount"),
+    ("overdue", "overdue_interest", "￥-0.01", "negative_amount"),
+    ("overdue", "overdue_interest", "$12.00", "malformed_amount"),
     ("overdue", "overdue_penalty", "1e3", "malformed_amount"),
     ("overdue", "overdue_penalty", "nan", "malformed_amount"),
     ("overdue", "overdue_penalty", ".50", "malformed_amount"),
-    ("overdue", "overdue_penalty", "１２.00", "malformed_amount"),
+    ("overdue", "overdue_penalty", "１２.005", "malformed_amount"),
     ("overdue", "overdue_penalty", "12345678901234.00", "malformed_amount"),
     ("overdue", "overdue_penalty", "9" * 5000, "malformed_amount"),
     ("overdue", "loan_id", "D" * 65, "text_too_long"),
@@ -140,17 +155,9 @@ CORRUPT: list[tuple[Kind, str, str, str]] = [
     ("overdue", "loan_id", "D0\u202e1", "control_character"),
     ("loans", "loan_id", "", "missing_value"),
     ("loans", "borrower_id", " ", "missing_value"),
-    ("loans", "borrower_name", "赵\n样本", "control_character"),
-    ("loans", "borrower_name", "赵" * 129, "text_too_long"),
-    ("loans", "id_number", "4.2e+17", "malformed_id_number"),
-    ("loans", "self_payment", "maybe", "malformed_flag"),
-    ("loans", "principal", "五万", "malformed_amount"),
     ("loans", "outstanding_principal", "-1", "negative_amount"),
-    ("loans", "npl_since", "never", "malformed_date"),
     ("contacts", "role", "stranger", "unknown_role"),
     ("contacts", "role", "", "missing_value"),
-    ("contacts", "phone", "call me", "malformed_phone"),
-    ("contacts", "address", "街\x07", "control_character"),
     ("repayments", "amount", "-12.30", "negative_amount"),
     ("repayments", "amount", "", "missing_value"),
     ("repayments", "amount", "12.345", "malformed_amount"),
@@ -216,6 +223,112 @@ def test_a_code_that_is_odd_is_unknown_with_a_warning_and_never_sets_the_row_asi
     assert warning is None or warning in TEXTS
 
 
+# kind, column that may be empty, cell → the warning: the value is unknown, the row goes in.
+UNKNOWN: list[tuple[Kind, str, str, str]] = [
+    ("loans", "borrower_name", "赵\n样本", "control_character"),
+    ("loans", "borrower_name", "赵" * 129, "text_too_long"),
+    ("loans", "borrower_name", "赵样\ufffd", "cut_character"),
+    ("loans", "id_number", "-", "malformed_id_number"),
+    ("loans", "id_number", "4.2e+17", "malformed_id_number"),
+    ("loans", "self_payment", "√", "malformed_flag"),
+    ("loans", "principal", "五万", "malformed_amount"),
+    ("loans", "principal", "-1", "negative_amount"),
+    ("loans", "disbursed_on", "2023-02-29", "malformed_date"),
+    ("loans", "npl_since", "never", "malformed_date"),
+    ("contacts", "person_name", "赵\x07", "control_character"),
+    ("contacts", "relation", "夫" * 33, "text_too_long"),
+    ("contacts", "phone", "call me", "malformed_phone"),
+    ("contacts", "phone", "12000000001 / 无", "malformed_phone"),
+    ("contacts", "address_kind", "k" * 17, "text_too_long"),
+    ("contacts", "address", "街\x07", "control_character"),
+    ("contacts", "source", "s" * 65, "text_too_long"),
+    ("contacts", "legal_basis", "b" * 65, "text_too_long"),
+]
+
+
+@pytest.mark.parametrize(("kind", "column", "cell", "warning"), UNKNOWN)
+def test_a_fault_where_nothing_need_stand_leaves_the_value_unknown_with_a_warning(
+    kind: Kind, column: str, cell: str, warning: str
+) -> None:
+    good, _ = read(kind)
+    row, notes = read(kind, **{column: cell})
+    field = "principal_fen" if column == "principal" else column
+    assert row == good._replace(**{field: None})
+    assert notes == [CellNote(column, warning)]
+    assert warning in TEXTS
+
+
+@pytest.mark.parametrize(
+    ("cells", "note"),
+    [
+        ({"phone": "call me", "address": ""}, CellNote("phone", "malformed_phone")),
+        ({"phone": "", "address": "街\x07"}, CellNote("address", "control_character")),
+        ({"phone": "", "address": ""}, CellNote("phone", "missing_value")),
+    ],
+)
+def test_a_contact_whose_only_way_cannot_be_read_is_set_aside_for_that(cells: dict[str, str], note: CellNote) -> None:
+    with pytest.raises(BadCell) as bad:
+        read("contacts", **cells)
+    assert bad.value.note == note
+
+
+@pytest.mark.parametrize(
+    ("cell", "phones"),
+    [
+        ("(0571)88886666转801", ["(0571)88886666转801"]),
+        ("0571-88886666,801", ["0571-88886666,801"]),
+        ("12000000001/12000000002", ["12000000001", "12000000002"]),
+        ("12000000001、12000000002；12000000003", ["12000000001", "12000000002", "12000000003"]),
+        ("12000000001 12000000002", ["12000000001", "12000000002"]),
+        ("+86 120 0000 0001", ["+86 120 0000 0001"]),
+        ("１２００００００００１，12000000002", ["12000000001", "12000000002"]),
+        ("12000000001\n12000000001", ["12000000001"]),
+    ],
+)
+def test_several_numbers_in_a_cell_are_several_contacts_of_one_person(cell: str, phones: list[str]) -> None:
+    more: list[ContactRow] = []
+    row, notes = read_several("contacts", more, {"phone": cell})
+    assert [row.phone, *(one.phone for one in more)] == phones
+    assert {one.person_name for one in more} <= {row.person_name}
+    assert (row.address, {one.address for one in more} - {None}, notes) == ("示例街1号", set(), [])
+
+
+@pytest.mark.parametrize(
+    ("word", "relation", "role", "taken"),
+    [
+        ("紧急联系人", "self", "contact", "self"), ("配偶", "", "contact", "配偶"), ("配偶", "丈夫", "contact", "丈夫"),
+        ("共同还款人", "", "co_borrower", None), ("连带责任保证人", "", "guarantor", None),
+    ],
+)  # fmt: skip
+def test_words_for_a_role_that_branches_use_are_understood(
+    word: str, relation: str, role: str, taken: str | None
+) -> None:
+    row, notes = read("contacts", role=word, relation=relation)
+    assert (row.role, row.relation, notes) == (role, taken, [])
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["2024-05-31", "2024/05/31", "2024/5/31", "2024.5.31", "20240531", "2024年5月31日", "45443", "２０２４-05-31",
+     "2024-05-31 00:00", "2024-05-31T00:00:00", "2024/5/31 0:00"],
+)  # fmt: skip
+def test_a_day_that_can_be_read_in_one_way_is_taken(cell: str) -> None:
+    assert read("overdue", oldest_due_date=cell)[0] == read("overdue")[0]
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["1000.00", "1000", "1,000.00", "1,000", "￥1000.00", "¥1,000.0", "１０００．００", "1000元", "CNY 1,000"],
+)
+def test_an_amount_that_can_be_read_in_one_way_is_taken(cell: str) -> None:
+    assert read("overdue", overdue_principal=cell)[0] == read("overdue")[0]
+
+
+@pytest.mark.parametrize("word", ["次级", "次级类", "substandard"])
+def test_a_risk_class_is_known_with_and_without_its_last_word(word: str) -> None:
+    assert read("loans", risk_class=word)[0].risk_class == "substandard"
+
+
 def test_every_row_with_an_odd_code_is_warned_about_though_the_text_recurs() -> None:
     columns = [column.name for column in COLUMNS["loans"]]
     notes: list[CellNote] = []
@@ -241,7 +354,7 @@ def test_surrounding_blanks_do_not_make_another_loan() -> None:
     assert row == read("overdue")[0]
 
 
-@pytest.mark.parametrize("amount", ["12.30", "-12.30"])
+@pytest.mark.parametrize("amount", ["12.30", "-12.30", "(12.30)", "￥-12.30"])
 def test_a_reversal_has_its_amount_without_a_sign(amount: str) -> None:
     row, _ = read("repayments", amount=amount, reverses="P0")
     assert (row.amount_fen, row.reverses) == (1_230, "P0")

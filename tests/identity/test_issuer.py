@@ -125,6 +125,30 @@ def test_a_thousand_unknown_key_ids_are_one_visit(bank: Bank, issuer: Issuer) ->
     assert len(bank.asked) == 2
 
 
+def test_a_stranger_with_an_unknown_key_id_makes_nobody_wait_whose_key_is_known(
+    bank: Bank, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known, unknown = of(bank), of(bank, header={"kid": "stranger"})
+    assert issuer.read(known) is not None
+    monkeypatch.setattr(issuers, "RETRY_S", 0.0)
+    bank.drip_s, asked = 0.05, len(bank.asked)  # a visit now takes seconds
+
+    def ask() -> None:
+        with pytest.raises(TryAgain):
+            issuer.read(unknown)
+
+    stranger = threading.Thread(target=ask, daemon=True)
+    monkeypatch.setattr(issuers, "DEADLINE_S", 2.0)
+    stranger.start()
+    while len(bank.asked) == asked:
+        time.sleep(0.005)
+    for fresh_s in (issuers.FRESH_S, 0.0):
+        monkeypatch.setattr(issuers, "FRESH_S", fresh_s)
+        assert issuer.read(known) is not None
+        assert stranger.is_alive()
+    stranger.join()
+
+
 def test_an_issuer_that_is_down_is_told_apart_from_a_bad_token(bank: Bank, issuer: Issuer) -> None:
     text = of(bank)
     bank.down()

@@ -1,7 +1,7 @@
 """The lists that are taken out as files, each declared once: columns and the rows that its page shows."""
 
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from litestar import Request
@@ -74,7 +74,7 @@ def _staff(request: _Request, wanted: StaffWanted, lang: Lang) -> Iterator[Seque
             after = page[-1].staff_no
 
 
-def _box(box: Annotated[str, QueryParameter(pattern="^(inbox|mine|open)$")] = "inbox") -> str:
+def _box(box: Annotated[Literal["inbox", "mine", "open"], QueryParameter()] = "inbox") -> str:
     return box
 
 

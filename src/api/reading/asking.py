@@ -1,7 +1,7 @@
 """What the reading routes share: who reads, the query parameters of lists, how a route shows its answers."""
 
 from collections.abc import Collection
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from litestar import Request
 from litestar.openapi.datastructures import ResponseSpec
@@ -21,6 +21,7 @@ Cursor = Annotated[
     QueryParameter(max_length=400, description="`next` of the page before; opaque, of this list only."),
 ]
 After = Annotated[int | None, QueryParameter(ge=0, le=2**53 - 1, description="`next` of the page before.")]
+_SEVERAL: Final = frozenset({"state", "bucket"})
 _Codes = Annotated[list[str] | None, QueryParameter(max_items=20)]
 _Code = Annotated[str | None, QueryParameter(max_length=64)]
 _Days = Annotated[int | None, QueryParameter(ge=0, le=36_500)]
@@ -40,10 +41,14 @@ def reader_of(request: Request[Any, Any, Any], *parameters: str) -> tuple[Servin
 
 
 def check_parameters(request: Request[Any, Any, Any], known: Collection[str]) -> None:
-    """CallerError `filter_malformed` for a query parameter that is not `known`."""
+    """CallerError `filter_malformed` for a query parameter that is not `known`, or given twice and no list."""
     unknown = sorted(set(request.query_params) - set(known))
     if unknown:
         raise filter_malformed(unknown[0][:64], f"left out; known are {', '.join(sorted(known)) or 'none'}")
+    # The framework takes the last: who asked for two teams would be shown one, and not know it.
+    for name in request.query_params:
+        if name not in _SEVERAL and len(request.query_params.getall(name)) > 1:
+            raise filter_malformed(name, "given once")
 
 
 def case_filter(

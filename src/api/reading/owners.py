@@ -15,7 +15,8 @@ from casework.work.cases.responsible import OwnedPage, OwnersOfCase, owned_on, o
 On = Annotated[date | None, QueryParameter(description="Who was responsible on this business date?")]
 Day = Annotated[date, QueryParameter(description="The business date asked about.")]
 StaffNo = Annotated[
-    str, PathParameter(description="A staff number.", min_length=1, max_length=32, pattern=r"^[A-Za-z0-9._-]{1,32}$")
+    str,
+    PathParameter(description="A staff number.", min_length=1, max_length=32, pattern=r"^[A-Za-z0-9._-]{1,32}$(?!\n)"),
 ]
 
 _OWNERS = {

@@ -1,6 +1,7 @@
 """`casework feed`: import a folder, list the runs, see what was set aside."""
 
 import os
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +9,24 @@ import click
 import msgspec
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from casework.cli.shell import Rate, acting, as_json, as_staff, console, errors, print_json, progress_wanted, started
+from casework.cli.shell import (
+    Rate,
+    acting,
+    as_json,
+    as_staff,
+    console,
+    errors,
+    print_json,
+    progress_wanted,
+    started,
+    told,
+)
 from casework.cli.tables import Table
 from casework.errors import CallerError
 from casework.intake.feed import run as runs
 from casework.intake.feed.cell import TEXTS
 from casework.intake.feed.load import ImportRequest, silent
+from casework.intake.feed.making_manifest import Stated, make_manifest
 from casework.money import yuan_text
 from casework.operation.importing import import_apart
 from casework.storage.database import reading, writing
@@ -100,9 +113,9 @@ def _tell(run: runs.Run) -> None:
     )
     for code, number in sorted(figures["warnings"].items()):
         console.print(f"  warning: {code} × {number}")
-    for told in figures["warned"]:
-        where = f"{told['kind']} line {told['line']} {told['column']}".rstrip()
-        console.print(f"    {where}: {' / '.join(TEXTS[told['code']])}", markup=False)
+    for odd in figures["warned"]:
+        where = f"{odd['kind']} line {odd['line']} {odd['column']}".rstrip()
+        console.print(f"    {where}: {' / '.join(TEXTS[odd['code']])}", markup=False)
     for held in figures["held_back"]:
         console.print(f"  held back: {held['zh']} / {held['en']}", soft_wrap=True, markup=False)
     if figures["left_books_unpaid"]:
@@ -112,6 +125,36 @@ def _tell(run: runs.Run) -> None:
         console.print(f"  without a case: {figures['without_case']} loans in arrears (casework feed without-case)")
     if figures["set_aside_rows"]:
         console.print(f"  set aside: casework feed set-aside {run.id}")
+
+
+@cli.command("manifest")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), help="The business date, where there is no manifest.")
+@click.option("--institution", help="Whose feed it is, where there is no manifest.")
+@as_json
+def manifest(folder: Path, as_of: datetime | None, institution: str | None, json_: bool) -> None:
+    """Write the manifest of FOLDER anew: rows, control sums and digests of its files as they are now.
+
+    For files that were mended. Without a manifest there, files are known by the word that their
+    names begin with: loans, overdue, contacts, repayments; .csv, .csv.gz or .xlsx.
+
+    Exit code 0 written, 1 refused, 2 usage.
+
+    \b
+    Examples:
+      casework feed manifest feeds/2026-03-01
+      casework feed manifest feeds/2026-03-01 --as-of 2026-03-01 --institution wuhan
+    """
+    with told():
+        made = make_manifest(folder, Stated(as_of and as_of.date(), institution))
+    if json_:
+        print_json(msgspec.to_builtins(made))
+        return
+    table = Table("file", "kind", "rows", "¥")
+    for entry in made.files:
+        control = "" if entry.control_sum_fen is None else yuan_text(entry.control_sum_fen)
+        table.add_row(entry.name, entry.kind, str(entry.rows), control)
+    console.print(table)
 
 
 @cli.command("runs")

@@ -44,7 +44,7 @@ WORDS: Final = {
     "finds there": "可见内容",
     "ground": "事由", "last day in force": "最后停催日", "made on": "作出日期", "pay by": "承诺还款日",
     "received ¥": "到账金额", "reference": "编号", "what": "事项", "who": "人员", "why": "原因", "¥": "金额",
-    "shift": "班次", "stand-in": "替班人", "answers": "承担人",
+    "rows": "行数", "shift": "班次", "stand-in": "替班人", "answers": "承担人",
 }  # fmt: skip
 """Header in small letters → Chinese. A header that has its Chinese in it already, or is a code, needs none."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import date
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from litestar import Request, Response, get
 from litestar.di import NamedDependency, Provide
@@ -61,7 +61,7 @@ def _duties_wanted(
     owed_by: Annotated[str, QueryParameter(max_length=32)] = "",
     team: Annotated[str, QueryParameter(max_length=64)] = "",
     duty: Annotated[str, QueryParameter(max_length=32)] = "",
-    status: Annotated[str, QueryParameter(pattern="^(done|late|open|exempt|)$")] = "",
+    status: Annotated[Literal["", "done", "late", "open", "exempt"], QueryParameter()] = "",
 ) -> _Duties:
     return _Duties(on, owed_by or None, team or None, duty or None, status or None)
 
@@ -69,7 +69,7 @@ def _duties_wanted(
 def _contacts_wanted(
     on: Annotated[date | None, QueryParameter()] = None,
     who: Annotated[str, QueryParameter(max_length=32)] = "",
-    outcome: Annotated[str, QueryParameter(pattern="^(debtor|third_party|unanswered|)$")] = "",
+    outcome: Annotated[Literal["", "debtor", "third_party", "unanswered"], QueryParameter()] = "",
     calls: Annotated[bool | None, QueryParameter()] = None,
 ) -> _Contacts:
     return _Contacts(on, who or None, outcome or None, calls)
@@ -79,7 +79,7 @@ def _contacts_wanted(
      dependencies={"wanted": Provide(_duties_wanted, sync_to_thread=False)})  # fmt: skip
 def duties(
     request: _Request, wanted: NamedDependency[_Duties],
-    after: Annotated[str, QueryParameter(pattern=r"^[0-9]{1,15}\.[a-z_]{0,32}$")] = "0.",
+    after: Annotated[str, QueryParameter(pattern=r"^[0-9]{1,15}\.[a-z_]{0,32}$(?!\n)")] = "0.",
 ) -> Response[Any]:  # fmt: skip
     """The duties that a figure counts, by case; filters and page stand in the address."""
     check_parameters(request, (*_Duties._fields, "after"))

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from litestar import Request, Response, get, post
 from litestar.params import FromPath, QueryParameter
@@ -101,7 +101,7 @@ def staff(
     post: _Code = None,
     team: _Code = None,
     region: _Code = None,
-    status: Annotated[str | None, QueryParameter(pattern="^(|active|unverified|left|merged)$")] = None,
+    status: Annotated[Literal["", "active", "unverified", "left", "merged"] | None, QueryParameter()] = None,
     after: Annotated[str, QueryParameter(max_length=32)] = "",
 ) -> Response[Any]:
     """Members of staff as of today."""

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from casework import ids
-from casework.intake.feed.cell import ROLES, BadCell, error_in, key_cell, phone_cell, text_cell
+from casework.intake.feed.cell import ROLES, BadCell, check_row, key_cell, phone_cell, text_cell
 from casework.intake.feed.cell import TEXTS as CELL_TEXTS
 from casework.intake.feed.headers import COLUMNS, normal, places_of
 from casework.people.staff.person import fault_of_staff_no
@@ -156,8 +156,7 @@ class Reader:
         if len(cells) < self._width or any(map(str.strip, cells[self._width :])):
             return Aside(line, "", "wrong_cell_count", self._ref(cells))
         try:
-            if self._errors and (column := error_in(cells, self._places)) is not None:
-                raise BadCell(column, "error_value")
+            check_row(cells, self._places, len(cells), errors=self._errors)
             return self._given(line, [None if at is None else cells[at] for at in self._at])
         except BadCell as bad:
             return Aside(line, *bad.note, self._ref(cells))

@@ -14,7 +14,7 @@ from casework import ids
 from casework.errors import CallerError
 from casework.intake.feed.cell import TEXTS as CELL_TEXTS
 from casework.intake.feed.cell import BadCell, Dates, text_cell
-from casework.intake.feed.headers import normal
+from casework.intake.feed.headers import normal, places_of
 from casework.people.staff.actor import SYSTEM_POST
 from casework.people.staff.person import (
     LONGEST_CODE,
@@ -123,16 +123,8 @@ def post_names(labels: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
 
 def _understand(header: Sequence[str]) -> tuple[list[str | None], tuple[str, ...]]:
     """The column at each place, none for one that nothing here reads; and the names of those."""
-    columns = [_KNOWN.get(normal(cell)) for cell in header]
-    for code, zh, en, found in (
-        ("column_missing", "缺少必需的列", "the file lacks the compulsory column(s)",
-         [column for column in COMPULSORY if column not in columns]),
-        ("column_repeated", "列重复", "more than once in the header",
-         sorted({column for column in columns if column is not None and columns.count(column) > 1})),
-    ):  # fmt: skip
-        # Our names only: a file without a header begins with somebody's name.
-        if found:
-            raise CallerError(code, f"{zh}:{'、'.join(found)}", f"{en}: {', '.join(found)}", columns=found)
+    places = {at: name for name, at in places_of(header, _KNOWN, COMPULSORY).items()}
+    columns = [places.get(at) for at in range(len(header))]
     unread = [cell.strip()[:64] for cell, column in zip(header, columns, strict=True) if column is None]
     return columns, tuple(name for name in unread if name)
 

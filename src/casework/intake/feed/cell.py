@@ -3,8 +3,8 @@
 import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
-from typing import Final, NamedTuple
+from datetime import date, timedelta
+from typing import Final, NamedTuple, TypeVar
 
 from casework import ids
 from casework.money import fen_from_yuan
@@ -35,7 +35,10 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "not an amount in yuan with at most two decimal places",
     ),
     "negative_amount": ("金额为负数", "the amount is negative"),
-    "malformed_date": ("日期不是有效的 YYYY-MM-DD", "not a date in the form YYYY-MM-DD"),
+    "malformed_date": (
+        "不是有效日期（如 2026-11-01、2026/11/1、20261101、2026年11月1日）",
+        "not a date that can be read in one way only, such as 2026-11-01, 2026/11/1 or 20261101",
+    ),
     "placeholder_date": (
         f"日期早于{EARLIEST}或晚于{LATEST}，是占位日期",
         f"a date before {EARLIEST} or after {LATEST} only fills the place of an unknown one",
@@ -46,7 +49,8 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "due on the feed's business date itself, so not past due",
     ),
     "paid_after_as_of": ("还款日期晚于数据日期", "the payment is dated after the feed's business date"),
-    "malformed_flag": ("不是“是/否”", "neither yes nor no"),
+    "malformed_flag": ("不是“是/否”，按未知处理", "neither yes nor no; taken as unknown"),
+    "cut_character": ("文字在字符中间被截断", "the text is cut in the middle of a character"),
     "malformed_phone": ("不是电话号码", "not a phone number"),
     "malformed_id_number": ("不是证件号码", "not an identity document's number"),
     "unknown_role": ("未知的联系人角色", "not one of debtor, co_borrower, guarantor, contact"),
@@ -144,12 +148,15 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
 }
 """Code → zh, en: for set-aside rows and warnings alike."""
 
+KIN: Final = ("配偶", "父亲", "母亲", "父母", "子女", "亲属", "亲戚", "朋友", "同事")
+"""Relations that stand where a role is asked for: who is so called owes nothing by that."""
 ROLES: Final = {
     **{role: role for role in ("debtor", "co_borrower", "guarantor", "contact")},
     **dict.fromkeys(("本人", "借款人", "主借款人"), "debtor"),
-    **dict.fromkeys(("共同借款人", "共借人"), "co_borrower"),
-    **dict.fromkeys(("保证人", "担保人"), "guarantor"),
-    "联系人": "contact",
+    **dict.fromkeys(("共同借款人", "共借人", "共同还款人", "共同申请人"), "co_borrower"),
+    **dict.fromkeys(("保证人", "担保人", "连带责任保证人"), "guarantor"),
+    **dict.fromkeys(("联系人", "紧急联系人", "其他联系人", "第一联系人", "第二联系人"), "contact"),
+    **dict.fromkeys(KIN, "contact"),
 }
 _FLAGS: Final = {
     **dict.fromkeys(("true", "yes", "y", "1", "是"), True),
@@ -157,11 +164,11 @@ _FLAGS: Final = {
 }
 RISK_CLASSES: Final = {
     **{name: name for name in ("normal", "special_mention", "substandard", "doubtful", "loss")},
-    "正常": "normal",
-    "关注": "special_mention",
-    "次级": "substandard",
-    "可疑": "doubtful",
-    "损失": "loss",
+    **dict.fromkeys(("正常", "正常类"), "normal"),
+    **dict.fromkeys(("关注", "关注类"), "special_mention"),
+    **dict.fromkeys(("次级", "次级类"), "substandard"),
+    **dict.fromkeys(("可疑", "可疑类"), "doubtful"),
+    **dict.fromkeys(("损失", "损失类"), "loss"),
 }
 LOAN_STATUSES: Final = {
     **{name: name for name in ("on_book", "written_off", "transferred", "closed")},
@@ -174,6 +181,24 @@ PRODUCTS: Final = {"嗨花": "haihua", "消费贷": "consumer", "消费贷款": 
 # What databases and spreadsheets show for a nought that was to be a date.
 _NO_DAY: Final = frozenset({"0000-00-00", "1900-01-00", "00:00:00"})
 _ID_NUMBER: Final = re.compile(r"[0-9A-Za-z()\-]{5,32}")
+# Amounts and days as people write them: each can be read in one way only, so 1.234,56 and 1/11/2026 are none.
+_AMOUNT: Final = re.compile(
+    r"(?P<out>\()?(?P<sign>-)? ?(?:[¥￥]|CNY|RMB)? ?(?P<minus>-)?"
+    r"(?P<whole>[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?P<part>\.[0-9]{1,2})? ?元?(?P<end>\))?",
+    re.ASCII | re.IGNORECASE,
+)
+_DAY: Final = re.compile(
+    r"(?P<year>[0-9]{4})(?:-(?P<m>[0-9]{1,2})-(?P<d>[0-9]{1,2})|/(?P<ms>[0-9]{1,2})/(?P<ds>[0-9]{1,2})"
+    r"|\.(?P<mp>[0-9]{1,2})\.(?P<dp>[0-9]{1,2})|年(?P<mz>[0-9]{1,2})月(?P<dz>[0-9]{1,2})日|(?P<mc>[0-9]{2})(?P<dc>[0-9]{2}))"
+    r"(?:[ T]0?0:00(?::00(?:\.0+)?)?)?"
+)
+_SERIAL: Final = re.compile(r"[0-9]{5}")
+_SERIAL_DAY_0: Final = date(1899, 12, 30)
+_SEVERAL: Final = re.compile(r"[,;、/|\n]|\s{2,}|\s(?=1[0-9]{10})")
+_DIGITS_OF_ONE: Final = 21  # 15 of a number (E.164) and 6 of an extension
+_CUT: Final = "\ufffd"
+
+Value = TypeVar("Value")
 
 
 def text_cell(cell: str, column: str, limit: int) -> str | None:
@@ -185,7 +210,18 @@ def text_cell(cell: str, column: str, limit: int) -> str | None:
         raise BadCell(column, "text_too_long")
     if ids.has_control(text):
         raise BadCell(column, "control_character")
+    if _CUT in text:
+        raise BadCell(column, "cut_character")
     return text
+
+
+def or_unknown(notes: list[CellNote], read: Callable[..., Value | None], *cell: object) -> Value | None:
+    """What `read` makes of a cell that may be empty; what it cannot read is unknown, with a note."""
+    try:
+        return read(*cell)
+    except BadCell as bad:
+        notes.append(bad.note)
+        return None
 
 
 def key_cell(cell: str, column: str) -> str:
@@ -207,6 +243,14 @@ def error_in(cells: Sequence[str], positions: Mapping[str, int]) -> str | None:
     return None
 
 
+def check_row(cells: Sequence[str], positions: Mapping[str, int], width: int, *, errors: bool) -> None:
+    """`BadCell` where cells may have moved, or one that is read is an error value (`errors`: there may be some)."""
+    if len(cells) != width:
+        raise BadCell("", "wrong_cell_count")
+    if errors and (column := error_in(cells, positions)) is not None:
+        raise BadCell(column, "error_value")
+
+
 def fen(cell: str) -> int:
     """Fen of a decimal yuan text, negative ones too; ValueError if it is anything else or empty.
 
@@ -218,20 +262,24 @@ def fen(cell: str) -> int:
         if digits.isdecimal() and digits.isascii():
             return int(digits)
     text = cell.strip()
-    if not text.isascii():
+    found = _AMOUNT.fullmatch(text if text.isascii() else unicodedata.normalize("NFKC", text))
+    if found is None or (found["out"] is None) != (found["end"] is None):
         raise ValueError("not an amount")
-    return fen_from_yuan(text)
+    if bool(found["sign"]) + bool(found["minus"]) + bool(found["out"]) > 1:
+        raise ValueError("less than nothing in two ways")
+    amount_fen = fen_from_yuan(found["whole"].replace(",", "") + (found["part"] or ""))
+    return -amount_fen if found["sign"] or found["minus"] or found["out"] else amount_fen
 
 
-def amount_cell(cell: str, column: str) -> int | None:
-    """An amount in fen that is not negative, `None` if the cell is empty; `BadCell` otherwise."""
+def amount_cell(cell: str, column: str, *, signed: bool = False) -> int | None:
+    """An amount in fen, `None` if the cell is empty; `BadCell` if it is none, or negative where it is not `signed`."""
     if not cell or cell.isspace():
         return None
     try:
         amount_fen = fen(cell)
     except ValueError:
         raise BadCell(column, "malformed_amount") from None
-    if amount_fen < 0:
+    if amount_fen < 0 and not signed:
         raise BadCell(column, "negative_amount")
     return amount_fen
 
@@ -252,11 +300,8 @@ class Dates(dict[str, date | None]):
         """The date of a text that is not empty; `BadCell` if it is none."""
         if text in _NO_DAY:
             raise BadCell(self.column, "placeholder_date")
-        # `fromisoformat` alone would take 20240131 and 2024-W05-3 too.
-        if len(text) != 10 or text[4] != "-" or text[7] != "-" or not text.isascii():
-            raise BadCell(self.column, "malformed_date")
         try:
-            day = date.fromisoformat(text)
+            day = _day(text if text.isascii() else unicodedata.normalize("NFKC", text))
         except ValueError:
             raise BadCell(self.column, "malformed_date") from None
         if not EARLIEST <= day <= LATEST:
@@ -265,20 +310,14 @@ class Dates(dict[str, date | None]):
 
 
 class KnownDates:
-    """Optional dates up to the feed's day: a placeholder or a later day is unknown, with a note."""
+    """Optional dates up to the feed's day: a malformed one, a placeholder and a later day are unknown, with a note."""
 
     def __init__(self, column: str, as_of: date, notes: list[CellNote]) -> None:
         self.as_of, self.notes, self.plain = as_of, notes, Dates(column)
 
     def __call__(self, cell: str) -> date | None:
-        """The date, none if it is empty or not to be taken for one; `BadCell` if it is malformed."""
-        try:
-            day = self.plain[cell]
-        except BadCell as bad:
-            if bad.note.code != "placeholder_date":
-                raise
-            self.notes.append(bad.note)
-            return None
+        """The date, none if it is empty or cannot be taken for one."""
+        day = or_unknown(self.notes, self.plain.__getitem__, cell)
         if day is not None and day > self.as_of:
             self.notes.append(CellNote(self.plain.column, "dated_after_as_of"))
             return None
@@ -369,6 +408,32 @@ def phone_cell(cell: str) -> str | None:
     if written is None:
         raise BadCell("phone", "malformed_phone")
     return written
+
+
+def phone_cells(cell: str) -> list[str]:
+    """The phone numbers in a cell, each as `phone_cell`; none if it is empty."""
+    if not cell.strip():
+        return []
+    written = written_phone(cell)
+    if written is not None and sum(map(str.isdecimal, written)) <= _DIGITS_OF_ONE:
+        return [written]
+    narrow = unicodedata.normalize("NFKC", cell).strip()
+    several = [written_phone(part) for part in _SEVERAL.split(narrow) if part.strip()]
+    found = [one for one in several if one is not None]
+    if len(found) < len(several):
+        raise BadCell("phone", "malformed_phone")
+    return list(dict.fromkeys(found))
+
+
+def _day(text: str) -> date:
+    """The day that a narrow text names; ValueError where it names none, or could name two."""
+    if _SERIAL.fullmatch(text):  # a spreadsheet's count of days, left as a number
+        return _SERIAL_DAY_0 + timedelta(days=int(text))
+    found = _DAY.fullmatch(text)
+    if found is None:
+        raise ValueError("no day")
+    year, month, day = (part for part in found.groups() if part is not None)
+    return date(int(year), int(month), int(day))
 
 
 def id_number_cell(cell: str) -> str | None:

@@ -19,7 +19,7 @@ from casework.intake.feed.agreed import AgreedTaken
 from casework.intake.feed.agreed_rows import RowNote
 from casework.intake.feed.books import booked
 from casework.intake.feed.bounds import USUAL, Room
-from casework.intake.feed.cell import TEXTS, BadCell, CellNote, error_in
+from casework.intake.feed.cell import TEXTS, BadCell, CellNote, check_row
 from casework.intake.feed.changes import Changes
 from casework.intake.feed.course import hold_feeds
 from casework.intake.feed.headers import understand
@@ -84,10 +84,7 @@ def _read(lines: SheetLines, today: date, progress: Callable[[int], None]) -> tu
         if not taken.rows % _TOLD_EVERY:
             progress(taken.rows)
         try:
-            if len(cells) != width:
-                raise BadCell("", "wrong_cell_count")
-            if lines.errors and (column := error_in(cells, header.positions)) is not None:
-                raise BadCell(column, "error_value")
+            check_row(cells, header.positions, width, errors=lines.errors)
             row = parse(cells)
             if row.payment_id in seen:
                 raise BadCell("payment_id", "repeated_payment")

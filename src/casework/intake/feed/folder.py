@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from itertools import repeat
 from pathlib import Path
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
@@ -29,9 +30,9 @@ from casework.intake.feed.cell import (
     TEXTS,
     BadCell,
     CellNote,
-    error_in,
-    fen,
+    check_row,
 )
+from casework.intake.feed.control_sum import ControlSum
 from casework.intake.feed.headers import (
     SET_ASIDE_COLUMNS,
     Kind,
@@ -60,12 +61,6 @@ from casework.intake.feed.total_row import Totals
 
 Row = TypeVar("Row", bound=tuple[Any, ...])
 
-_AMOUNTS: Final[Mapping[Kind, tuple[str, ...]]] = {
-    "loans": ("outstanding_principal",),
-    "overdue": ("overdue_principal", "overdue_interest", "overdue_penalty"),
-    "contacts": (),
-    "repayments": ("amount",),
-}
 NOTICES_KEPT: Final = 1_000
 _REPEATED: Final[Mapping[Kind, tuple[str, str]]] = {
     "loans": ("loan_id", "repeated_loan"),
@@ -236,7 +231,7 @@ def set_aside_csv(kind: Kind, header: Sequence[str], rows: Iterable[SetAside]) -
     return out.getvalue()
 
 
-def _parser(kind: Kind, header: SheetHeader, as_of: date, notes: list[CellNote]) -> Parser[Any]:
+def _parser(kind: Kind, header: SheetHeader, as_of: date, notes: list[CellNote], more: list[ContactRow]) -> Parser[Any]:
     positions, width = header.positions, len(header.names)
     match kind:
         case "overdue":
@@ -244,7 +239,7 @@ def _parser(kind: Kind, header: SheetHeader, as_of: date, notes: list[CellNote])
         case "loans":
             return loan_parser(positions, width, as_of, notes)
         case "contacts":
-            return contact_parser(positions, width)
+            return contact_parser(positions, width, notes, more)
         case "repayments":
             return repayment_parser(positions, width, as_of)
 
@@ -254,8 +249,9 @@ def _read_sheet(manifest: FeedManifest, entry: FileEntry, content: bytes, bounds
     lines_of_cells = iter(read)
     header = _header(entry, next(lines_of_cells, (1, []))[1])
     notes: list[CellNote] = []
-    parse = _parser(entry.kind, header, manifest.as_of, notes)
-    sum_up = _Control(entry.kind, header.positions)
+    more: list[ContactRow] = []  # of the row in hand, besides itself
+    parse = _parser(entry.kind, header, manifest.as_of, notes, more)
+    sum_up = ControlSum(entry.kind, header.positions)
     key_column, repeated = _REPEATED.get(entry.kind, ("", ""))
     seen: set[str] = set()
     width = len(header.names)
@@ -271,10 +267,7 @@ def _read_sheet(manifest: FeedManifest, entry: FileEntry, content: bytes, bounds
         if count > entry.rows + may_be_totals and not totals.may_be(cells):  # no need to read on, however long it is
             raise _row_count_differs(entry, f"more than {entry.rows}", f"多于 {entry.rows}")
         try:
-            if len(cells) != width:
-                raise BadCell("", "wrong_cell_count")
-            if read.errors and (column := error_in(cells, header.positions)) is not None:
-                raise BadCell(column, "error_value")
+            check_row(cells, header.positions, width, errors=read.errors)
             row = parse(cells)
             if repeated:
                 if row[0] in seen:
@@ -282,13 +275,15 @@ def _read_sheet(manifest: FeedManifest, entry: FileEntry, content: bytes, bounds
                 seen.add(row[0])
         except BadCell as bad:
             notes.clear()
+            more.clear()
             may_be_totals += totals.may_be(cells)
             sheet.set_aside.append(SetAside(line, *bad.note, tuple(cells)))
             room.take(*sheet.set_aside[-1])
             sum_up.add_text(cells, readable=len(cells) == width)
             continue
-        rows.append(row)
-        lines.append(line)
+        rows += (row, *more)
+        lines += repeat(line, 1 + len(more))
+        more.clear()
         if notes:
             sheet.notice(Notice(line, *note) for note in notes)
             notes.clear()
@@ -311,7 +306,7 @@ def _header(entry: FileEntry, names: list[str]) -> SheetHeader:
     return understand(entry.kind, names)
 
 
-def _take_out_totals(sheet: FeedSheet[Any], totals: Totals, sum_up: "_Control") -> int:
+def _take_out_totals(sheet: FeedSheet[Any], totals: Totals, sum_up: ControlSum) -> int:
     """Total rows are no rows: out of what was set aside, with a notice; how many. The file is read again for them."""
     numbered = iter(read_rows(sheet.content, sheet.name, sheet.bounds.rows))
     next(numbered, None)
@@ -330,60 +325,6 @@ def _odd_about(read: SheetLines, header: SheetHeader) -> Iterable[Notice]:
     yield from (Notice(1, column, "column_unknown") for column in header.unknown)
     if read.first_hidden:
         yield Notice(1, "", "first_sheet_hidden")
-
-
-class _Control:
-    """The control sum of a file: over all its rows as they are written, set aside or not.
-
-    An amount that cannot be read leaves the sum undecided. It cannot be negative, so the readable ones alone
-    may not exceed the stated sum; what they fall short of it is what the unreadable ones would have to hold,
-    and is warned about. Without unreadable amounts the sums must be equal.
-    """
-
-    def __init__(self, kind: Kind, positions: Mapping[str, int]) -> None:
-        self.kind = kind
-        self.cells = [positions[column] for column in _AMOUNTS[kind]]
-        self.by_text = kind == "repayments"  # a reversal's sign is in the text and not in the row
-        self.sum_fen = 0
-        self.unreadable = 0
-        self.totals_fen = 0  # of total rows, which whoever made the manifest may have added up too
-
-    def add_text(self, cells: Sequence[str], *, readable: bool) -> None:
-        for position in self.cells:
-            try:
-                if not readable:
-                    raise ValueError("cells may have moved")
-                if text := cells[position].strip():
-                    self.sum_fen += fen(text)
-            except ValueError:
-                self.unreadable += 1
-
-    def leave_out(self, cells: Sequence[str]) -> None:
-        """Take a total row, which was added by its text, out again."""
-        total_fen = sum(fen(text) for position in self.cells if (text := cells[position].strip()))
-        self.sum_fen -= total_fen
-        self.totals_fen += total_fen
-
-    def add_rows(self, rows: Sequence[Any]) -> None:
-        if self.kind == "overdue":
-            self.sum_fen += sum(row[2] + row[3] + row[4] for row in rows)
-        elif self.kind == "loans":
-            self.sum_fen += sum(row.outstanding_principal_fen or 0 for row in rows)
-
-    def differs(self, entry: FileEntry) -> bool:
-        """Whether the sum is undecided; `CallerError` control_sum_differs if it is decided and wrong."""
-        short_fen = (entry.control_sum_fen or 0) - self.sum_fen
-        if self.totals_fen and short_fen == self.totals_fen:
-            return False
-        if short_fen == 0 or (short_fen > 0 and self.unreadable):
-            return short_fen != 0
-        raise CallerError(
-            "control_sum_differs",
-            file=entry.name,
-            stated_fen=entry.control_sum_fen,
-            found_fen=self.sum_fen,
-            unreadable_amounts=self.unreadable,
-        )
 
 
 def _row_count_differs(entry: FileEntry, found_en: str, found_zh: str) -> CallerError:

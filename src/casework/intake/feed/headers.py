@@ -132,13 +132,23 @@ def understand(kind: Kind, cells: Sequence[str]) -> SheetHeader:
     if missing:
         raise CallerError(
             "column_missing",
-            f"{kind} 文件缺少必需的列：{'、'.join(missing)}",
-            f"the {kind} file lacks the compulsory column(s) {', '.join(missing)}",
+            f"{kind} 文件缺少必需的列：{'、'.join(missing)}{hint_of(cells)[0]}",
+            f"the {kind} file lacks the compulsory column(s) {', '.join(missing)}{hint_of(cells)[1]}",
             kind=kind,
             columns=missing,
         )
     absent = tuple(c.name for c in COLUMNS[kind] if c.name not in positions and c.name not in NOT_MISSED)
     return SheetHeader(tuple(cells), positions, absent, tuple(unknown))
+
+
+def hint_of(cells: Sequence[str]) -> tuple[str, str]:
+    """What a first row that is no header may be, zh and en, to stand behind an error; empty where nothing is known."""
+    if sum(bool(cell.strip()) for cell in cells) > 1:
+        return "", ""
+    return (
+        "；第一行只有一个单元格：表头上方的标题行和工作簿前面的封面工作表须删除，表头须为第一行",
+        "; its first row has a single cell: take away a title above the header, and a cover sheet before the sheet",
+    )
 
 
 def places_of(header: Sequence[str], known: Mapping[str, str], compulsory: Iterable[str]) -> dict[str, int]:
@@ -157,7 +167,7 @@ def places_of(header: Sequence[str], known: Mapping[str, str], compulsory: Itera
     missing = [name for name in compulsory if name not in named]
     if missing:
         raise CallerError(
-            "column_missing", f"缺少必需的列：{'、'.join(missing)}",
-            f"the file lacks the compulsory column(s) {', '.join(missing)}", columns=missing,
+            "column_missing", f"缺少必需的列：{'、'.join(missing)}{hint_of(header)[0]}",
+            f"the file lacks the compulsory column(s) {', '.join(missing)}{hint_of(header)[1]}", columns=missing,
         )  # fmt: skip
     return {name: place for place, name in enumerate(found) if name is not None}

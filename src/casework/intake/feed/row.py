@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from casework import ids
 from casework.intake.feed.cell import (
+    KIN,
     LOAN_STATUSES,
     PRODUCTS,
     RISK_CLASSES,
@@ -27,8 +28,9 @@ from casework.intake.feed.cell import (
     flag_cell,
     id_number_cell,
     key_cell,
+    or_unknown,
     owner_fault,
-    phone_cell,
+    phone_cells,
     text_cell,
 )
 from casework.intake.feed.headers import COLUMNS
@@ -179,16 +181,16 @@ def loan_parser(positions: Mapping[str, int], width: int, as_of: date, notes: No
         loan = LoanRow(
             key_cell(loan_id, "loan_id"),
             key_cell(borrower, "borrower_id"),
-            text_cell(name, "borrower_name", 128),
-            id_number_cell(id_number),
+            or_unknown(notes, text_cell, name, "borrower_name", 128),
+            or_unknown(notes, id_number_cell, id_number),
             PRODUCTS.get(product_name, product_name) if product_name else None,
             channel_of[channel],
             owner_of[owner],
             team_of[team],
             region_of[region],
             disbursed(disbursed_on),
-            flag_cell(self_payment),
-            amount_cell(principal, "principal"),
+            or_unknown(notes, flag_cell, self_payment),
+            or_unknown(notes, amount_cell, principal, "principal"),
             amount_cell(outstanding, "outstanding_principal"),
             RISK_CLASSES[class_name.lower()] if class_name else None,
             npl(npl_since),
@@ -205,8 +207,13 @@ def loan_parser(positions: Mapping[str, int], width: int, as_of: date, notes: No
     return parse
 
 
-def contact_parser(positions: Mapping[str, int], width: int) -> Parser[ContactRow]:
-    """Build the parser of `contacts` rows of one file. A contact needs a phone or an address to be one."""
+def contact_parser(
+    positions: Mapping[str, int], width: int, notes: Notes, more: list[ContactRow] | None = None
+) -> Parser[ContactRow]:
+    """Build the parser of `contacts` rows of one file. A contact needs a phone or an address to be one.
+
+    Several numbers in a cell are several contacts: those behind the first are appended to `more`, without the address.
+    """
     pick = _picker(positions, [column.name for column in COLUMNS["contacts"]], width)
     relation_of, kind_of = CellTexts("relation", 32), CellTexts("address_kind", 16)
     source_of, basis_of = CellTexts("source", 64), CellTexts("legal_basis", 64)
@@ -216,19 +223,23 @@ def contact_parser(positions: Mapping[str, int], width: int) -> Parser[ContactRo
         known_role = ROLES.get(role.strip().lower())
         if known_role is None:
             raise BadCell("role", "unknown_role" if role.strip() else "missing_value")
+        phones = or_unknown(notes, phone_cells, phone) or []
         row = ContactRow(
             key_cell(borrower, "borrower_id"),
-            text_cell(name, "person_name", 128),
+            or_unknown(notes, text_cell, name, "person_name", 128),
             known_role,
-            relation_of[relation],
-            phone_cell(phone),
-            kind_of[address_kind],
-            text_cell(address, "address", 256),
-            source_of[source],
-            basis_of[basis],
+            or_unknown(notes, relation_of.__getitem__, relation) or (role.strip() if role.strip() in KIN else None),
+            phones[0] if phones else None,
+            or_unknown(notes, kind_of.__getitem__, address_kind),
+            or_unknown(notes, text_cell, address, "address", 256),
+            or_unknown(notes, source_of.__getitem__, source),
+            or_unknown(notes, basis_of.__getitem__, basis),
         )
         if row.phone is None and row.address is None:
-            raise BadCell("phone", "missing_value")
+            odd = next((one for one in notes if one.column in ("phone", "address")), None)
+            raise BadCell(*(odd or CellNote("phone", "missing_value")))
+        if more is not None:
+            more.extend(row._replace(phone=one, address_kind=None, address=None) for one in phones[1:])
         return row
 
     return parse
@@ -246,12 +257,10 @@ def repayment_parser(positions: Mapping[str, int], width: int, as_of: date) -> P
     def parse(cells: list[str]) -> RepaymentRow:
         payment_id, loan_id, paid_on, amount, reverses = pick(cells)
         undone = key_cell(reverses, "reverses") if reverses and not reverses.isspace() else None
-        if undone is not None and amount.lstrip()[:1] == "-":
-            amount = amount.replace("-", "", 1)
-        amount_fen = amount_cell(amount, "amount")
+        amount_fen = amount_cell(amount, "amount", signed=undone is not None)
         if amount_fen is None:
             raise BadCell("amount", "missing_value")
         keys = key_cell(payment_id, "payment_id"), key_cell(loan_id, "loan_id")
-        return RepaymentRow(*keys, dates[paid_on], amount_fen, undone)
+        return RepaymentRow(*keys, dates[paid_on], abs(amount_fen), undone)
 
     return parse

@@ -1,4 +1,4 @@
-"""From the bytes of a feed file to rows of text cells: CSV (UTF-8 or GB18030), gzip of it, or XLSX.
+"""From the bytes of a file to rows of text cells: CSV (UTF-8 or GB18030), gzip of it, or XLSX.
 
 What a file is shows in its first bytes, not in its name. Everything that grows while it is read has a bound.
 """
@@ -40,6 +40,14 @@ _CELL_OR_ROW: Final = re.compile(rb"<(?:[\w.-]+:)?(c|row)[\s/>]")
 _SHARED_USE: Final = re.compile(rb"""\bt\s*=\s*["']s["']""")
 _ERROR: Final = re.compile(ERROR_VALUE.pattern.encode())
 _SHARED_END: Final = re.compile(rb"</(?:[\w.-]+:)?si\s*>")
+_UTF_8: Final = "utf-8-sig"
+_OF_UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+# A character of two bytes and more, sound in UTF-8 (RFC 3629, §4, but for overlong forms and halves of surrogates).
+_SOUND: Final = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
+_ENDS_WITHIN: Final = re.compile(rb"(?:[\xc2-\xf4]|[\xe0-\xf4][\x80-\xbf]|[\xf0-\xf4][\x80-\xbf]{2})\Z")
+_CUT_SHARE: Final = 10
+"""Among so many sound characters one that is cut makes no text of another encoding."""
+_OTHER_SEPARATORS: Final = {"\t": ("制表符", "tabs"), **dict.fromkeys(";；", ("分号", "semicolons"))}
 
 
 Rows = Iterator[tuple[int, list[str]]]
@@ -78,7 +86,7 @@ def read_rows(content: bytes, name: str, at_most: int = ROW_LIMIT) -> SheetLines
     """The rows of a file, at most so many; `name` is for errors.
 
     `CallerError`: file_cut (gzip without its end), file_unreadable, file_too_large, and while iterating csv_malformed,
-    too_many_rows, row_too_long.
+    other_separator, too_many_rows, row_too_long.
     """
     if content[:2] == b"\x1f\x8b":
         content = gunzip(content, name)
@@ -120,17 +128,40 @@ def gunzip(content: bytes, name: str, limit: int = UNPACKED_LIMIT) -> bytes:
 def _encoding(content: bytes, name: str) -> str:
     # Text in GB18030 with any Chinese in it is never sound UTF-8 by chance over a whole file, so UTF-8 goes
     # first. In pieces: a text takes up to four times the memory of its bytes.
+    if content.startswith(_OF_UTF_16):
+        raise _unreadable(
+            name,
+            "it is UTF-16 (Unicode text); save it as CSV UTF-8",
+            "为 UTF-16（Unicode 文本）编码；请另存为 CSV UTF-8",
+        )
     view = memoryview(content)
-    for encoding in ("utf-8-sig", "gb18030"):
+    for encoding in (_UTF_8, "gb18030"):
         decode = codecs.getincrementaldecoder(encoding)().decode
         try:
             for at in range(0, len(content), _DECODED_PIECE):
                 decode(view[at : at + _DECODED_PIECE])
             decode(b"", True)
         except UnicodeDecodeError:
+            if encoding == _UTF_8 and _is_cut_utf_8(content):
+                if _ENDS_WITHIN.search(content):
+                    raise _unreadable(name, "it ends in the middle of a character", "在字符中间结束") from None
+                return encoding
             continue
         return encoding
     raise _unreadable(name, "it is neither UTF-8 nor GB18030", "既不是 UTF-8 也不是 GB18030 编码")
+
+
+def _is_cut_utf_8(content: bytes) -> bool:
+    """Whether it is UTF-8 in which few characters are cut, as by a column of so many bytes."""
+    if content.startswith(codecs.BOM_UTF8):
+        return True
+    sound = left = 0
+    at = 0
+    for found in _SOUND.finditer(content):
+        left += sum(byte >= 0x80 for byte in content[at : found.start()])
+        sound, at = sound + 1, found.end()
+    left += sum(byte >= 0x80 for byte in content[at:])
+    return sound >= left * _CUT_SHARE
 
 
 @dataclass(slots=True)
@@ -151,10 +182,13 @@ class _Text:
 
 
 def _csv_rows(content: bytes, encoding: str, name: str) -> Iterator[tuple[int, list[str]]]:
-    text = _Text(io.TextIOWrapper(io.BytesIO(content), encoding, newline=""), name)
+    # A character that is cut shows as U+FFFD: the cell that holds it is the one that is at fault.
+    text = _Text(io.TextIOWrapper(io.BytesIO(content), encoding, errors="replace", newline=""), name)
     reader = csv.reader(text, strict=True)
+    header = None
     try:
         for cells in reader:
+            header = header or _separated(name, text.line, cells)
             yield text.line, cells
             text.line, text.pending = reader.line_num + 1, 0  # a quoted cell may hold line ends
     except csv.Error as error:
@@ -165,6 +199,27 @@ def _csv_rows(content: bytes, encoding: str, name: str) -> Iterator[tuple[int, l
             file=name,
             line=text.line,
         ) from None
+
+
+def _separated(name: str, line: int, cells: list[str]) -> list[str]:
+    """The first row with something in it, if it is not separated by something else; CallerError other_separator."""
+    text = cells[0].strip() if cells else ""
+    if text.lower().startswith("sep="):
+        raise CallerError(
+            "other_separator",
+            f"{name} 第 {line} 行是 sep= 声明；请删除该行，并以逗号分隔各列",
+            f"line {line} of {name} is a sep= line; remove it and separate the columns by commas",
+            file=name, line=line,
+        )  # fmt: skip
+    for separator, (zh, en) in _OTHER_SEPARATORS.items():
+        if len(cells) == 1 and separator in text:
+            raise CallerError(
+                "other_separator",
+                f"{name} 各列以{zh}分隔；请另存为以逗号分隔的 CSV",
+                f"the columns of {name} are separated by {en}; save it as CSV with commas",
+                file=name, line=line,
+            )  # fmt: skip
+    return cells if any(cells) else []
 
 
 def _xlsx_rows(content: bytes, name: str, at_most: int) -> SheetLines:

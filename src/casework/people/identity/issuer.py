@@ -7,7 +7,7 @@ stay good for a while.
 import threading
 from http import HTTPStatus
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -40,9 +40,9 @@ class Issuer:
     def __init__(self, wanted: TokenWanted, *, clock: Clock = now) -> None:
         self._wanted = wanted
         self._clock = clock
-        self._lock = threading.Lock()
-        self._keys: list[tuple[str | None, PublicKey]] = []
-        self._fetched_at = self._visited_at = float("-inf")
+        self._visiting = threading.Lock()
+        self._known = _Known([], float("-inf"))
+        self._visited_at = float("-inf")
 
     @classmethod
     def of(cls, settings: Settings) -> "Issuer | None":
@@ -60,34 +60,48 @@ class Issuer:
         return None if key is None else read(token, header, key, self._wanted, self._clock())
 
     def _key(self, kid: str | None) -> PublicKey | None:
-        with self._lock:
-            age = monotonic() - self._fetched_at
-            found = self._find(kid)
-            if found is not None and age < FRESH_S:
-                return found
-            if monotonic() - self._visited_at >= RETRY_S:
-                try:
-                    self._visit()
-                    return self._find(kid)
-                except _Unreachable as failure:
-                    if found is not None and age < STALE_S:
-                        return found
+        found = self._known.find(kid, FRESH_S)
+        if found is not None:
+            return found
+        usable = self._known.find(kid, STALE_S)
+        # Whose key is known waits for no visit: a stranger's unknown key id may have asked for it.
+        if not self._visiting.acquire(blocking=usable is None):
+            return usable
+        try:
+            return self._key_after_visit(kid)
+        finally:
+            self._visiting.release()
+
+    def _key_after_visit(self, kid: str | None) -> PublicKey | None:
+        usable = self._known.find(kid, STALE_S)
+        if self._known.find(kid, FRESH_S) is not None:
+            return usable  # somebody fetched it meanwhile
+        if monotonic() - self._visited_at >= RETRY_S:
+            self._visited_at = monotonic()
+            try:
+                self._known = _Known(fetch_keys(self._wanted.issuer), self._visited_at)
+            except _Unreachable as failure:
+                if usable is None:
                     raise _try_again() from failure
-            if found is not None and age < STALE_S:
-                return found
-            if self._fetched_at < self._visited_at:
-                raise _try_again()  # the last visit failed: whether the key is known there, nobody can say
+            else:
+                return self._known.find(kid, float("inf"))
+        if usable is None and self._known.fetched_at < self._visited_at:
+            raise _try_again()  # the last visit failed: whether the key is known there, nobody can say
+        return usable
+
+
+class _Known(NamedTuple):
+    """Keys and when they were fetched, replaced together: they are read without a lock."""
+
+    keys: list[tuple[str | None, PublicKey]]
+    fetched_at: float
+
+    def find(self, kid: str | None, fresher_than_s: float) -> PublicKey | None:
+        if monotonic() - self.fetched_at >= fresher_than_s:
             return None
-
-    def _find(self, kid: str | None) -> PublicKey | None:
         if kid is None:
-            return self._keys[0][1] if len(self._keys) == 1 else None
-        return next((key for name, key in self._keys if name == kid), None)
-
-    def _visit(self) -> None:
-        self._visited_at = monotonic()
-        keys = fetch_keys(self._wanted.issuer)
-        self._keys, self._fetched_at = keys, self._visited_at
+            return self.keys[0][1] if len(self.keys) == 1 else None
+        return next((key for name, key in self.keys if name == kid), None)
 
 
 class _Unreachable(Exception):
