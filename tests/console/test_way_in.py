@@ -208,6 +208,20 @@ def test_a_password_is_set_with_the_old_one_and_told_what_is_wrong_with_it(brows
     assert someone.send("/console/log-in", staff_no="R1", password=words).status_code == 303
 
 
+@pytest.mark.only("sqlite")
+def test_whose_log_in_died_is_led_back_to_the_page_of_their_form(browse: Browse, running: Running) -> None:
+    (case_id,) = running.open("L1")
+    someone, place = browse("R1"), f"/console/cases/{case_id}"
+    someone.get(place)
+    here = {"referer": f"http://{running.client.base_url.host}{place}"}
+    (name,) = (one for one in someone.cookies if one.startswith("casework") and one != "casework_lang")
+    someone.cookies[name] += "x"
+    answer = someone.post(f"{place}/notes", {"text": "客户来电"}, **here)
+    assert answer.headers["location"] == f"/console/log-in?next=%2Fconsole%2Fcases%2F{case_id}"
+    answer = someone.post(f"{place}/notes", {"text": "客户来电"}, referer="http://elsewhere.example/console/cases")
+    assert answer.headers["location"] == "/console/log-in"
+
+
 def test_the_language_is_chosen_and_stays(browse: Browse) -> None:
     someone = browse("R1")
     assert 'lang="zh-CN"' in someone.get("/console/cases?live=true").text

@@ -63,11 +63,17 @@ def without_blanks(query: bytes) -> bytes:
 
 def log_in_place(scope: Any) -> str:
     """Where a stranger is sent, who then comes back to what they wanted to look at."""
-    if scope["method"] != "GET":
-        return LOG_IN
     query = scope["query_string"].decode("latin-1")
-    wanted = scope["path"] + (f"?{query}" if query else "")
+    wanted = scope["path"] + (f"?{query}" if query else "") if scope["method"] == "GET" else came_from(scope)
     return LOG_IN if wanted in ("/", "/console") else f"{LOG_IN}?next={quote(wanted, safe='')}"
+
+
+def came_from(scope: Any) -> str:
+    """The page of ours that a form was sent from, as the browser says; the first where it says none."""
+    parts = urlsplit(_header(scope, b"referer"))
+    if parts.netloc != _header(scope, b"host"):
+        return "/console"
+    return place_here(parts.path + (f"?{parts.query}" if parts.query else ""))
 
 
 def place_here(text: str) -> str:

@@ -7,7 +7,7 @@ import msgspec
 from litestar import Request, Response
 
 from api.auth import is_page
-from api.console.frame.cookies import LOG_IN
+from api.console.frame.cookies import log_in_place
 from api.console.frame.page import language_of, render, to
 from casework.people.identity.holding import ENROL_ONLY
 
@@ -31,7 +31,7 @@ def page_of(request: Request[Any, Any, Any], answer: Response[bytes]) -> Respons
     """A problem as a page; whose log-in has died is sent to log in again."""
     problem = msgspec.json.decode(answer.content)
     if problem["code"] == "not_authenticated":
-        return to(LOG_IN)
+        return to(log_in_place(request.scope))
     if problem["code"] == "key_not_permitted" and request.scope["user"].commands == ENROL_ONLY:
         return to("/console/second-factor")  # nothing else is open to them yet
     detail = problem["detail_zh"] if language_of(request) == "zh" else problem["detail"]

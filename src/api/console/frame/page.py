@@ -113,7 +113,7 @@ def _frame(request: Request[Any, Any, Any]) -> dict[str, Any]:
     serving, actor = serving_of(request), request.scope["user"]
     path: str = request.scope["path"]
     query = request.scope["query_string"].decode("latin-1")
-    here = path if request.method == "GET" else "/console"
+    here = path if request.method == "GET" else cookies.came_from(request.scope)
     return {
         "lang": language_of(request), "zone": serving.branch.time_zone, "me": _me(request, actor),
         "places": _places(request, actor, path), "own": path if path in _OWN else "",

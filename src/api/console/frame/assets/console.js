@@ -86,6 +86,28 @@
   addEventListener("hashchange", named);
   named();
 
+  // ── what was typed outlives a reload of its page, and nothing else ──
+  const typed = new Set();
+  const named_ = (field) => field.id || `${field.form.getAttribute("action")} ${field.name}`;
+  addEventListener("input", ({ target }) => {
+    if (target.form?.method === "post" && !/^(password|file)$/.test(target.type) && target.autocomplete !== "one-time-code") typed.add(target);
+  });
+  addEventListener("pagehide", () => {
+    const kept = [...typed].map((field) => [named_(field), field.type === "checkbox" ? field.checked : field.value]);
+    if (kept.length) sessionStorage.setItem("typed", JSON.stringify([location.pathname, kept]));
+  });
+  const kept = JSON.parse(sessionStorage.getItem("typed") || "[]");
+  sessionStorage.removeItem("typed");
+  if (kept[0] === location.pathname && performance.getEntriesByType("navigation")[0]?.type === "reload")
+    for (const field of all("form[method=post] [name]")) {
+      const found = kept[1].find(([name]) => name === named_(field));
+      if (!found) continue;
+      if (field.type === "checkbox") field.checked = found[1]; else field.value = found[1];
+      typed.add(field);
+      const box = field.closest("details");
+      if (box) box.open = true;
+    }
+
   // ── where one is, on a narrow window ──
   one(".top nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 
