@@ -14,6 +14,7 @@ from benchmarks import (
     machine,
     pages,
     permits,
+    photos,
     pulling,
     scale,
     sealing,
@@ -39,10 +40,12 @@ ALL = (
     "next",
     "evening",
     "pages",
+    "photos",
 )
 PLAIN: dict[str, Callable[..., None]] = {
     "verify": verify.run, "sealing": sealing.run, "departure": departure.run, "contacts": contacts.run,
     "duties": duties.run, "sweep": sweeping.run, "next": pulling.run, "evening": evening.run, "pages": pages.run,
+    "photos": photos.run,
 }  # fmt: skip
 
 

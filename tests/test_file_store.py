@@ -42,7 +42,7 @@ class s3_server:  # noqa: N801  # used as a function
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
-        (folder / "buckets" / "photos").mkdir(parents=True)
+        (folder / "buckets" / "photos").mkdir(parents=True, exist_ok=True)
         command = [
             found, "serve", "s3", str(folder / "buckets"), "--addr", f"127.0.0.1:{self.port}",
             "--auth-key", f"{KEY},{SECRET}", "--config", os.devnull,

@@ -1,5 +1,6 @@
 """Visits over HTTP: their alarm; photos sent by who visits, listed, looked at with an entry, refused with why."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -88,6 +89,20 @@ def test_the_same_photo_of_the_same_visit_again_is_answered_as_the_first_time(ru
     again = send(running, visit, taken_at=f"{DAY}T11:00:00+08:00", photo=first["photo"])
     assert (again.status_code, again.json()) == (200, first | {"again": True, "version": first["version"]})
     assert len(running.get(f"/visits/{visit}/photos").json()["items"]) == 1
+
+
+def test_a_store_that_is_gone_is_one_clear_problem_and_the_photo_goes_in_when_it_is_back(
+    running: Running, visit: int
+) -> None:
+    folder = Path(running.started.branch.files.where)
+    aside = folder.rename(folder.with_name("aside"))
+    folder.write_bytes(b"a file now")
+    told = problem(send(running, visit), 503, "file_store_failed")
+    assert all(str(folder) in told[part] for part in ("detail", "detail_zh"))
+    assert running.get(f"/visits/{visit}/photos").json()["items"] == []
+    folder.unlink()
+    aside.rename(folder)
+    assert send(running, visit).status_code == 201
 
 
 def test_who_sees_no_visits_photos_learns_nothing_of_them(running: Running, visit: int) -> None:
