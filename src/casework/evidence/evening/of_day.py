@@ -27,6 +27,7 @@ from casework.evidence.ledger.sheets import SIGNED_BY, NotHandedIn, Words, sheet
 from casework.intake.dialler.notes import noted
 from casework.people.staff.actor import Actor
 from casework.personal import mask, mask_within
+from casework.storage.garbage import seldom_collected
 from casework.table import Lang, Sheet, printed
 from casework.work.cases.branch import Branch
 from casework.work.cases.gather import business_dates
@@ -55,6 +56,7 @@ class DayLedger(NamedTuple):
         return put_together(self.parts.items())
 
 
+@seldom_collected()
 def ledger_of(
     conn: Connection, branch: Branch, on: date, team: str | None = None, *, clock: Clock = now
 ) -> DayLedger:  # fmt: skip
@@ -123,6 +125,7 @@ def people_called(conn: Connection, branch: Branch, whose: set[str], lang: Lang 
     return called(conn, whose, posts)
 
 
+@seldom_collected()
 def sheets_of(conn: Connection, branch: Branch, day: DayLedger, made_by: Actor) -> list[Sheet]:
     """The four sheets; under every title: who made them and when (branch time), and which feed has not come."""
     part = day.whole()

@@ -15,6 +15,7 @@ from casework.clock import Clock, now
 from casework.evidence.evening.handing_in import HandIn, check_day, handed_in, limit_of
 from casework.evidence.evening.tables import FIGURES, LEDGER, SUPPLEMENT, hand_ins
 from casework.evidence.ledger.people import members_of, teams_then
+from casework.storage.garbage import seldom_collected
 from casework.work.cases.branch import Branch
 from casework.work.contacts.tables import contact_log
 from casework.work.duties.listing import Counted, counts_on
@@ -87,6 +88,7 @@ class Evening(NamedTuple):
         return teams
 
 
+@seldom_collected()
 def evening_of(
     conn: Connection, branch: Branch, on: date, team: str | None = None, people: Collection[str] | None = None, *,
     listed: Iterable[Counted] | None = None, clock: Clock = now,
