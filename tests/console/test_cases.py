@@ -135,6 +135,11 @@ def test_a_borrower_is_masked_and_shown_in_clear_for_a_purpose_with_an_entry(bro
     assert events(running, stream)[1:] == ["personal.revealed", "personal.read"]
     someone.get("/console/borrowers/B-L1")
     assert "张伟明" not in someone.page.text
+    someone.get("/console/find")
+    assert someone.send("/console/find", key="case", text="77").status_code == 404
+    assert "没有这个案件，或您无权查看" in someone.text()
+    someone.send("/console/find", key="case", text=str(case_id))
+    assert ("张**" in someone.text(), events(running, stream)[-1]) == (True, "personal.read")
 
 
 def _streams(running: Running) -> list[str]:

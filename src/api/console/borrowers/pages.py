@@ -5,12 +5,13 @@ from typing import Annotated, Any, Final
 
 from litestar import Request, Response, get, post
 from litestar.params import FromPath, QueryParameter
+from sqlalchemy.engine import Connection
 
 from api.auth import actor_of, still_valid
 from api.console.borrowers.people import people
-from api.console.frame.forms import Tried, problem_of, typed_in
+from api.console.frame.forms import Tried, number_of, problem_of, typed_in
 from api.console.frame.page import render
-from api.permitted import reach
+from api.permitted import case_in_sight, reach
 from api.serving import serving_of
 from casework.clock import now
 from casework.errors import CallerError
@@ -29,7 +30,8 @@ from casework.work.cases.disclosure import record_read
 from casework.work.cases.filter import BusinessDates
 from casework.work.cases.sight import reach_of
 
-KEYS: Final = ("loan_id", "phone", "name", "id_number")
+CASE: Final = "case"
+KEYS: Final = ("loan_id", "phone", "name", "id_number", CASE)
 Institution = Annotated[str | None, QueryParameter(max_length=64)]
 
 
@@ -43,8 +45,10 @@ async def find_borrowers(request: Request[Any, Any, Any]) -> Response[Any]:
         serving, actor = serving_of(request), actor_of(request)
         key, text = typed.get("key", ""), typed.get("text", "").strip()
         try:
-            search = Search(**{key: text} if key in KEYS and text else {})
             with reading(serving.engine, snapshot=True) as conn:
+                if key == CASE:
+                    key, text = "loan_id", _loan_of(conn, request, text)
+                search = Search(**{key: text} if key in KEYS and text else {})
                 page = find(conn, serving.branch, search, actor=actor, within=within)
         except CallerError as told:
             tried = Tried("find", typed, problem_of(told))
@@ -56,6 +60,14 @@ async def find_borrowers(request: Request[Any, Any, Any]) -> Response[Any]:
         return _find_page(request, typed, page, None)
 
     return await asyncio.to_thread(work)
+
+
+def _loan_of(conn: Connection, request: Request[Any, Any, Any], text: str) -> str:
+    """The loan of the case with this number; CallerError `unknown_case`, the same for one out of sight."""
+    number = number_of({CASE: text}, CASE)
+    if number is None:
+        raise CallerError("unknown_case")
+    return case_in_sight(conn, request, number).loan_id
 
 
 @get("/console/find", sync_to_thread=True, opt={"page": "borrower.read"})
