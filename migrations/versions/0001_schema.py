@@ -53,8 +53,13 @@ def identity() -> sa.Column[Any]:
 
 def unique_where(condition: str, name: str, *columns: str) -> sa.Index:
     """An index under which `columns` are unique among the rows of which `condition` holds."""
+    return index_where(condition, name, *columns, unique=True)
+
+
+def index_where(condition: str, name: str, *columns: str, unique: bool = False) -> sa.Index:
+    """An index of the rows of which `condition` holds."""
     where = sa.text(condition)
-    return sa.Index(name, *columns, unique=True, sqlite_where=where, postgresql_where=where)
+    return sa.Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
 
 
 # ── the log and its evidence ──────────────────────────────────────────────────────────────────────────────────────
@@ -362,6 +367,7 @@ table(
     must("overdue_penalty_fen", sa.BigInteger),
     must("overdue_fen", sa.BigInteger),
     must("outstanding_principal_fen", sa.BigInteger),
+    sa.Column("visit_due_on", sa.Date),
     must("facts", Bytes),
     must("last_entry_at", UtcDateTime),
     must("audit_seq", sa.BigInteger),
@@ -385,6 +391,10 @@ table(
     sa.Index("ix_cases_state", "state", "id"),
     sa.Index("ix_cases_state_amount", "state", "overdue_fen", "id"),
     sa.Index("ix_cases_state_due", "state", "oldest_due_date", "id"),
+    *(
+        index_where("visit_due_on IS NOT NULL", f"ix_cases_visit{of}", *of.split("_")[1:], "visit_due_on", "id")
+        for of in ("", "_owner", "_handler", "_team", "_region")
+    ),
     unique_where("live", "uq_cases_live_loan", "loan_id"),
     postgresql_with={"fillfactor": "80"},  # a fact changes what no index has: twenty of them need not be written
 )
@@ -498,6 +508,8 @@ table(
     must("visit_on", sa.Date),
     sa.Column("contact_id", sa.BigInteger),
     sa.Column("area", sa.String(128)),
+    sa.Column("stop", sa.BigInteger),
+    must("risk_acknowledged", sa.Boolean),
     must("visitor", sa.String(128)),
     sa.Column("second_visitor", sa.String(128)),
     sa.Column("assisting_channel", sa.String(128)),
@@ -515,15 +527,27 @@ table(
     sa.Column("ability", sa.String(128)),
     sa.Column("next_step", sa.String(128)),
     sa.Column("address_risk", sa.String(128)),
+    sa.Column("risk_by", sa.String(128)),
+    sa.Column("risk_on", sa.Date),
     sa.Column("photo", sa.String(128)),
     must("stated", sa.Boolean),
     must("photos", Bytes),
     must("times_returned", sa.BigInteger),
     sa.Column("due_on", sa.Date),
     sa.Index("ix_visits_borrower", "borrower_id", "id"),
+    sa.Index("ix_visits_day", "visit_on", "visitor"),
     sa.Index("ix_visits_due", "due_on", "id"),
     sa.Index("ix_visits_loan", "loan_id", "id"),
     sa.Index("ix_visits_parent", "parent_id", "id"),
+)
+table(
+    "visit_addresses",
+    sa.Column("visit_id", BigId, primary_key=True, autoincrement=False),
+    must("institution", sa.String(32)),
+    must("borrower_id", sa.String(64)),
+    sa.Column("address_index", Bytes),
+    sa.Index("ix_visit_addresses_address", "address_index"),
+    sa.Index("ix_visit_addresses_borrower", "borrower_id"),
 )
 table(
     "photos",

@@ -53,6 +53,7 @@ from api import (
     roster,
     session,
     tasks,
+    visits,
     work_lists,
 )
 from api.admission import Admission
@@ -235,6 +236,7 @@ def _routes(feed_upload_mib: int) -> list[Any]:
         *reading.route_handlers,
         *photos.route_handlers,
         *repairs.reading,
+        *visits.route_handlers,
         *looking.route_handlers(nouns),
         *log.route_handlers,
         *log_proofs.route_handlers,

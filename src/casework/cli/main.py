@@ -22,6 +22,7 @@ _GROUPS = {
     "promise": "promises to pay, and what came of them",
     "repair": "information repairs: sources tried, and what was found",
     "repayment": "repayments of the day, before the feed brings them",
+    "visit": "visits: ordered, made by two, reported, reviewed; which are due",
     "hold": "why debtors are left in peace, and until when",
     "request": "what takes four eyes: ask, review, approve",
     "privacy": "legal holds, and erasing a borrower's data",

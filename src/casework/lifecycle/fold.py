@@ -19,7 +19,9 @@ def begin(
 ) -> Any:
     """The subject that an opening entry begins."""
     if noun.begin is not None:
-        return noun.begin(number, actor_id, chart, data)
+        begun = noun.begin(number, actor_id, chart, data)
+        _reckon(begun, chart, policy)
+        return begun
     today = _day(data["business_date"])
     common: dict[str, Any] = {
         "id": number, "chart": chart.title, "state": chart.initial, "state_since": today, "live": True, "version": 1,
@@ -56,6 +58,13 @@ def apply(
         subject.version += 1
     elif not event.startswith((says.refused, says.asked)) and event != says.noted:
         raise ValueError(f"no entry of a {noun.word} is called {event}")
+    _reckon(subject, chart, policy)
+
+
+def _reckon(subject: Any, chart: Chart, policy: Policy) -> None:
+    """What follows from all that it is, where it keeps such a thing."""
+    if hasattr(subject, "reckon"):
+        subject.reckon(chart, policy)
 
 
 def _step(subject: Any, event: str, to: str, now: Any, chart: Chart) -> None:

@@ -31,6 +31,8 @@ class Kept(Noun):
     """What guards need from outside the subject and what was given."""
     following: Callable[["Door", Any, str], Callable[[Any], None] | None] | None = None
     """Before and after it moved or learnt a fact."""
+    opened: Callable[["Door", Any, Mapping[str, str]], None] | None = None
+    """What is kept beside one that was opened; its texts are given, which are in no row of its own."""
 
     @classmethod
     def of(cls, noun: Noun, **more: Any) -> Self:

@@ -44,7 +44,7 @@ def open_(door: "Door", noun: Kept, command: Open) -> Outcome:
     data |= {"given": given, "business_date": today.isoformat()}
     number = next(door.gathered.new_ids[noun.chart])
     new = fold.begin(noun, number, command.actor.id, chart, data, policy, parent)
-    if gathered := noun.beside(door, new, given) if noun.beside else {}:
+    if gathered := noun.beside(door, new, given | texts) if noun.beside else {}:
         data["gathered"] = gathered
     now = noun.situation(new, today, policy, command.actor.id, given, gathered, None, parent)
     refusal = decide_opening(ground, now, ground.posts) or barred(door, ground.fires, parent, given, command.actor)
@@ -53,6 +53,8 @@ def open_(door: "Door", noun: Kept, command: Open) -> Outcome:
     data |= by(authority)
     draft = door.draft(noun, noun.says.opened, command.actor, data, today, policy, ground.rules, texts)
     done = door.opened(noun, new, draft)
+    if noun.opened is not None:
+        noun.opened(door, new, texts)
     door.tell(noun, new, ground.tells, command.actor, done.entry_id, today)
     follow(door, ground.fires, noun, new, command.actor, command.data, today)
     return done

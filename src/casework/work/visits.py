@@ -18,6 +18,8 @@ from casework.rules.statechart.registry import Params, Registry, Verdict
 REGISTRY = Registry()
 guard, effect, recorder = REGISTRY.guard, REGISTRY.effect, REGISTRY.recorder
 _OF_AN_ASSISTANT: Final = ("assisting_channel", "assistant", "entrustment", "trained_on")
+NO_RISK: Final = "no_risk"
+"""What visitors say of an address where a risk is gone."""
 CANNOT_BE: Final = frozenset({("found", "nobody"), ("not_found", "debtor")})
 """What came of a visit, and who cannot have been met then."""
 
@@ -38,6 +40,8 @@ class Visit(Child):
     visit_on: date
     contact_id: int | None = None
     area: str | None = None
+    stop: int | None = None
+    risk_acknowledged: bool = False
     visitor: str = ""
     second_visitor: str | None = None
     assisting_channel: str | None = None
@@ -55,6 +59,8 @@ class Visit(Child):
     ability: str | None = None
     next_step: str | None = None
     address_risk: str | None = None
+    risk_by: Annotated[str | None, Label("风险登记人", "Who saw the risk")] = None
+    risk_on: Annotated[date | None, Label("风险登记日", "Risk seen on")] = None
     photo: Annotated[str | None, Label("证明照片", "Photo that proves it")] = None
     stated: Annotated[bool, Label("以说明代照片", "Stated instead of a photo")] = False
     photos: Annotated[tuple[Photo, ...], Label("照片", "Photos")] = ()
@@ -104,6 +110,14 @@ def gate_open(now: SubjectSituation, _: Params) -> Verdict:
     against = now.gathered.get("gate", [])
     zh, en = "；".join(one["zh"] for one in against), "; ".join(one["en"] for one in against)
     return Verdict(not against, {"zh": zh, "en": en}, {"reasons_at_most": 0})
+
+
+@guard(facts=("risk", "on", "by"))
+def risk_acknowledged(now: SubjectSituation, _: Params) -> Verdict:
+    """Whoever plans says that they know of a risk that visitors saw at the address (`gathered`: what was said last)."""
+    seen = now.gathered.get("risk_seen", {})
+    facts = {name: seen.get(name) for name in ("risk", "on", "by")}
+    return Verdict(not seen or now.given.get("risk_acknowledged", False), facts, {"risk_acknowledged": True})
 
 
 @guard(facts=("not_there",))
@@ -214,6 +228,7 @@ def consented(now: SubjectSituation, params: Params) -> Verdict:
 def visitors_named(now: SubjectSituation, _: Params) -> None:
     visit, given = _visit(now), now.given
     visit.visitor, visit.second_visitor = _named(now)
+    visit.stop = given.get("stop", visit.stop)
     if given.get("assisting_channel") is not None:
         visit.assisting_channel, visit.assistant = given["assisting_channel"], given["assistant"]
         visit.entrustment, visit.trained_on = given["entrustment"], date.fromisoformat(given["trained_on"])
@@ -231,7 +246,9 @@ def checked_out(now: SubjectSituation, _: Params) -> None:
 
 @effect()
 def risk_seen(now: SubjectSituation, _: Params) -> None:
-    _visit(now).address_risk = now.given.get("address_risk", _visit(now).address_risk)
+    visit, risk = _visit(now), now.given.get("address_risk")
+    if risk is not None:
+        visit.address_risk, visit.risk_by, visit.risk_on = risk, now.actor, now.today
 
 
 @effect()

@@ -75,6 +75,9 @@ PERSONAL: Final[Mapping[str, Mapping[str, str]]] = {
     "set_aside": {
         "row_sealed": "row deleted",
     },
+    "visit_addresses": {
+        "address_index": "emptied",
+    },
 }
 """What erasure does to each column, by table; `reach` and `answers` do it."""
 
@@ -93,7 +96,7 @@ NOT_PERSONAL: Final[Mapping[str, frozenset[str]]] = {
             "id institution loan_id borrower_id product channel_code team region chart state state_since "
             "live version owner handler opened_on opened_for opened_by closed_as ended_as principal_at_opening_fen "
             "oldest_due_date bucket overdue_principal_fen overdue_interest_fen overdue_penalty_fen "
-            "overdue_fen outstanding_principal_fen facts last_entry_at audit_seq audit_head kept"
+            "overdue_fen outstanding_principal_fen visit_due_on facts last_entry_at audit_seq audit_head kept"
         ),
         "certificates": "staff_no kind issued_on expires_on",
         "case_strategies": "day case_id strategy staff_no",
@@ -190,6 +193,7 @@ NOT_PERSONAL: Final[Mapping[str, frozenset[str]]] = {
             "id token_hash staff_no kind label commands session_id created_at expires_at last_used_at revoked_at mac"
         ),
         "unsealed": "entry",
+        "visit_addresses": "visit_id institution borrower_id",
     }.items()
 } | {noun.table.name: frozenset(noun.table.c.keys()) for noun in LIFECYCLES[1:]}
 """Every other column, by table. The row of a noun has none: what is text of its chart's data goes into no row."""

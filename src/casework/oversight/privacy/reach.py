@@ -30,6 +30,7 @@ from casework.personal import normalise
 from casework.storage import rows
 from casework.storage.jobs import empty_rows
 from casework.work.cases.branch import Branch
+from casework.work.cases.visit_addresses import forget_addresses
 from casework.work.contacts.tables import contact_log
 from casework.work.four_eyes.tables import requests
 from casework.work.gate.tables import contact_permits
@@ -128,6 +129,7 @@ def _empty_books(conn: Connection, found: ErasureGathered, gone: Gone, left: Lef
         left.check(contacts, tuple(getattr(way, name) for name in COVERED[contacts.name]), way.mac)
         left.swap(contacts, gone=way.mac)
     gone.note("contacts", len(ways), (getattr(way, name) for way in ways for name in (*_OF_CONTACT, "row_hash")))
+    gone.traces += forget_addresses(conn, found.customer)
     mac_of_call = contact_mac(mac_key)
     tried = conn.execute(_CALLS.where(of_customer(contact_log, found.customer))).all()
     conn.execute(contact_permits.update().where(of_customer(contact_permits, found.customer)).values(number=None))

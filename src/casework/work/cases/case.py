@@ -185,6 +185,7 @@ class Case(Root):
     overdue_penalty_fen: int
     overdue_fen: int
     outstanding_principal_fen: int
+    visit_due_on: date | None  # by when it is to be visited, as the policy of its last entry has it; none: not owed
     facts: Facts
 
     @property
@@ -227,6 +228,20 @@ class Case(Root):
             self.facts.material_version += 1
         self.ended_as = self.closed_as or self.facts.settled_as
 
+    def reckon(self, chart: Chart, policy: Policy) -> None:
+        """After every entry: by when it is to be visited (1.3.2a), while it is in house, large and not visited."""
+        facts, due = self.facts, self.oldest_due_date
+        self.visit_due_on = None
+        if (
+            due is None or self.state not in chart.groups["in_house"] or facts.visit_photos or facts.visit_stated
+            or self.principal_at_opening_fen < policy.figure("visit.duty_from_fen")
+        ):  # fmt: skip
+            return
+        self.visit_due_on = due + timedelta(policy.figure("duty.visit_by_dpd"))
+        if self.state in chart.groups["desk"] and self.state != chart.initial:  # lost: the desk where none begins
+            within = timedelta(policy.figure("lost_contact.act_within_days"))
+            self.visit_due_on = min(self.visit_due_on, self.state_since + within)
+
     @property
     def remembered(self) -> list[str]:
         """Where it worked at a desk, and what it was settled out of."""
@@ -256,7 +271,7 @@ CHANGING = (
     "chart", "state", "state_since", "live", "version", "owner", "handler", "closed_as", "ended_as",
     "oldest_due_date", "bucket",
     "overdue_principal_fen", "overdue_interest_fen", "overdue_penalty_fen", "overdue_fen", "outstanding_principal_fen",
-    "facts", "last_entry_at", "audit_seq", "audit_head",
+    "visit_due_on", "facts", "last_entry_at", "audit_seq", "audit_head",
 )  # fmt: skip
 ROWS = Rows(Case, CHANGING)
 COLUMNS, from_row, to_row, to_change = ROWS.columns, ROWS.read, ROWS.row, ROWS.change

@@ -290,6 +290,7 @@ def open_case(door: Door, noun: Kept, command: OpenCase) -> Outcome:
     _home(owning, command.loan, data, new, found.owner)
     new.owner = new.handler = found.owner
     data |= {"owner": found.owner, "owner_rule": found.rule, "owner_post": found.post, **by(authority)}
+    new.reckon(chart, policy)
     owning.loads.move(found.owner)
     new.id = next(door.gathered.new_ids[noun.chart])  # only now: a refused opening leaves no gap among the cases
     draft = door.draft(noun, fold.SAYS.opened, command.actor, data, today, policy, ground.rules, texts)

@@ -29,7 +29,7 @@ def open_case(case_id: int, actor_id: str, chart: Chart, data: Mapping[str, Any]
         principal_at_opening_fen=measure["outstanding_principal_fen"],
         oldest_due_date=None, bucket="",
         overdue_principal_fen=0, overdue_interest_fen=0, overdue_penalty_fen=0, overdue_fen=0,
-        outstanding_principal_fen=0, facts=Facts(), last_entry_at=BEFORE_ALL,
+        outstanding_principal_fen=0, visit_due_on=None, facts=Facts(), last_entry_at=BEFORE_ALL,
         audit_seq=0, audit_head=b"",
     )  # fmt: skip
     case.facts.named = data["named"]

@@ -16,6 +16,7 @@ from casework.work.cases.noun import CASE
 from casework.work.cases.repairing import REPAIRS
 from casework.work.cases.risks import RISKS
 from casework.work.cases.tables import cases
+from casework.work.cases.visit_addresses import visits
 from casework.work.consents import CONSENT
 from casework.work.promises import PROMISE
 from casework.work.remittances import REMITTANCE
@@ -29,7 +30,9 @@ PROMISES: Final = Kept.of(PROMISE, table=table_of("promises", PROMISE.rows, uniq
 CONSENTS: Final = Kept.of(CONSENT, table=table_of("consents", CONSENT.rows), about=about)
 CALL_BACKS: Final = Kept.of(CALLBACK, table=table_of("callbacks", CALLBACK.rows))
 REMITTANCES: Final = Kept.of(REMITTANCE, table=table_of("remittances", REMITTANCE.rows))
-VISITS: Final = Kept.of(VISIT, table=table_of("visits", VISIT.rows), prepare=visiting.prepare, beside=visiting.beside)
+VISITS: Final = Kept.of(
+    VISIT, table=visits, prepare=visiting.prepare, beside=visiting.beside, opened=visiting.opened
+)  # fmt: skip
 
 LIFECYCLES: Final[tuple[Kept, ...]] = (
     CASES,

@@ -158,11 +158,12 @@ class Listing:
     conditions: list[sa.ColumnElement[bool]]
     sort: str
     ranges: list[sa.ColumnElement[bool]] = field(default_factory=list)
+    only_dated: bool = False  # none of those without what is sorted by
 
     def fetch(self, conn: Connection, place: Place | None, limit: int) -> list[Row[Any]]:
         """At most `limit` rows after `place`."""
         column = self.columns[self.sort.removeprefix("-")]
-        if not column.nullable:
+        if not column.nullable or self.only_dated:
             return list(conn.execute(self._statement(column, [], place, limit)))
         # The databases sort NULL differently; two ranges of the same index give one order on both.
         found: list[Row[Any]] = []
@@ -239,7 +240,7 @@ def _key_of(raw: int | str | None, sort: str) -> int | date | None:
     name = sort.removeprefix("-")
     if name == "overdue_fen" and isinstance(raw, int) and abs(raw) <= MAX_ID:
         return raw
-    if name in ("oldest_due_date", "due_on") and isinstance(raw, str):
+    if name in ("oldest_due_date", "due_on", "visit_due_on") and isinstance(raw, str):
         return date.fromisoformat(raw)
     if raw is None and name != "overdue_fen":
         return None

@@ -40,6 +40,7 @@ cases = sa.Table(
     sa.Column("overdue_penalty_fen", sa.BigInteger, nullable=False),
     sa.Column("overdue_fen", sa.BigInteger, nullable=False),
     sa.Column("outstanding_principal_fen", sa.BigInteger, nullable=False),
+    sa.Column("visit_due_on", sa.Date),  # none: no visit is owed
     sa.Column("facts", Bytes, nullable=False),  # canonical JSON of casework.work.cases.case.Facts
     sa.Column("last_entry_at", UtcDateTime, nullable=False),
     sa.Column("audit_seq", sa.BigInteger, nullable=False),
@@ -70,6 +71,18 @@ cases = sa.Table(
     sa.Index("ix_cases_bucket_due", "bucket", "oldest_due_date", "id"),
     sa.Index("ix_cases_due", "oldest_due_date", "id"),
     sa.Index("ix_cases_amount", "overdue_fen", "id"),
+    # Visits that are owed (cases.visits_due): few of all cases, so each order has an index of its own.
+    *(
+        sa.Index(
+            f"ix_cases_visit{of}",
+            *of.split("_")[1:],
+            "visit_due_on",
+            "id",
+            sqlite_where=sa.text("visit_due_on IS NOT NULL"),
+            postgresql_where=sa.text("visit_due_on IS NOT NULL"),
+        )
+        for of in ("", "_owner", "_handler", "_team", "_region")
+    ),
     # What a post reaches beyond its holder's own cases (permissions.toml): a region or product with hardly any cases
     # must not cost a walk over all the others, in whichever order the list is asked for.
     sa.Index("ix_cases_region", "region", "id"),

@@ -1,4 +1,7 @@
-"""What guards on visits need from outside: the time, who of the staff is not there, what the gate says against it."""
+"""What guards on visits need from outside: the time, who of the staff is not there, what the gate says against it.
+
+And what was seen at the address before.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
@@ -13,20 +16,26 @@ from casework.lifecycle.door import Door
 from casework.lifecycle.gather import Gathered
 from casework.work.cases.door import owning_of
 from casework.work.cases.noun import CASE_CHART
+from casework.work.cases.visit_addresses import COLUMNS, RiskSeen, risks_at, visit_addresses
 from casework.work.visits import VISIT, Visit
 
 if TYPE_CHECKING:
     from casework.work.cases.branch import Branch
 
 _NOON: Final = time(12)
+_ADDRESS: Final = "address"
 
 
 class Against:
-    """What the gate says against the acts of a batch: by case of those that order for today, by visit of arrivals."""
+    """What the gate says against the acts of a batch: by case of those that order for today, by visit of arrivals.
+
+    And which risks are known of the addresses to which visits are ordered.
+    """
 
     def __init__(self) -> None:
         self.by_case: dict[int, list[Any]] = {}
         self.by_visit: dict[int, list[Any]] = {}
+        self.at_address: dict[bytes, RiskSeen] = {}
 
     def ask_all(self) -> None:
         """Everything was asked already."""
@@ -40,9 +49,12 @@ def prepare(
     What is ordered for today is judged at noon: who orders it in the night does not leave then.
     """
     told, by_instant = Against(), dict[datetime, list[tuple[Any, Any, dict[int, list[Any]], int]]]()
+    addresses = set[bytes]()
     for one in commands:
         if one.noun != VISIT.chart:
             continue
+        if isinstance(one, Open) and isinstance(address := one.data.get("address"), str):
+            addresses.add(gathered.vault.blind(_ADDRESS, address))
         if isinstance(one, Open) and one.data.get("visit_on") == today.isoformat():
             case = gathered.subjects.get((CASE_CHART, one.of or 0))
             noon = datetime.combine(today, _NOON, ZoneInfo(branch.time_zone))
@@ -56,6 +68,7 @@ def prepare(
         said = branch.against_visits(conn, branch, [(actor, case) for actor, case, _, _ in there], at)
         for (_, _, found, number), against in zip(there, said, strict=True):
             found[number] = list(against)
+    told.at_address = risks_at(conn, addresses) if addresses else {}
     return told
 
 
@@ -73,6 +86,9 @@ def beside(door: Door, visit: Visit, given: Mapping[str, Any]) -> dict[str, Any]
     else:
         held = door.parent_of(door.nouns[VISIT.chart], visit).facts.holds  # of which another guard speaks
         against = [one for one in told.by_case.get(visit.parent_id, ()) if one.rule not in held]
+        seen = told.at_address.get(door.gathered.vault.blind(_ADDRESS, given["address"]))
+        if seen is not None:
+            gathered["risk_seen"] = {"risk": seen.risk, "visit": seen.visit_id, "on": str(seen.on), "by": seen.by}
     if against:
         gathered["gate"] = [
             {"rule": one.rule, "zh": one.zh, "en": one.en}
@@ -80,6 +96,12 @@ def beside(door: Door, visit: Visit, given: Mapping[str, Any]) -> dict[str, Any]
             for one in against
         ]  # fmt: skip
     return gathered
+
+
+def opened(door: Door, visit: Visit, texts: Mapping[str, str]) -> None:
+    """The fingerprint of the address, by which a risk that is seen there is found again."""
+    index = door.gathered.vault.blind(_ADDRESS, texts["address"])
+    door.write_beside(visit_addresses, COLUMNS, (visit.id, visit.institution, visit.borrower_id, index))
 
 
 def _instant(told: Any) -> datetime | None:

@@ -1,0 +1,66 @@
+"""Which visits went to one address, whoever's it is: by its keyed fingerprint, so that a risk seen there is known."""
+
+from collections.abc import Collection
+from datetime import date
+from typing import Any, Final, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from casework.customer import Customer
+from casework.lifecycle.tables import table_of
+from casework.storage import rows
+from casework.storage.database import BigId, Bytes, metadata
+from casework.work.visits import NO_RISK, VISIT
+
+visits: Final = table_of("visits", VISIT.rows)
+sa.Index("ix_visits_day", visits.c.visit_on, visits.c.visitor)
+visit_addresses: Final = sa.Table(
+    "visit_addresses",
+    metadata,
+    sa.Column("visit_id", BigId, primary_key=True, autoincrement=False),
+    sa.Column("institution", sa.String(32), nullable=False),
+    sa.Column("borrower_id", sa.String(64), nullable=False),
+    sa.Column("address_index", Bytes),  # none: erased
+    sa.Index("ix_visit_addresses_address", "address_index"),
+    sa.Index("ix_visit_addresses_borrower", "borrower_id"),
+)
+COLUMNS: Final = tuple(visit_addresses.c.keys())
+_SEEN: Final = (
+    sa.select(visit_addresses.c.address_index, *visits.c["id", "address_risk", "risk_on", "risk_by"])
+    .join(visits, visits.c.id == visit_addresses.c.visit_id)
+    .where(visits.c.address_risk.is_not(None))
+)
+
+
+class RiskSeen(NamedTuple):
+    """What a visitor said of an address last: the risk, on which visit, when, who."""
+
+    risk: str
+    visit_id: int
+    on: date
+    by: str
+
+
+def risks_at(conn: Connection, addresses: Collection[bytes]) -> dict[bytes, RiskSeen]:
+    """Of these addresses those that have a risk: what was said last counts, until somebody says that it is gone."""
+    latest: dict[bytes, Any] = {}
+    for row in rows.select_by_keys(conn, _SEEN, "address_index", sorted(addresses)):
+        known = latest.get(bytes(row.address_index))
+        if known is None or (row.risk_on, row.id) > (known.risk_on, known.id):
+            latest[bytes(row.address_index)] = row
+    return {
+        index: RiskSeen(row.address_risk, row.id, row.risk_on, row.risk_by) for index, row in latest.items()
+        if row.address_risk != NO_RISK
+    }  # fmt: skip
+
+
+def forget_addresses(conn: Connection, customer: Customer) -> list[bytes]:
+    """Erasure: where their visits went is known no more; the fingerprints that were there."""
+    theirs = (
+        visit_addresses.c.institution == customer.institution,
+        visit_addresses.c.borrower_id == customer.borrower_id,
+    )
+    found = conn.execute(sa.select(visit_addresses.c.address_index).where(*theirs)).scalars().all()
+    conn.execute(visit_addresses.update().where(*theirs).values(address_index=None))
+    return [bytes(one) for one in found if one is not None]

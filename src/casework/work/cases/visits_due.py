@@ -1,0 +1,124 @@
+"""Cases that owe a visit (1.3.2a), by when it is due: one statement a page, whatever the number of cases."""
+
+from datetime import date
+from typing import Any, Final
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from casework.people.staff.permissions import Reach
+from casework.work.cases.filter import check_id, check_text, filter_malformed
+from casework.work.cases.lifecycles import VISITS
+from casework.work.cases.queries import MAX_PAGE, Listing, place_of, read_cursor, write_cursor
+from casework.work.cases.reached import covered_by, ranges_of
+from casework.work.cases.tables import cases
+
+SORT: Final = "visit_due_on"
+_visits: Final = VISITS.table.c
+_PLANNED: Final = sa.and_(_visits.parent_id == cases.c.id, _visits.live, _visits.checked_in_at.is_(None))
+
+
+def _of_next(what: sa.ColumnElement[Any]) -> sa.ScalarSelect[Any]:
+    """Of the first visit that was ordered for the case and is still to be made."""
+    return sa.select(what).where(_PLANNED).order_by(_visits.visit_on, _visits.id).limit(1).scalar_subquery()
+
+
+class VisitsDueWanted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Which: due on `due_by` or before; of an owner, a team, a region; `planned`: whether one was ordered.
+
+    `area`: of the visit that was ordered; what no visit was ordered for has none.
+    """
+
+    due_by: date | None = None
+    owner: str | None = None
+    team: str | None = None
+    region: str | None = None
+    area: str | None = None
+    planned: bool | None = None
+
+
+class VisitDue(msgspec.Struct):
+    """A case that owes a visit, by when, what holds it, and the visit that was ordered for it, if any."""
+
+    id: int
+    institution: str
+    loan_id: str
+    borrower_id: str
+    product: str | None
+    team: str | None
+    region: str | None
+    state: str
+    state_since: date
+    owner: str
+    handler: str
+    principal_at_opening_fen: int
+    oldest_due_date: date | None
+    visit_due_on: date
+    holds: tuple[str, ...]
+    visit_id: int | None
+    visit_on: date | None
+    area: str | None
+
+
+class VisitsDuePage(msgspec.Struct):
+    """By the day on which the visit is due; `next` is the cursor of the page after it, none at the end."""
+
+    items: list[VisitDue]
+    next: str | None
+
+
+class _Facts(msgspec.Struct):
+    holds: tuple[str, ...] = ()
+
+
+_facts: Final = msgspec.json.Decoder(_Facts).decode
+_PLAIN: Final = VisitDue.__struct_fields__[:-4]
+_LINES: Final = sa.select(
+    *(cases.c[name] for name in _PLAIN), cases.c.facts, _of_next(_visits.id).label("visit"),
+    _of_next(_visits.visit_on).label("planned_on"), _of_next(_visits.area).label("planned_in"),
+)  # fmt: skip
+
+
+def page_of_visits_due(
+    conn: Connection, wanted: VisitsDueWanted, *, within: Reach, limit: int = 50, cursor: str | None = None
+) -> VisitsDuePage:  # fmt: skip
+    """One page of at most `limit` (1 to 200) cases within a reach; CallerErrors cursor_malformed, filter_malformed."""
+    if not 1 <= limit <= MAX_PAGE:
+        raise filter_malformed("limit", f"1–{MAX_PAGE}")
+    place = read_cursor(cursor, wanted, SORT)
+    found = _listing(wanted, within).fetch(conn, place, limit + 1)
+    items = [_line(row) for row in found[:limit]]
+    following = write_cursor(place_of(items[-1], SORT), wanted, SORT) if len(found) > limit else None
+    return VisitsDuePage(items, following)
+
+
+def _listing(wanted: VisitsDueWanted, within: Reach) -> Listing:
+    conditions: list[sa.ColumnElement[bool]] = [cases.c.visit_due_on.is_not(None)]
+    for name in ("owner", "team", "region"):
+        if (value := getattr(wanted, name)) is not None:
+            (check_id if name == "owner" else check_text)(name, value)
+            conditions.append(cases.c[name] == value)
+    if wanted.due_by is not None:
+        conditions.append(cases.c.visit_due_on <= wanted.due_by)
+    if wanted.planned is not None:
+        planned = sa.exists().where(_PLANNED)
+        conditions.append(planned if wanted.planned else ~planned)
+    if wanted.area is not None:
+        check_text("area", wanted.area)
+        conditions.append(sa.exists().where(_PLANNED, _visits.area == wanted.area))
+    ranges = list[sa.ColumnElement[bool]]()
+    if not within.everything:
+        if wanted.owner is None:
+            ranges = ranges_of(within, cases.c) or [sa.false()]
+        else:
+            conditions.append(covered_by(within, cases.c))
+    return Listing(_LINES, cases.c, conditions, SORT, ranges, only_dated=True)
+
+
+def _line(row: Any) -> VisitDue:
+    values = row._mapping  # noqa: SLF001  # a row's own documented view of it
+    return VisitDue(
+        **{name: values[name] for name in _PLAIN}, holds=_facts(bytes(values["facts"])).holds,
+        visit_id=values["visit"], visit_on=values["planned_on"], area=values["planned_in"],
+    )  # fmt: skip
