@@ -3,9 +3,11 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
+from sqlalchemy.engine import Connection
 
 from casework.cli.changing import day
 from casework.cli.ledger import write_out
@@ -15,7 +17,7 @@ from casework.cli.tables import Table
 from casework.clock import now
 from casework.money import yuan_text
 from casework.operation.morning import make_lists
-from casework.people.staff.actor import system
+from casework.people.staff.actor import Actor, system
 from casework.people.staff.permissions import EVERYTHING
 from casework.storage.database import reading, writing
 from casework.table import Sheet, as_csv, printed
@@ -26,7 +28,7 @@ from casework.work.tasks.own import list_of, states, told
 from casework.work.tasks.pulling import take_next
 from casework.work.tasks.strategies import COMMAND as STRATEGY
 from casework.work.tasks.strategies import counted, lines_of, start
-from casework.work.tasks.table import COLUMNS, lines_of_list
+from casework.work.tasks.table import CASES, COLUMNS, lines_of_cases, lines_of_list
 from casework.work.tasks.words import word_of
 
 _who = click.option("--as", "staff_no", type=FOLDED, required=True, metavar="STAFF_NO", help="Who acts.")
@@ -181,16 +183,25 @@ def strategy(case_ids: tuple[int, ...], strategy: str, staff_no: str, *, atomic:
 @click.command("worklists")
 @click.option("--list", "name", metavar="NAME", help="The cases of this one: phone, agency, legal, visit.")
 @click.option("--as", "staff_no", type=FOLDED, metavar="STAFF_NO", help="Act as this member of staff.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), metavar="PATH",
+    help="Write it into this .xlsx or .csv file, to be sent on; an entry. Needs --list.",
+)  # fmt: skip
 @as_json
-def worklists(name: str | None, staff_no: str | None, *, json_: bool) -> None:
+def worklists(name: str | None, staff_no: str | None, out: Path | None, *, json_: bool) -> None:
     """Count the four lists of today (电催, 委催, 法催, 下户), or list one, all of it.
 
     \b
     Examples:
       casework task worklists
       casework task worklists --list visit --json
+      casework task worklists --list visit --out 下户-2026-03-10.xlsx --as S0109
     """
-    with started() as open_, reading(open_.engine, snapshot=True) as conn:
+    if out is not None:
+        _check_name(out)
+        if name is None:
+            raise click.UsageError("--out needs --list")
+    with started() as open_, writing(open_.engine) if out else reading(open_.engine, snapshot=True) as conn:
         branch, on = open_.branch, open_.branch.today(now())
         actor = permitted(conn, branch, staff_no, "work_list.read")
         if name is None:
@@ -199,6 +210,14 @@ def worklists(name: str | None, staff_no: str | None, *, json_: bool) -> None:
             return
         reach = branch.rulebook.permissions.within(actor, "work_list.read", branch.rulebook.policies.at(on))
         found = lines_of(conn, branch, name, on, limit=_MOST_LINES, reach=EVERYTHING if staff_no is None else reach)
+        if out is not None:
+            words = branch.rulebook.tasks.lists[name]
+            lines = list(lines_of_cases(branch, found, "zh"))
+            sheet = Sheet(words.zh, f"{on} · {actor.id}", CASES, lines, frozenset({"overdue_fen"}))
+            _write(conn, branch, actor, sheet, len(lines), out, {"list": "work-lists", "name": name, "on": str(on)})
+    if out is not None:
+        console.print(f"{out.name}: {len(found):,} cases 案件", markup=False)
+        return
     if json_:
         print_json(found)
         return
@@ -212,6 +231,11 @@ def worklists(name: str | None, staff_no: str | None, *, json_: bool) -> None:
 
 
 _MOST_LINES = 1_000_000
+
+
+def _check_name(out: Path) -> None:
+    if out.suffix not in {".xlsx", ".csv"}:
+        raise click.BadParameter("a file ends in .xlsx or .csv", param_hint="--out")
 
 
 def _tell_counts(branch: Branch, counts: dict[str, int], *, json_: bool) -> None:
@@ -237,8 +261,7 @@ def export(on: datetime, whose: str | None, out: Path, staff_no: str | None) -> 
       casework task export --on 2026-03-10 --out lists.xlsx --as S0109
       casework task export --on 2026-03-10 --list S0103 --out S0103.csv
     """
-    if out.suffix not in {".xlsx", ".csv"}:
-        raise click.BadParameter("a file ends in .xlsx or .csv", param_hint="--out")
+    _check_name(out)
     with started() as open_, writing(open_.engine) as conn:
         branch, past = open_.branch, on.date() < open_.branch.today(now())
         actor = permitted(conn, branch, staff_no, "task.lists")
@@ -249,13 +272,20 @@ def export(on: datetime, whose: str | None, out: Path, staff_no: str | None) -> 
             for line in lines_of_list(branch, (one for one in found if one.list_of == name), "zh")
         ]  # fmt: skip
         sheet = Sheet("任务清单", f"{on.date()} · {actor.id}", COLUMNS, lines, frozenset({"overdue_fen"}))
-        content = as_csv(sheet, "zh") if out.suffix == ".csv" else printed([sheet], "zh")
-        record_export(
-            conn, branch, actor, {"list": "task-lists", "on": str(on.date()), "whose": whose}, rows=len(lines),
-            kind=out.suffix[1:], event=LIST_EXPORTED, file=content,
-        )  # fmt: skip
-        write_out(out, content)
+        asked = {"list": "task-lists", "on": str(on.date()), "whose": whose}
+        _write(conn, branch, actor, sheet, len(lines), out, asked)
     console.print(f"{out.name}: {len(lines):,} tasks 项任务", markup=False)
+
+
+def _write(
+    conn: Connection, branch: Branch, actor: Actor, sheet: Sheet, count: int, out: Path, asked: dict[str, Any]
+) -> None:  # fmt: skip
+    """The file, and the entry that it was taken out."""
+    content = as_csv(sheet, "zh") if out.suffix == ".csv" else printed([sheet], "zh")
+    record_export(
+        conn, branch, actor, asked, rows=count, kind=out.suffix[1:], event=LIST_EXPORTED, file=content
+    )  # fmt: skip
+    write_out(out, content)
 
 
 def _acted(command: str, staff_no: str, act: Callable[[Desk], Sequence[Became]], *, json_: bool) -> None:

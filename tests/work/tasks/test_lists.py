@@ -172,7 +172,7 @@ def test_the_shell_tells_why_each_task_is_there(house: Bank, monkeypatch: pytest
 
 
 def test_the_shell_begins_puts_off_adds_and_starts_a_strategy_today(
-    house: Bank, monkeypatch: pytest.MonkeyPatch
+    house: Bank, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:  # fmt: skip
     """Lists of today, whenever that is, are made by whoever asks first."""
     settings, case_id = house.started.settings, str(house.case(1).id)
@@ -193,6 +193,10 @@ def test_the_shell_begins_puts_off_adds_and_starts_a_strategy_today(
     assert run("strategy", case_id, "--strategy", "dance").output.startswith("unknown_strategy")
     assert json.loads(run("worklists", "--json", who="B9").output)["visit"] == 1
     assert "L1" in run("worklists", "--list", "visit", who="B9").output
+    sent = run("worklists", "--list", "visit", "--out", str(tmp_path / "下户.csv"), who="B9")
+    assert sent.output == "下户.csv: 1 cases 案件\n"
+    assert "L1,电话催收" in (tmp_path / "下户.csv").read_text("utf-8-sig")
+    assert run("worklists", "--out", str(tmp_path / "x.csv"), who="B9").exit_code == 2
     assert run("worklists").output.startswith("post_not_permitted")
     assert f"the last feed is of {DAY}" in run("list", "--on", now().date().isoformat()).output
 

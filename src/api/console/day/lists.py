@@ -26,7 +26,7 @@ from casework.table import Lang
 from casework.work.cases.export import MAX_ROWS
 from casework.work.tasks import strategies
 from casework.work.tasks.own import list_of, states, tasks_of
-from casework.work.tasks.table import COLUMNS, lines_of_list
+from casework.work.tasks.table import CASES, COLUMNS, lines_of_cases, lines_of_list
 
 _Request = Request[Any, Any, Any]
 _Day = Annotated[date | None, QueryParameter(description="Whose morning; today, if left out.")]
@@ -102,13 +102,6 @@ def work_list(request: _Request, name: _Name = "phone", after: _After = 0) -> Re
 
 # ── as workbooks ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-_CASES: Final = (
-    Column("id", "案件编号", "Case", 10), Column("loan_id", "借据号", "Loan", 18),
-    Column("state", "状态", "State", 14), Column("bucket", "账龄", "Bucket", 8),
-    Column("overdue_fen", "逾期金额（元）", "Overdue (yuan)", 14), Column("owner", "管户人", "Owner", 12),
-    Column("handler", "经办人", "Handler", 12), Column("strategy", "今日策略", "Strategy today", 12),
-)  # fmt: skip
-
 
 class ListWanted(NamedTuple):
     """Which lists of which day are taken out; all of that day, where none is named."""
@@ -155,17 +148,11 @@ def _named(name: _Name = "phone") -> str:
 
 def _cases(request: _Request, name: str, lang: Lang) -> Iterator[Sequence[Any]]:
     branch = serving_of(request).branch
-    rules, chart = branch.rulebook.tasks, branch.rulebook.chart
     with reading(serving_of(request).engine, snapshot=True) as conn:
         found = strategies.lines_of(
             conn, branch, name, branch.today(now()), limit=MAX_ROWS + 1, reach=reach(request)
         )  # fmt: skip
-    for one in found:
-        started = rules.strategies.get(one.strategy or "")
-        yield (
-            one.id, one.loan_id, getattr(chart.state_named(one.state), lang), one.bucket, one.overdue_fen, one.owner,
-            one.handler, getattr(started, lang) if started else None,
-        )  # fmt: skip
+    return lines_of_cases(branch, found, lang)
 
 
 FILES: Final = (
@@ -173,7 +160,7 @@ FILES: Final = (
              said=lambda on: {"on": str(on) if on else None}),
     ListFile("/console/task-lists", "task.lists", word("lists.title"), lambda _: COLUMNS, _tasks, wanted=_wanted,
              said=lambda asked: {"on": str(asked.on) if asked.on else None, "whose": asked.whose or None}),
-    ListFile("/console/work-lists", "work_list.read", word("lists.four"), lambda _: _CASES, _cases, wanted=_named,
+    ListFile("/console/work-lists", "work_list.read", word("lists.four"), lambda _: CASES, _cases, wanted=_named,
              said=lambda name: {"list": name}),
 )  # fmt: skip
 route_handlers = [move, task_lists, work_list]
