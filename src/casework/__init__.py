@@ -17,7 +17,7 @@ Groups are folders and layers, from the top; imports go downwards only, and noth
                 shifts (the roster, and who answers for who is off)
     log         the log that convicts: format (bytes), write (the one writer, sealer, signer), check (verification)
     rules       rules as data: statechart (charts and policies read, checked whole, decided, drawn)
-    storage     where rows lie: database, schema, migrate, rows, append_only
+    storage     where rows lie: database, compiled, schema, migrate, rows, append_only
     leaves      the files beside this one: clock, money, errors, codes, ids, settings, personal, screen, spreadsheet, …
 
 The charts are in `statecharts/`, the schema's history in `migrations/`, decisions in `docs/decisions/`.

@@ -25,6 +25,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 from casework import clock
 from casework.address import WRITABLE, parse_url
 from casework.errors import CallerError, TryAgain
+from casework.storage.compiled import SHARED
 from casework.storage.driver_errors import takes_no_writes, translate, try_again
 
 metadata = sa.MetaData(
@@ -121,6 +122,7 @@ def _open_postgresql(url: URL, *, read_only: bool, create: bool, pool_size: int)
         max_overflow=pool_size,
         pool_timeout=10,
         hide_parameters=True,  # personal data stays out of error texts
+        execution_options=SHARED,
         # Every statement of READ COMMITTED sees its own moment anyway: BEGIN and ROLLBACK would be two round
         # trips for nothing.
         isolation_level="AUTOCOMMIT" if read_only else None,
@@ -192,6 +194,7 @@ def _open_sqlite(url: URL, *, read_only: bool, create: bool, pool_size: int) -> 
         max_overflow=pool_size,
         pool_timeout=10,
         hide_parameters=True,
+        execution_options=SHARED,
     )
 
     @sa.event.listens_for(engine, "connect")

@@ -6,6 +6,7 @@ tables.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -21,19 +22,22 @@ _BEYOND: Final = "10000-01-01"
 def check_kinds(conn: Connection, report: Report) -> None:
     """Finding `value_mistyped` by table and column, with how many rows; one pass over each table."""
     held = set(sa.inspect(conn).get_table_names())
-    sqlite = conn.dialect.name == "sqlite"
     for table in metadata.sorted_tables:
-        faults = {
-            column.name: _sqlite_fault(column) if sqlite else _postgresql_fault(column) for column in table.columns
-        }
-        wanted = {name: fault for name, fault in faults.items() if fault is not None}
-        if table.name not in held or not wanted:
+        looked_at, counting = _counting(table, conn.dialect.name)
+        if table.name not in held or not looked_at:
             continue
-        sums = [sa.func.sum(sa.case((sa.text(fault), 1), else_=0)).label(name) for name, fault in wanted.items()]
-        row = conn.execute(sa.select(*sums).select_from(table)).one()
-        for name, rows in zip(wanted, row, strict=True):
+        for name, rows in zip(looked_at, conn.exec_driver_sql(counting).one(), strict=True):
             if rows:
                 report.find("value_mistyped", table=table.name, column=name, rows=int(rows))
+
+
+@cache
+def _counting(table: sa.Table, dialect: str) -> tuple[tuple[str, ...], str]:
+    """Columns that can hold what they should not, and what counts its rows in each of them."""
+    fault_of = _sqlite_fault if dialect == "sqlite" else _postgresql_fault
+    faults = {column.name: fault for column in table.columns if (fault := fault_of(column)) is not None}
+    sums = ", ".join(f"sum(CASE WHEN {fault} THEN 1 ELSE 0 END)" for fault in faults.values())
+    return tuple(faults), f'SELECT {sums} FROM "{table.name}"'  # noqa: S608 - names are the code's own
 
 
 @contextmanager

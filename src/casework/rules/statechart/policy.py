@@ -12,7 +12,7 @@ import re
 import tomllib
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -67,8 +67,8 @@ class Policy:
 
     name: str
     effective_on: date
-    figures: Mapping[str, Figure | None]
-    cited: Mapping[str, tuple[str, ...]]
+    figures: Mapping[str, Figure | None] = field(hash=False)
+    cited: Mapping[str, tuple[str, ...]] = field(hash=False)
     text: bytes
     digest: str
 

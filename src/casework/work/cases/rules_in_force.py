@@ -3,6 +3,7 @@
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeVar
 
 from casework.errors import RulesBroken
@@ -13,7 +14,7 @@ from casework.log.format.texts import PUBLISHED
 from casework.people.staff.permission_table import parse_permissions
 from casework.people.staff.permissions import Permissions
 from casework.people.staff.posts import known_posts
-from casework.rules.statechart.policy import Policies
+from casework.rules.statechart.policy import Policies, Policy
 from casework.work.cases.owner_rules import OwnerRules, parse_owner_rules
 
 _T = TypeVar("_T")
@@ -41,6 +42,17 @@ def _posts_in(body: bytes) -> frozenset[str]:
         return frozenset(tomllib.loads(body.decode())["posts"])
     except (ValueError, KeyError, TypeError):
         return frozenset()  # told when it is parsed
+
+
+@lru_cache(maxsize=8)
+def _permissions(body: bytes, policy: Policy) -> Permissions:
+    """The same text is the same table: a process that verifies several logs reads and checks it once."""
+    return parse_permissions(body, Policies([policy]), _posts_in(body))
+
+
+@lru_cache(maxsize=8)
+def _owners(body: bytes, policy: Policy, posts: frozenset[str]) -> OwnerRules:
+    return parse_owner_rules(body, Policies([policy]), posts, None)
 
 
 class RulesInForce:
@@ -73,7 +85,7 @@ class RulesInForce:
         """The tables of permissions."""
 
         def parse(body: bytes) -> Permissions:
-            return parse_permissions(body, Policies([judged.policy]), _posts_in(body))
+            return _permissions(body, judged.policy)
 
         return self._read("permissions", judged, self._parsed.permissions, parse)
 
@@ -82,7 +94,7 @@ class RulesInForce:
 
         def parse(body: bytes) -> OwnerRules:
             # Its states may be those of the chart's version before the one that the entry cites.
-            return parse_owner_rules(body, Policies([judged.policy]), known_posts(judged.chart), None)
+            return _owners(body, judged.policy, known_posts(judged.chart))
 
         return self._read("owners", judged, self._parsed.owners, parse)
 
