@@ -21,7 +21,7 @@ from casework.storage.database import (
     reading,
     writing,
 )
-from casework.storage.driver_errors import translate
+from casework.storage.driver_errors import is_out_of_memory, translate
 from tests.conftest import Database
 from tests.postgres_server import postgres_server
 
@@ -305,3 +305,27 @@ def test_a_deadlock_takes_one_of_two_and_says_busy(bench: Engine) -> None:
 def test_an_sql_state_is_told_apart(state: str, code: str | None) -> None:
     failure = translate(psycopg.errors.lookup(state)())
     assert (failure.code if failure else None) == code
+
+
+@pytest.mark.parametrize(
+    ("behind", "short"),
+    [
+        (MemoryError(), True), (psycopg.OperationalError("out of memory for query result"), True),
+        (psycopg.OperationalError("sending query failed: cannot allocate memory for output buffer"), True),
+        (psycopg.OperationalError("the connection is closed"), False), (ValueError("memory"), False),
+    ],
+)  # fmt: skip
+def test_a_connection_that_was_lost_for_want_of_memory_is_told_apart_from_one_that_the_server_closed(
+    behind: Exception, short: bool
+) -> None:
+    try:
+        try:
+            raise behind
+        finally:
+            raise psycopg.OperationalError("the connection is lost")
+    except psycopg.OperationalError as error:
+        failure = translate(error)
+        assert failure is not None
+        failure.__cause__ = error
+    assert failure.code == "database_gone"
+    assert is_out_of_memory(failure) is short

@@ -23,6 +23,7 @@ from casework.intake.feed.load import ImportRequest, import_feed
 from casework.operation.startup import Started, start
 from casework.people.staff.actor import Actor
 from casework.settings import Settings
+from casework.storage.driver_errors import is_out_of_memory
 
 
 class ImportJob(msgspec.Struct):
@@ -78,6 +79,8 @@ def carry_out(job: ImportJob, say: Callable[[WorkerTold], None], started: Starte
     except RulesBroken as broken:
         return WorkerTold("refused", code="rules_broken", zh="状态图或策略有误", en=str(broken))
     except TryAgain as busy:
+        if is_out_of_memory(busy):
+            return WorkerTold("memory")
         return WorkerTold("try_again", code=busy.code, en=str(busy), retry_after_s=busy.retry_after_s)
     except MemoryError:
         return WorkerTold("memory")

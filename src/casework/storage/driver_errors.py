@@ -13,6 +13,7 @@ from casework.errors import TryAgain
 Result = TypeVar("Result")
 
 _REASON_AT_MOST = 500
+_SHORT = "memory"  # libpq: out of memory, cannot allocate memory for input buffer
 _PG_BUSY = ("55P03", "40001", "40P01", "53300")
 _SQLITE_CODES = {
     sqlite3.SQLITE_BUSY: "database_busy",
@@ -98,6 +99,19 @@ def is_place_taken(exc: BaseException, table: str) -> bool:
     if not isinstance(cause, psycopg.errors.UniqueViolation):
         return False
     return cause.diag.table_name == table and cause.diag.constraint_name != f"{table}_pkey"
+
+
+def is_out_of_memory(exc: BaseException) -> bool:
+    """Whether memory was short behind an error: here, or in the driver, whose connection then looks gone."""
+    seen: list[BaseException] = []
+    found: BaseException | None = exc
+    while found is not None and found not in seen:
+        seen.append(found)
+        found = found.__cause__ or found.__context__
+    return any(
+        isinstance(one, MemoryError) or (isinstance(one, psycopg.Error) and one.sqlstate is None and _SHORT in str(one))
+        for one in seen
+    )
 
 
 def key_taken(exc: BaseException) -> str | None:
