@@ -166,6 +166,12 @@ def test_sessions_are_looked_at_and_another_one_is_ended(browse: Browse) -> None
     assert "/end" not in here.get("/console/sessions").text
     there.running.client.app.state["serving"].tokens._held.clear()
     assert there.get("/console").status_code == 303
+    others = [browse("R1"), browse("R1")]
+    assert here.get("/console/sessions").text.count('/end"') == 3
+    assert here.send("/console/sessions/end").status_code == 303
+    assert "/end" not in here.get("/console/sessions").text
+    there.running.client.app.state["serving"].tokens._held.clear()
+    assert [one.get("/console").status_code for one in others] == [303, 303]
 
 
 def test_whose_post_asks_for_a_second_factor_sets_it_up_before_anything_else(browse: Browse) -> None:

@@ -19,6 +19,7 @@ from api.serving import serving_of
 from casework.clock import now
 from casework.errors import CallerError
 from casework.people.identity import second_factor, sessions
+from casework.people.identity.ending import lock_person
 from casework.people.identity.holding import needs_factor
 from casework.people.identity.second_factor import Enrolment
 from casework.storage.database import reading, writing
@@ -42,6 +43,23 @@ async def end_session(request: Request[Any, Any, Any], session_id: SessionId) ->
 
     await asyncio.to_thread(work)
     forget(request)
+    return to("/console/sessions")
+
+
+@post("/console/sessions/end", opt={"page": "session.own"})
+async def end_others(request: Request[Any, Any, Any]) -> Response[Any]:
+    """End all of one's own sessions but this one."""
+    await typed_in(request)
+    serving, holder = serving_of(request), request.scope["auth"]
+
+    def work() -> None:
+        with writing(serving.engine) as conn:
+            trail, actor = serving.branch.trail(now()), still_valid(conn, request)
+            lock_person(conn, actor.id)
+            sessions.end_all(conn, trail, actor, actor.id, "logged_out_elsewhere", but=holder.session_id)
+            trail.write(conn)
+
+    await asyncio.to_thread(work)
     return to("/console/sessions")
 
 
@@ -119,4 +137,4 @@ def _qr(uri: str) -> Markup:
     return Markup(out.getvalue().decode())  # noqa: S704  # made by segno, of squares alone
 
 
-route_handlers = [*keys.route_handlers, end_session, own_sessions, begin_factor, factor, confirm_factor]
+route_handlers = [*keys.route_handlers, end_session, end_others, own_sessions, begin_factor, factor, confirm_factor]
