@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from casework.errors import CallerError
 from casework.intake.dialler.notes import noted
 from casework.intake.feed.past_arrears import past_arrears
 from casework.lifecycle.advance import advance
@@ -15,6 +16,8 @@ from casework.people.staff.actor import Actor, system
 from casework.storage.database import reading, writing
 from casework.work.cases.case import Case
 from casework.work.cases.lifecycles import CASES, VISITS
+from casework.work.cases.shown import ShownWanted, page_of, seen
+from casework.work.cases.sight import reach_of
 from casework.work.contacts.tables import CONTACTS, contact_log, contact_of
 from casework.work.duties.listing import duties_on
 from casework.work.gate.found import found
@@ -299,3 +302,27 @@ def test_the_gate_is_asked_before_they_leave_and_before_they_knock(ordered: Bank
     assert codes(fire(ordered, "check_in", at=moment(0, "10:00:00").isoformat())) == {"gate_open"}
     assert codes(order(ordered)) == {"contact_not_stopped"}, "said once"
     assert isinstance(fire(ordered, "check_in", number=2, at=moment(0, "10:00:00").isoformat()), Done)
+
+
+OTHER = Actor("P3", "staff", "cli", frozenset({"business_rep"}), team="T9", region="R9")
+
+
+def test_whoever_goes_along_acts_on_that_visit_and_on_nothing_else_of_the_case(ordered: Bank) -> None:
+    """P3 is another rep, elsewhere: they reach neither case."""
+    ordered.staff("P3", "business_rep")
+    order(ordered, second_visitor="P3")
+    order(ordered, 2)
+    assert isinstance(fire(ordered, "check_in", OTHER, 2, at=moment(0, "10:00:00").isoformat()), Mistaken), "not theirs"
+    assert isinstance(order(ordered, 1, OTHER), Mistaken)
+    for event, when in (("check_in", "10:00:00"), ("check_out", "10:30:00")):
+        assert isinstance(fire(ordered, event, OTHER, at=moment(0, when).isoformat()), Done)
+    assert isinstance(fire(ordered, "report", OTHER, **SEEN, no_photo="forbidden", statement="保安不许拍照"), Done)
+    assert [case_of(ordered, number).state for number in (1, 2)] == ["phone_collection", "home_visit"]
+    with reading(ordered.started.engine) as conn:
+        within = reach_of(ordered.started.branch, OTHER, "visit.read", day(0))
+        branch = ordered.started.branch
+        page, _ = page_of(conn, branch, VISITS, within, ShownWanted(every=True), limit=9, cursor=None)
+        assert [one.id for one in page] == [1]
+        assert seen(conn, branch, VISITS, OTHER, 1, day(0))[0].outcome == "found"
+        with pytest.raises(CallerError):
+            seen(conn, branch, VISITS, OTHER, 2, day(0))

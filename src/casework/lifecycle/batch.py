@@ -159,7 +159,7 @@ class Batch:
 
     def _whose(self, noun: Kept, subject: Any) -> Sequence[Any]:
         if noun.child:
-            return (self.parent_of(noun, subject),)
+            return (self.parent_of(noun, subject), *noun.shared(subject))
         return self.bound_by(subject) if noun.of_customer else (subject,)
 
     def sees(self, actor: Actor, noun: Kept, subject: Any) -> bool:

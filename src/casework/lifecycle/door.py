@@ -100,7 +100,7 @@ class Door(Batch):
         )
         verdict = self._verdict(command, chart, spec, subject, now)
         if spec.fires is not None and isinstance(verdict, Step):
-            verdict = barred(self, spec.fires, now.parent, given, command.actor) or verdict
+            verdict = barred(self, spec.fires, noun, subject, given, command.actor) or verdict
         data: dict[str, Any] = {"given": given} | ({"gathered": gathered} if gathered else {})
         if on != today:
             data[DATED] = on.isoformat()

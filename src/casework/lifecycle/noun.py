@@ -1,6 +1,6 @@
 """A noun: its chart by name, its struct, what its chart may name, what its entries are called. Pure."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, NamedTuple
@@ -32,6 +32,21 @@ class Words:
         self.opened, self.step = opened or self.opened, step or self.step
 
 
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What is somebody's own, as a reach looks at it."""
+
+    owner: str
+    team: str | None = None
+    region: str | None = None
+    product: str | None = None
+
+    @property
+    def handler(self) -> str:
+        """The same."""
+        return self.owner
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Noun:
     """One kind of subject, as its entries are folded and judged.
@@ -53,11 +68,17 @@ class Noun:
     named: Words | None = None
     called: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # in zh and en, where its chart does not say it
     reads_from: int = 1
+    people: tuple[str, ...] = ()
+    """Of a child, the columns of the people who see and act on it as on what is their own, whoever's its parent is."""
 
     @property
     def child(self) -> bool:
         """Whether it is a child of the main noun's subjects: it lives in their stream and is held with them."""
         return issubclass(self.subject, Child)
+
+    def shared(self, subject: Any) -> Sequence["Shared"]:
+        """Whose it is beside its parent."""
+        return [Shared(who) for name in self.people if (who := getattr(subject, name)) is not None]
 
     @property
     def of_customer(self) -> bool:

@@ -47,7 +47,7 @@ def open_(door: "Door", noun: Kept, command: Open) -> Outcome:
     if gathered := noun.beside(door, new, given | texts) if noun.beside else {}:
         data["gathered"] = gathered
     now = noun.situation(new, today, policy, command.actor.id, given, gathered, None, parent)
-    refusal = decide_opening(ground, now, ground.posts) or barred(door, ground.fires, parent, given, command.actor)
+    refusal = decide_opening(ground, now, ground.posts) or barred(door, ground.fires, noun, new, given, command.actor)
     if refusal is not None:
         return _refuse(door, noun, command, parent, about, refusal, data, today, policy)
     data |= by(authority)

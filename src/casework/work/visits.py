@@ -294,4 +294,7 @@ def _day(now: SubjectSituation, name: str) -> date | None:
     return None if at is None else at.astimezone(_zone(now)).date()
 
 
-VISIT = Noun(chart="visit", word="visit", subject=Visit, rows=Rows(Visit), registry=REGISTRY)
+VISIT = Noun(
+    chart="visit", word="visit", subject=Visit, rows=Rows(Visit), registry=REGISTRY,
+    people=("visitor", "second_visitor"),
+)  # fmt: skip

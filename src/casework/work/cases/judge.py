@@ -91,16 +91,20 @@ class _OfChild(NounJudge):
         self._owners.acted(self._over(judged), parent)
 
     def _acted(self, judged: Judged, subject: Any, parent: Case, only_own: Collection[str]) -> None:
-        del subject
-        self._owners.acted(self._over(judged), parent, only_own)
+        if not self._shares(judged, subject):
+            self._owners.acted(self._over(judged), parent, only_own)
+
+    def _shares(self, judged: Judged, subject: Any) -> bool:
+        """Whether it is as their own to whoever acted."""
+        who = judged.data.get("acting_for", judged.entry.actor.id)
+        return any(one.owner == who for one in self.noun.shared(subject))
 
     def _noted(self, judged: Judged, subject: Any, parent: Case) -> None:
-        del subject
-        self._owners.noted(self._over(judged), parent, f"{self.noun.word}.note")
+        if not self._shares(judged, subject):
+            self._owners.noted(self._over(judged), parent, f"{self.noun.word}.note")
 
     def _beyond_reach(self, judged: Judged, subject: Any, parent: Case, only_own: Collection[str]) -> bool:
-        del subject
-        return self._owners.beyond_reach(self._over(judged), parent, only_own)
+        return not self._shares(judged, subject) and self._owners.beyond_reach(self._over(judged), parent, only_own)
 
     def _over(self, judged: Judged) -> Judged:
         """The entry under the chart of the case, by whose posts the tables of permissions are read."""

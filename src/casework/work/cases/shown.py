@@ -156,7 +156,8 @@ def _within(noun: Kept, within: Reach) -> sa.Select[Any]:
         return wanted
     theirs = covered_by(within, cases.c)
     if noun.child:
-        return wanted.join_from(noun.table, cases, cases.c.id == columns.parent_id).where(theirs)
+        own = [columns[name].in_(sorted(within.people)) for name in noun.people]
+        return wanted.join_from(noun.table, cases, cases.c.id == columns.parent_id).where(sa.or_(theirs, *own))
     return wanted.where(
         sa.exists().where(
             cases.c.institution == columns.institution, cases.c.borrower_id == columns.borrower_id,
@@ -205,7 +206,7 @@ def whose_are(conn: Connection, noun: Kept, read: Sequence[Any]) -> Sequence[Seq
     if noun.child:
         parents = rows.select_by_keys(conn, CASE_ROWS, "id", sorted({one.parent_id for one in read}))
         known = {case.id: case for case in map(from_row, parents)}
-        return [[known[one.parent_id]] if one.parent_id in known else [] for one in read]
+        return [[known[one.parent_id], *noun.shared(one)] if one.parent_id in known else [] for one in read]
     if noun.of_customer:
         live = _live_cases(conn, {one.borrower_id for one in read})
         return [_bound(one, live) or [NOBODYS] for one in read]
