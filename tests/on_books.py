@@ -1,5 +1,6 @@
 """Rows of the books for tests that need no feed: sealed, found and authenticated as a feed would have left them."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -38,7 +39,10 @@ def put_contact(
     phone: str | None = None, address: str | None = None, **plain: str,
 ) -> None:  # fmt: skip
     """A way to reach him; the debtor himself unless `role` says otherwise."""
-    values: dict[str, Any] = {**customer._asdict(), "role": "debtor", "row_hash": row_hash, **plain}
+    values: dict[str, Any] = {
+        **customer._asdict(), "role": "debtor", "row_hash": row_hash, "added_at": datetime(2026, 1, 1, tzinfo=UTC),
+        **plain,
+    }  # fmt: skip
     given = (("name", "person_name", name), ("phone", "phone", phone), ("address", "address", address))
     for column, field, value in given:
         if value is not None:

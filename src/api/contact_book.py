@@ -147,7 +147,7 @@ def book_of_debtor(
 ) -> ContactBook:  # fmt: skip
     """What feeds brought and what was entered since, with states as calls have told; that it is shown is an entry.
 
-    As of a day: by contacts that had begun by its end, as put right since; of the feed's rows the newest.
+    As of a day: by contacts that had begun by its end (as put right since), what was entered and feeds had brought.
     """
     serving, actor = reader_of(request, "case_id", "loan_id", "as_of")
     if (case_id is None) == (loan_id is None):

@@ -58,7 +58,7 @@ def test_a_number_is_entered_once_and_shown_masked_with_state_source_and_who_fou
         shown = running.get("/contact-book", params=asked)
         assert shown.status_code == 200, shown.text
         own, sister = shown.json()["items"]
-        assert (own["role"], own["phone"], own["added_at"]) == ("debtor", "120****0001", None)
+        assert (own["role"], own["phone"], own["found_by"]) == ("debtor", "120****0001", None)
         assert (sister["phone"], sister["state"], sister["source"], sister["legal_basis"], sister["found_by"]) == (
             "121******0001", "unverified", "debtor", "consent", "R1",
         )  # fmt: skip

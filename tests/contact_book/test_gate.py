@@ -12,6 +12,7 @@ from casework.lifecycle.advance import advance
 from casework.storage.database import reading, writing
 from casework.work.gate.found import found
 from tests.contact_book.books import book, entered, marked, way
+from tests.dialler.called import call, take
 from tests.feed.bank import DAY, Bank, arrears, contact, loan
 from tests.promised import hold
 from tests.work.gate.desk import Desk
@@ -49,6 +50,18 @@ def test_who_was_called_before_the_number_was_entered_was_called_in_breach(desk:
     for time in ("10:00", "11:00"):
         desk.record(at(time), party="contact", phone=SISTER, purpose="locate")
     assert breaches_of_today(desk) == [("X4",)]
+
+
+def test_whoever_stands_in_for_the_debtor_is_on_record_without_a_permit_too_and_judged(desk: Desk) -> None:
+    """Called before the number was entered, in breach; who calls never is."""
+    heir: dict[str, Any] = {"phone": "12300000001", "party": "heir"}
+    entered(desk.bank, way(role="heir", relation=None, phone=heir["phone"], source="notary", legal_basis="contract"),
+            at=at("10:30"))  # fmt: skip
+    taken = take(
+        desk.bank, call("c1", **heir), call("c2", at="11:00:00", **heir | {"party": "继承人"}),
+        call("c3", at="09:00:00", **heir | {"channel": "inbound", "result": "third_party"}),
+    )  # fmt: skip
+    assert (taken.stored, breaches_of_today(desk)) == (3, [("X4",)])
 
 
 def test_who_refused_by_letter_is_not_called_for_anybody_again(desk: Desk) -> None:

@@ -138,6 +138,9 @@ def test_the_book_is_as_it_was_at_the_end_of_a_past_day(bank: Bank) -> None:
     """By what had begun, was entered or noted by then; what is put right since is right for then too."""
     bank.send(DAY, [arrears(1)], loans=[loan(1)], contacts=[contact(1)])
     sister = entered(bank, way(), at=moment(1, "08:00:00"))
+    bank.send(
+        DAY + timedelta(days=4), [arrears(1)], loans=[loan(1)], contacts=[contact(1), contact(1, phone="12000009999")]
+    )
     marked(bank, sister, "refused", moment(2, "12:00:00"))
     marked(bank, sister, "ended", moment(3, "12:00:00"))
     take(
@@ -146,13 +149,13 @@ def test_the_book_is_as_it_was_at_the_end_of_a_past_day(bank: Bank) -> None:
     )  # fmt: skip
     days = {number: states(bank, as_of=DAY + timedelta(days=number)) for number in range(-1, 4)}
     assert days == {
-        -1: [("debtor", "unverified")], 0: [("debtor", "valid")],
+        -1: [], 0: [("debtor", "valid")],
         1: [("debtor", "invalid"), ("contact", "unverified")], 2: [("debtor", "valid"), ("contact", "refused")],
         3: [("debtor", "wrong"), ("contact", "refused")],
     }  # fmt: skip
     assert [book(bank, as_of=DAY + timedelta(days=on))[1].ended_at is None for on in (2, 3)] == [True, False]
     assert book(bank, as_of=DAY + timedelta(days=1))[0].last_tried_at == moment(1, "10:00:00")
-    assert states(bank) == days[3]
+    assert states(bank) == [*days[3], ("debtor", "unverified")] == states(bank, as_of=DAY + timedelta(days=4))
     with writing(bank.started.engine) as conn:
         correct(conn, bank.started.branch, "c2", None, "no_answer", bank.actor, now())
     assert states(bank, as_of=DAY + timedelta(days=1))[0] == ("debtor", "valid")

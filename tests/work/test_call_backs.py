@@ -16,7 +16,7 @@ from casework.work.call_backs import CallBack
 from casework.work.cases.call_backs_due import call_backs_due
 from casework.work.cases.lifecycles import CALL_BACKS
 from tests.dialler.called import call, moment, take
-from tests.feed.bank import DAY, Bank, arrears, loan
+from tests.feed.bank import DAY, Bank, arrears, contact, loan
 from tests.work.test_promises import at, day
 
 BOOKS = [loan(1), loan(2), loan(3, borrower_id="B1")]
@@ -121,6 +121,15 @@ def test_a_bad_one_names_the_field_and_leaves_nothing(asked: Bank, what: str, da
     assert isinstance(mistaken, Mistaken), what
     assert [fault.field for fault in mistaken.faults] == list(data)
     assert call_backs(asked) == []
+
+
+def test_a_number_that_is_not_in_their_book_is_none_to_call_back_on(asked: Bank) -> None:
+    asked.send(day(1), [arrears(number) for number in (1, 2, 3)], loans=BOOKS, contacts=[contact(1), contact(2)])
+    named: list[dict[str, Any]] = [{"contact_id": 1}, {"contact_id": 2}, {"contact_id": 9},
+                                   {"contact_id": 1, "party": "contact"}]  # fmt: skip
+    outcomes = do(asked, *(at_minute(asked, "10:00", on=1, **one) for one in named), on=1)
+    told = [[one.code for one in done.reasons] if isinstance(done, Refused) else [] for done in outcomes]
+    assert told == [[], *[["in_their_book"]] * 3]
 
 
 def test_they_are_found_by_their_minute_for_whoever_handles_the_case_now(asked: Bank) -> None:

@@ -38,7 +38,7 @@ _NEEDED = ("loan_id", "role", "source", "legal_basis")
 def book_(loan_id: str, as_of: datetime | None, json_: bool, staff_no: str | None) -> None:
     """Show the contact book of LOAN's debtor, numbers masked; that it was shown is an entry.
 
-    As of a day: by contacts that had begun by its end, as put right since; of the feed's rows the newest.
+    As of a day: by contacts that had begun by its end (as put right since), what was entered and feeds had brought.
 
     \b
     Examples:

@@ -41,6 +41,13 @@ def _call_back(now: SubjectSituation) -> CallBack:
     return call_back
 
 
+@guard(facts=("stranger",))
+def in_their_book(now: SubjectSituation, _: Params) -> Verdict:
+    """A way to reach whom it is for, where one is named, is on record as theirs."""
+    stranger = now.gathered.get("stranger")
+    return Verdict(stranger is None, {"stranger": stranger}, {})
+
+
 @guard(facts=("call_on",))
 def day_over(now: SubjectSituation, _: Params) -> Verdict:
     """At the close of its day."""

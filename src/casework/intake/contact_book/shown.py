@@ -36,8 +36,8 @@ def contact_book(
 ) -> ContactBook:
     """As `actor` may see it; that they may see the debtor has been checked.
 
-    `as_of`: as it was at the end of that day, by contacts that had begun (as put right since) and what was entered by
-    then; of the feed's rows the newest.
+    `as_of`: as it was at the end of that day, by contacts that had begun (as put right since), what was entered and
+    what feeds of that day and before had brought.
     """
     until = EVER if as_of is None else datetime.combine(as_of + timedelta(days=1), time(), ZoneInfo(branch.time_zone))
     found = book_shown(conn, branch, customer, actor, MOST + 1, until)

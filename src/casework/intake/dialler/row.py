@@ -12,7 +12,7 @@ from casework.intake.feed.cell import TEXTS as CELL_TEXTS
 from casework.intake.feed.headers import COLUMNS, normal, places_of
 from casework.people.staff.person import fault_of_staff_no
 from casework.rules.statechart.fields import EARLIEST, LATEST
-from casework.work.contacts.contact import CHANNELS, NEXT_ACTIONS, PARTIES_OF_FILE, PURPOSES
+from casework.work.contacts.contact import CHANNELS, LOCATED, NEXT_ACTIONS, PARTIES, PURPOSES
 from casework.work.contacts.results import Result, Results
 
 _COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -41,9 +41,9 @@ COLUMNS_NEEDED: Final = ("contact_ref", "loan_id", "party", "channel", "started_
 KNOWN: Final = {normal(name): column for column, more in _COLUMNS.items() for name in (column, *more)}
 """By `normal` of what a file may call it, the column."""
 _PARTIES: Final = {
-    **{party: party for party in PARTIES_OF_FILE},
-    **{zh: role for zh, role in ROLES.items() if role in PARTIES_OF_FILE},
-}
+    **{party: party for party in PARTIES},
+    **ROLES, "代理人": "representative", "继承人": "heir", "监护人": "guardian",
+}  # fmt: skip
 _CHANNELS: Final = {
     **{channel: channel for channel in CHANNELS},
     **dict.fromkeys(("电话", "外呼", "人工外呼", "拨打电话"), "call"),
@@ -73,7 +73,7 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     **{code: CELL_TEXTS[code] for code in ("malformed_phone", "wrong_cell_count", "unknown_loan")},
     "missing": ("没有编号", "the row has no reference of its own"),
     "not_the_loans_borrower": ("客户号不是该借据的客户", "the loan is another borrower's"),
-    "unknown_party": ("未知的联系对象", "not one of debtor, co_borrower, guarantor, contact"),
+    "unknown_party": ("未知的联系对象", f"not one of {', '.join(PARTIES)}"),
     "unknown_channel": ("未知的联系渠道", "not one of the channels"),
     "unknown_purpose": ("未知的联系目的", "not one of the purposes"),
     "purpose_not_of_party": ("对联系人只能查找债务人下落", "a contact may only be asked where the debtor is"),
@@ -223,7 +223,7 @@ def _next_action(cell: str | None) -> str | None:
 
 def _purpose(cell: str | None, party: str) -> str:
     if not cell or not cell.strip():
-        return "locate" if party == "contact" else "demand"
+        return "locate" if party in LOCATED else "demand"
     purpose = _code(cell, "purpose", _PURPOSES, "unknown_purpose")
     if party == "contact" and purpose != "locate":
         raise BadCell("purpose", "purpose_not_of_party")

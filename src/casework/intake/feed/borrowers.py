@@ -72,7 +72,8 @@ class FeedContact(msgspec.Struct):
     """A way to reach the borrower or a person around them: an entry of the contact book, masked as the reader may see.
 
     `state`: unverified, valid, suspended, wrong, invalid or refused, as calls to the number have told; what is no
-    longer used has `ended_at`. No `added_at`: a feed brought it. Tried and connected by whatever channel on its number.
+    longer used has `ended_at`. No `found_by`: a feed brought it, on the day of `added_at`. Tried and connected by
+    whatever channel on its number.
     """
 
     id: int
@@ -188,13 +189,10 @@ def book_shown(
     conn: Connection, branch: Branch, customer: Customer, actor: Actor, limit: int = _MAX_ROWS,
     until: datetime = EVER,
 ) -> list[FeedContact]:  # fmt: skip
-    """The contact book of a borrower as `actor` may see it, oldest first, by what was so before an instant.
-
-    Rows of a feed have no day: they are those of the newest.
-    """
+    """The contact book of a borrower as `actor` may see it, oldest first, by what was so before an instant."""
     reached = sa.select(contacts).where(of_customer(contacts, customer)).order_by(contacts.c.id)
     if until != EVER:
-        reached = reached.where(sa.or_(contacts.c.added_at.is_(None), contacts.c.added_at < until))
+        reached = reached.where(contacts.c.added_at < until)
     found, show = conn.execute(reached.limit(limit)).all(), _Shown(branch, actor, until)
     numbers = [bytes(row.phone_index) for row in found if row.phone_index is not None]
     known = known_numbers(conn, customer, numbers, branch.rulebook.results, until)

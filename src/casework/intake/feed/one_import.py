@@ -114,7 +114,7 @@ class OneImport(ImportCourse):
     # ── the books ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _books(self, seen: Mapping[str, tuple[date, str]]) -> tuple[LoansWritten, list[RepaymentRow]]:
-        conn, delivery, vault = self.conn, self.delivery, self.branch.vault
+        conn, delivery = self.conn, self.delivery
         self.loans_before = seen["loans"][0] if "loans" in seen else None
         written = LoansWritten(0, 0, frozenset())
         if delivery.loans is not None:
@@ -140,7 +140,7 @@ class OneImport(ImportCourse):
             # A row set aside because nobody knew its borrower may be good by now.
             if written.inserted or contacts.sha256 != seen.get("contacts", (delivery.as_of, ""))[1]:
                 self.progress("contacts", 0, len(contacts.rows))
-                write_contacts(conn, vault, self.left, self.erased.contacts(contacts.rows))
+                write_contacts(conn, self.branch, self.left, self.erased.contacts(contacts.rows), delivery.as_of)
         new_payments: list[RepaymentRow] = []
         if delivery.repayments is not None:
             on_books = self.booked_of(row.loan_id for row in delivery.repayments.rows)
@@ -270,4 +270,4 @@ class OneImport(ImportCourse):
         write_loans(self.conn, self.branch, self.left, his, self.request.actor)
         if contacts is not None:
             ways = [row for row in contacts.rows if row.borrower_id in back]
-            write_contacts(self.conn, self.branch.vault, self.left, ways)
+            write_contacts(self.conn, self.branch, self.left, ways, self.delivery.as_of)

@@ -6,8 +6,9 @@ MAC, and what is written is counted into what the feed leaves (`left_rows`).
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, time
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import msgspec
 import sqlalchemy as sa
@@ -41,7 +42,6 @@ _MACS = sa.select(loans.c.loan_id, loans.c.mac)  # of the few that change: of al
 _LOAN: Final = (*COVERED["loans"], "row_hash", "mac")
 _BORROWER: Final = (*COVERED["borrowers"], "mac")
 _CONTACT: Final = (*COVERED["contacts"], "mac")
-_BROUGHT: Final = (None,) * 4  # nobody here found it, refused it or ended it
 _PEOPLE = sa.select(*(borrowers.c[name] for name in _BORROWER))
 _PAYMENTS = sa.select(*(repayments.c[name] for name in PAYMENT))
 _encode = msgspec.msgpack.Encoder().encode
@@ -113,14 +113,20 @@ def mark_omitted(conn: Connection, left: LeftRows, loan_ids: Iterable[str], as_o
     _put(conn, left, loans, "loan_id", ("loan_id", "omitted_on", "mac"), [], marked)
 
 
-def write_contacts(conn: Connection, vault: Vault, left: LeftRows, sheet: Sequence[ContactRow]) -> int:
-    """Insert the contacts of the institution's customers that are not on the books yet; how many that were."""
+def write_contacts(
+    conn: Connection, branch: Branch, left: LeftRows, sheet: Sequence[ContactRow], as_of: date
+) -> int:  # fmt: skip
+    """Insert the contacts of the institution's customers that are not on the books yet; how many that were.
+
+    They are in the book from the beginning of the feed's day.
+    """
+    vault, since = branch.vault, datetime.combine(as_of, time(), ZoneInfo(branch.time_zone)).astimezone(UTC)
     known = {bytes(row_hash) for row_hash in conn.execute(sa.select(contacts.c.row_hash)).scalars()}
     fresh = {}
     for row in sheet:
         row_hash = vault.fingerprint(_encode((left.institution, *row)))
         if row_hash not in known and row_hash not in fresh:
-            said = _contact(vault, left.institution, row, row_hash)
+            said = _contact(vault, left.institution, row, row_hash, since)
             fresh[row_hash] = (*said, left.mac_of(contacts)(said))
     _put(conn, left, contacts, "row_hash", _CONTACT, list(fresh.values()), [])
     return len(fresh)
@@ -207,7 +213,9 @@ def _holds(vault: Vault, place: str, sealed: bytes | None, value: str) -> bool:
         return False
 
 
-def _contact(vault: Vault, institution: str, row: ContactRow, row_hash: bytes) -> tuple[Any, ...]:
+def _contact(
+    vault: Vault, institution: str, row: ContactRow, row_hash: bytes, since: datetime
+) -> tuple[Any, ...]:  # fmt: skip
     customer = Customer(institution, row.borrower_id)
 
     def sealed(field: str, value: str | None) -> bytes | None:
@@ -217,5 +225,5 @@ def _contact(vault: Vault, institution: str, row: ContactRow, row_hash: bytes) -
         *customer, row.role, row.relation, row.address_kind, row.source, row.legal_basis,
         sealed("person_name", row.person_name), sealed("phone", row.phone),
         vault.blind("phone", row.phone) if row.phone else None, sealed("address", row.address), row_hash,
-        *_BROUGHT,
+        None, since, None, None,  # nobody here found it, refused it or ended it
     )  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Final
 from casework.lifecycle.kept import Kept
 from casework.lifecycle.tables import table_of
 from casework.work.call_backs import CALLBACK
-from casework.work.cases import door, visiting
+from casework.work.cases import door, named_ways, visiting
 from casework.work.cases.commands import Assign, Measure, OpenCase
 from casework.work.cases.holds import HOLDS, about
 from casework.work.cases.noun import CASE
@@ -28,7 +28,9 @@ CASES: Final = Kept.of(
 )  # fmt: skip
 PROMISES: Final = Kept.of(PROMISE, table=table_of("promises", PROMISE.rows, unique=("ref",)))
 CONSENTS: Final = Kept.of(CONSENT, table=table_of("consents", CONSENT.rows), about=about)
-CALL_BACKS: Final = Kept.of(CALLBACK, table=table_of("callbacks", CALLBACK.rows))
+CALL_BACKS: Final = Kept.of(
+    CALLBACK, table=table_of("callbacks", CALLBACK.rows), prepare=named_ways.prepare, beside=named_ways.beside
+)  # fmt: skip
 REMITTANCES: Final = Kept.of(REMITTANCE, table=table_of("remittances", REMITTANCE.rows))
 VISITS: Final = Kept.of(
     VISIT, table=visits, prepare=visiting.prepare, beside=visiting.beside, opened=visiting.opened

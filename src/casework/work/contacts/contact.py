@@ -18,10 +18,10 @@ WRITTEN: Final = frozenset({MESSAGE})
 """Whose words are to be an approved template's."""
 CHANNELS: Final = ("call", "ai_voice", "message", "visit", "letter", "inbound")
 PARTIES: Final = ("debtor", "co_borrower", "guarantor", "contact", "representative", "heir", "guardian")
-PARTIES_OF_FILE: Final = PARTIES[:4]
-"""Whom a contact file names; the others are reached by permit alone, so that the gate has been asked."""
 ONLY_LOCATED: Final = frozenset({"representative", "heir", "guardian"})
 """Whom a hold on the debtor's person leaves open to be asked for heirs and whereabouts, not to be asked for money."""
+LOCATED: Final = frozenset({"contact", "heir"})
+"""What they are asked where nothing else is said: where the debtor, or whoever answers for the debt, is."""
 PURPOSES: Final = ("demand", "locate", "care", "complaint_answer", "service_of_papers", "limitation_notice")
 NEXT_ACTIONS: Final = ("call_again", "visit", "repair", "await_payment", "legal", "nothing")
 CONTACT: Final = "contact"

@@ -28,7 +28,7 @@ contacts = sa.Table(
     sa.Column("phone_index", Bytes),  # what a contact's `number` is compared with
     sa.Column("address_sealed", Bytes),
     sa.Column("row_hash", Bytes, nullable=False, unique=True),  # keyed hash: the same row twice is one contact
-    sa.Column("found_by", sa.String(64)),  # none of these four: a feed brought it
+    sa.Column("found_by", sa.String(64)),  # none: a feed brought it, on the day of `added_at`
     sa.Column("added_at", UtcDateTime),
     sa.Column("refused_at", UtcDateTime),
     sa.Column("ended_at", UtcDateTime),

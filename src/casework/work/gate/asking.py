@@ -17,7 +17,7 @@ from casework.storage import rows
 from casework.work.cases.branch import Branch
 from casework.work.cases.tables import cases
 from casework.work.cases.unseen import unseen
-from casework.work.contacts.contact import CALLS, CHANNELS, PARTIES, PURPOSES
+from casework.work.contacts.contact import CALLS, CHANNELS, LOCATED, PARTIES, PURPOSES
 from casework.work.contacts.tables import contacts
 from casework.work.gate.gather import Asking
 from casework.work.gate.judge import Wish
@@ -26,8 +26,6 @@ from casework.work.gate.permits import Permit, ask
 COMMAND: Final = "contact.permit"
 OUTBOUND: Final = tuple(one for one in CHANNELS if one != "inbound")
 _BY_NUMBER: Final = CALLS | {"message"}
-_LOCATED: Final = frozenset({"contact", "heir"})
-"""What they are asked where nothing else is said: where the debtor, or whoever answers for the debt, is."""
 _CASES: Final = sa.select(
     cases.c.id, cases.c.institution, cases.c.borrower_id, cases.c.loan_id, cases.c.product, cases.c.state,
     cases.c.owner, cases.c.handler, cases.c.team, cases.c.region,
@@ -93,7 +91,7 @@ def _asking(branch: Branch, actor: Actor, one: Wanted, case: Any, ways: dict[int
             "this case is not yours, nor of the team, region or product you work for", case_id=case.id,
         )  # fmt: skip
     customer = Customer(case.institution, case.borrower_id)
-    purpose = one.purpose or ("locate" if one.party in _LOCATED else "demand")
+    purpose = one.purpose or ("locate" if one.party in LOCATED else "demand")
     _check(one, purpose)
     number = _number(branch, one, customer, ways)
     if number is None and one.channel in _BY_NUMBER:

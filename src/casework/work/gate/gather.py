@@ -87,8 +87,8 @@ def _asked(dialect: str) -> _Asked:
 
 
 _BOOK: Final = sa.select(
-    contacts.c.institution, contacts.c.borrower_id, contacts.c.role, contacts.c.phone_index, contacts.c.added_at,
-    contacts.c.ended_at,
+    contacts.c.institution, contacts.c.borrower_id, contacts.c.role, contacts.c.phone_index, contacts.c.found_by,
+    contacts.c.added_at, contacts.c.ended_at,
 )  # fmt: skip
 _REFUSED: Final = sa.select(contacts.c.phone_index, contacts.c.refused_at).where(contacts.c.refused_at.is_not(None))
 _HOLDS: Final = sa.select(
@@ -96,7 +96,7 @@ _HOLDS: Final = sa.select(
     _holds.c.state, _holds.c.last_on,
 )  # fmt: skip
 LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
-"""Since when a number is on record whose day nobody kept."""
+"""Since when a number is on record that a feed brought: the core-banking system knew it before."""
 
 
 class Known(NamedTuple):
@@ -221,7 +221,7 @@ def book_of(conn: Connection, borrowers: Sequence[str]) -> dict[Customer, list[O
     found: dict[Customer, list[OnRecord]] = {}
     for row in rows.select_by_keys(conn, _BOOK, "borrower_id", borrowers):
         number = bytes(row.phone_index) if row.phone_index is not None else None
-        way = OnRecord(row.role, number, row.added_at or LONG_AGO, row.ended_at)
+        way = OnRecord(row.role, number, row.added_at if row.found_by else LONG_AGO, row.ended_at)
         found.setdefault(Customer(row.institution, row.borrower_id), []).append(way)
     return found
 
