@@ -90,7 +90,7 @@ class Place:
         return {
             **os.environ, "CASEWORK_DATABASE_URL": self.settings.database_url,
             "CASEWORK_KEYS_DIR": str(self.settings.keys_dir), "CASEWORK_LOG_LEVEL": "INFO",
-            "CASEWORK_STATECHARTS": str(self.settings.statecharts),
+            "CASEWORK_STATECHARTS": str(self.settings.statecharts), "CASEWORK_LOANS_DIR": str(self.settings.loans_dir),
         }  # fmt: skip
 
 

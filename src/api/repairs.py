@@ -122,6 +122,12 @@ def find_way(
     finding.
     """
     version, found = seen_version(if_match, required=True), Finding(**msgspec.structs.asdict(data))
+    outcome = way_found(request, number, found, version)
+    return respond(answer_of(outcome, request_id_of(request), named=_REPAIR))
+
+
+def way_found(request: Request[Any, Any, Any], number: int, found: Finding, version: int | None = None) -> Outcome:
+    """Enter what a repair found and end it, told to whoever asks with its receipt."""
     serving = serving_of(request)
 
     def once() -> Outcome:
@@ -131,7 +137,7 @@ def find_way(
         recording.tell()
         return told
 
-    return respond(answer_of(again_on_conflict(once), request_id_of(request), named=_REPAIR))
+    return again_on_conflict(once)
 
 
 @get("/sources", sync_to_thread=False, tags=["contacts"], summary="Where numbers and addresses may come from",

@@ -22,7 +22,7 @@ from api.console.debtor import agreed, contact, new_number
 from api.console.debtor import pages as debtor
 from api.console.distribution import pages as distribution
 from api.console.entry import pages as entry
-from api.console.evening import figures
+from api.console.evening import figures, unrepaired
 from api.console.evening import pages as evening
 from api.console.feeds import pages as feeds
 from api.console.frame.assets import asset
@@ -33,6 +33,7 @@ from api.console.log import questions as log_questions
 from api.console.log import verification
 from api.console.nouns import pages as nouns
 from api.console.people import pages as people
+from api.console.repairs import pages as repairs
 from api.console.requests import pages as requests
 from api.console.roster import pages as roster
 from api.console.rulebook import lines as rule_lines
@@ -64,6 +65,7 @@ def route_handlers(described: Sequence[Described]) -> list[Any]:
         *handover.route_handlers,
         *chart_moves.route_handlers,
     ]
+    handlers += [*unrepaired.route_handlers, *repairs.route_handlers]
     handlers += [*review.route_handlers, *visits.route_handlers, *sending.route_handlers]
     handlers += [*distribution.route_handlers, *roster.route_handlers]
     handlers += [

@@ -12,6 +12,7 @@ from api.console.contact_files.lists import FILES as CONTACT_FILES
 from api.console.day.lists import FILES as DAY_FILES
 from api.console.evening.figures import FILES as FIGURES
 from api.console.evening.lists import FILES as EVENING_FILES
+from api.console.evening.unrepaired import FILES as UNREPAIRED
 from api.console.frame import shown, words
 from api.console.frame.files import ListFile, columns_named, handlers_of, word
 from api.console.handover.lists import FILES as RECEIPTS
@@ -167,7 +168,7 @@ _ENTRIES: Final = columns_named(
 )  # fmt: skip
 
 FILES: Final = (
-    *DAY_FILES, *EVENING_FILES, *FIGURES, *ROSTER_FILES,
+    *DAY_FILES, *EVENING_FILES, *UNREPAIRED, *FIGURES, *ROSTER_FILES,
     ListFile("/console/cases", "case.export", word("nav.cases"), lambda _: export.CASE_COLUMNS, _cases,
              wanted=case_filter, said=msgspec.to_builtins, event=EXPORTED),
     ListFile("/console/staff", "staff.read", word("nav.staff"), lambda _: _STAFF, _staff, wanted=_staff_wanted),

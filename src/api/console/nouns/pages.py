@@ -46,6 +46,8 @@ from casework.work.cases.shown import (
 from casework.work.four_eyes.listing import show_pending
 
 _ROWS: Final = 50
+_OWN_PAGES: Final = {"visit": "stop", "repair": "work"}
+"""Nouns of which one has a page that deserved a hand, below its own."""
 _MOMENTS: Final = 40
 
 
@@ -87,7 +89,8 @@ class _Pages:
         part = chart.events.get(done) or chart.facts.get(done)
         return render(
             request, "nouns/one.html", status=int(tried.problem["status"]) if tried else 200, noun=self.noun,
-            chart=chart, place=self.place, one=subject, columns=columns_of(branch, self.noun, subject, lang),
+            chart=chart, place=self.place, own_page=_OWN_PAGES.get(self.word), one=subject,
+            columns=columns_of(branch, self.noun, subject, lang),
             options=options, tried=tried, done=getattr(part, lang) if part else "",
             moments=[told(branch, item, lang, names) for item in history.items],
             meanwhile=meanwhile(branch, history.items, tried, lang, names),

@@ -12,19 +12,18 @@ from litestar import Request, Response, get, post
 from litestar.params import QueryParameter
 
 from api.auth import actor_of
-from api.changing import through_the_writer
 from api.console.cases.timeline import word_of
-from api.console.frame.forms import Tried, data_of, problem_in, problem_of, typed_in
+from api.console.frame.forms import Tried, problem_of, typed_in
 from api.console.frame.page import language_of, render, to
+from api.console.nouns.firing import fired
 from api.console.nouns.shown import columns_of
 from api.nouns import Number
-from api.outcomes import Named, answer_of
-from api.problems import request_id_of, status_of
+from api.outcomes import Named
+from api.problems import status_of
 from api.serving import serving_of
 from casework.clock import now
 from casework.customer import Customer
 from casework.errors import CallerError
-from casework.lifecycle.commands import Fire
 from casework.people.staff.listing import names_of
 from casework.pictures import MAX_BYTES
 from casework.storage.database import reading, writing
@@ -74,7 +73,7 @@ async def act(request: Request[Any, Any, Any], number: Number) -> Response[Any]:
     """Check in, check out, report, break off: an event of the chart; then this stop again."""
     typed = await typed_in(request)
     event = typed.get("event", "")
-    problem = await fired(request, number, event, typed)
+    problem = await fired_here(request, number, event, typed)
     if problem:
         tried = Tried(f"event.{event}", typed, problem)
         return await asyncio.to_thread(lambda: stop_page(request, number, tried=tried))
@@ -101,29 +100,10 @@ async def address(request: Request[Any, Any, Any], number: Number) -> Response[A
     return await asyncio.to_thread(work)
 
 
-async def fired(
-    request: Request[Any, Any, Any], number: int, event: str, typed: dict[str, str]
-) -> dict[str, Any]:  # fmt: skip
-    """Fire an event of a visit with what was typed; the problem, nothing where it is done.
-
-    Pages name no version: the photos that a phone sends meanwhile are changes too.
-    """
-    branch = serving_of(request).branch
-    part = branch.rulebook.charts[VISITS.chart].events.get(event)
-    fields = [] if part is None else fields_of(part.fields, branch.rulebook.policies.all[-1])
-    data = data_of(fields, typed, branch.time_zone)
-    if event in NOW:
-        data.setdefault("at", now().isoformat())
-    command = Fire(actor=actor_of(request), noun=VISITS.chart, id=number, event=event, data=data, version=None)
-    request_id = request_id_of(request)
-    answer = await through_the_writer(
-        request, [command], lambda outcomes: answer_of(outcomes[0], request_id, named=NAMED),
-        typed.get("once") or None, None,
-    )  # fmt: skip
-    problem = problem_in(answer)
-    if problem.get("code") == f"unknown_{VISITS.word}":
-        raise CallerError(problem["code"], problem["detail_zh"], problem["detail"])
-    return problem
+async def fired_here(request: Request[Any, Any, Any], number: int, event: str, typed: dict[str, str]) -> dict[str, Any]:
+    """An event of a visit; the problem, nothing where it is done."""
+    usual = {"at": now().isoformat()} if event in NOW else {}
+    return await fired(request, VISITS, NAMED, number, event, typed, usual)
 
 
 def stop_page(

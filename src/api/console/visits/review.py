@@ -13,7 +13,7 @@ from api.auth import actor_of
 from api.console.frame.forms import Tried, typed_in
 from api.console.frame.page import language_of, render, to
 from api.console.nouns.shown import columns_of
-from api.console.visits.pages import fired, words_of
+from api.console.visits.pages import fired_here, words_of
 from api.nouns import Number
 from api.permitted import reach
 from api.problems import status_of
@@ -48,7 +48,7 @@ async def decide(request: Request[Any, Any, Any], number: Number) -> Response[An
     event = typed.get("event", "")
     if event not in _DECIDES:
         raise CallerError("malformed_request")
-    problem = await fired(request, number, event, typed)
+    problem = await fired_here(request, number, event, typed)
     if not problem:
         return to(PLACE)
     if status_of(problem["code"]) in (401, 403):
