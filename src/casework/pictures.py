@@ -64,7 +64,7 @@ def read_picture(content: bytes) -> Picture:
             raise _unfit(f"{image.width}×{image.height}像素", f"it has {image.width} × {image.height} pixels")
         width, height, exif = image.width, image.height, image.getexif()
         with _AT_WORK:
-            image.draft("RGB", (2 * PREVIEW_SIDE, 2 * PREVIEW_SIDE))  # a JPEG is decoded no larger than it is needed
+            image.draft("RGB", (PREVIEW_SIDE, PREVIEW_SIDE))  # a JPEG is decoded no larger than it is needed
             image.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
             upright = ImageOps.exif_transpose(image).convert("RGB")
     except (UnidentifiedImageError, Image.DecompressionBombError):

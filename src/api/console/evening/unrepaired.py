@@ -72,11 +72,12 @@ def _told(conn: Connection, request: _Request, wanted: _Wanted) -> list[tuple[Ca
     spoken: Lang = "en" if lang == "en" else "zh"
     names = people_called(conn, branch, {who for one in found for who in (one.owner, one.handler) if who}, spoken)
     outcomes = branch.rulebook.chart.facts["information_repair"].fields["outcome"].one_of
-    return [
-        (one, outcomes[one.repair][spoken] if one.repair in outcomes else one.repair or "",
-         *(names.who(who) if who else "" for who in (one.owner, one.handler)))
-        for one in found
-    ]  # fmt: skip
+
+    def of(one: CaseLine) -> tuple[CaseLine, str, str, str]:
+        came, (owner, handler) = one.repair or "", (names.who(who) if who else "" for who in (one.owner, one.handler))
+        return one, outcomes[came][spoken] if came in outcomes else came, owner, handler
+
+    return [of(one) for one in found]
 
 
 def _rows(request: _Request, wanted: _Wanted, _lang: Lang) -> Iterator[Sequence[Any]]:
