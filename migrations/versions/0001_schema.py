@@ -792,6 +792,8 @@ table(
     must("overdue_fen", sa.BigInteger),
     sa.Index("ix_tasks_list", "day", "list_of", "rank"),
     sa.Index("ix_tasks_id", "id"),
+    index_where("edition = 0", "ix_tasks_added_case", "case_id"),
+    index_where("edition = 0", "ix_tasks_added_loan", "loan_id"),
     append_only=(("day", "edition", "id"),),
 )
 table(

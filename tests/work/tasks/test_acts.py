@@ -16,8 +16,10 @@ from casework.operation.morning import make_lists
 from casework.people.shifts.entering import ShiftGiven, enter_shifts
 from casework.people.staff import places, register
 from casework.people.staff.actor import Actor, system
+from casework.storage import rows
 from casework.storage.database import open_engine, reading, writing
 from casework.storage.driver_errors import again_on_conflict
+from casework.work.tasks import acts, checks
 from casework.work.tasks.acts import Addition, Became, Desk
 from casework.work.tasks.own import tasks_of
 from casework.work.tasks.pulling import take_next
@@ -371,3 +373,18 @@ def test_where_a_task_stands_changed_by_sql_is_found(bank: Bank, column: str) ->
         conn.execute(task_standing.update().values({column: day(4) if column == "until" else "P1"}))
     engine.dispose()
     assert ("row_differs", "tasks:1") in [(one.code, one.stream) for one in bank.verified().findings]
+
+
+@pytest.mark.only("sqlite")
+def test_what_was_added_is_found_by_case_and_by_loan_however_many_lists_there_are(house: Bank) -> None:
+    """By an index of what was added alone, in the plan of each statement that asks for it."""
+    asked: list[tuple[str, Any]] = []
+    with reading(house.started.engine) as conn:
+        sa.event.listen(conn, "before_cursor_execute", lambda *args: asked.append((args[2], args[3])))
+        rows.select_by_keys(conn, acts._ADDED, "case_id", [1])
+        rows.select_by_keys(conn, checks._OPEN, "loan_id", ["L1"])
+    with reading(house.started.engine) as conn:
+        for (statement, values), column in zip(asked, ("case_id", "loan_id"), strict=True):
+            plan = [row[3] for row in conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)]
+            assert any(f"ix_tasks_added_{column.partition('_')[0]} ({column}=?)" in line for line in plan), plan
+            assert not any(line.startswith("SCAN tasks") for line in plan), plan

@@ -47,7 +47,7 @@ _TOUCHED: Final = (
 _ADDED: Final = (
     sa.select(tasks.c.id, *_IDENTITY)
     .join(task_standing, task_standing.c.task_id == tasks.c.id, isouter=True)
-    .where(tasks.c.edition == 0, task_standing.c.done_on.is_(None))
+    .where(tasks.c.edition == sa.literal_column("0"), task_standing.c.done_on.is_(None))
 )
 Row = tuple[date, int, int, str, int, str, str, str, str, int | None, str, date, int, int]
 """One row of `tasks`, in the order of its columns."""

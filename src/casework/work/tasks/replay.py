@@ -85,7 +85,7 @@ class TasksReplay:
 
     def _compare_acts(self) -> None:
         """What was added, and where tasks stand."""
-        hand = sa.select(tasks).where(tasks.c.edition == 0)
+        hand = sa.select(tasks).where(tasks.c.edition == sa.literal_column("0"))
         added = {
             tuple(map(str, (row.day, row.id, row.case_id, row.ref, row.list_of, row.due_on, row.dpd, row.overdue_fen)))
             for row in self._conn.execute(hand)

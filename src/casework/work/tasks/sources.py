@@ -239,7 +239,8 @@ _ADDED: Final = (
     sa.select(tasks.c.owed_by, tasks.c.loan_id, tasks.c.case_id, tasks.c.due_on, tasks.c.ref)
     .join(task_standing, task_standing.c.task_id == tasks.c.id, isouter=True)
     .where(
-        tasks.c.edition == 0, tasks.c.day < sa.bindparam("on", type_=sa.Date), task_standing.c.done_on.is_(None),
+        tasks.c.edition == sa.literal_column("0"), tasks.c.day < sa.bindparam("on", type_=sa.Date),
+        task_standing.c.done_on.is_(None),
     )
     .order_by(tasks.c.id)
 )  # fmt: skip
