@@ -31,8 +31,9 @@ _Code = Annotated[str, Meta(max_length=32)]
 class PermitBody(msgspec.Struct, forbid_unknown_fields=True):
     """Whom to contact for which case, how and what for: a contact on record, or a phone that is not.
 
-    `party`: debtor, co_borrower, guarantor or contact. `channel`: call, ai_voice, message, visit or letter. `purpose`:
-    demand where none is given, for a contact person locate, which is the only one then.
+    `party`: debtor, co_borrower, guarantor, contact, representative, heir or guardian. `channel`: call, ai_voice,
+    message, visit or letter. `purpose`: demand where none is given; for an heir, and for a contact person, who may be
+    asked nothing else, locate.
     """
 
     case_id: Annotated[int, Meta(ge=1, le=2**63 - 1)]

@@ -97,7 +97,7 @@ def reveal_(*, permit_id: int, json_: bool, staff_no: str | None) -> None:
     if json_:
         print_json(begun)
     else:
-        number = begun.phone or "the number that was given 所提供的号码"
+        number = begun.phone or "no number on record 无登记号码"
         console.print(f"{number}{_at(', settle before 请于此前登记结果 ', begun.holds_until, zone)}", markup=False)
 
 
