@@ -146,6 +146,9 @@ TABLE: list[tuple[str, dict[str, Any], Change, bool]] = [
     ("placement_not_excluded", EXCLUDED, facts(holds=["complaint"]), True),
     ("placement_not_excluded", EXCLUDED, facts(holds=["complaint", "death"]), False),
     ("disposal_form_filed", {}, facts(disposal_form_on=T), True),
+    ("disposal_form_filed", {}, facts(disposal_form_on=T, disposal_form="accepted"), True),
+    ("disposal_form_filed", {}, facts(disposal_form_on=T, disposal_form="filed"), False),
+    ("disposal_form_filed", {}, facts(disposal_form_on=T, disposal_form="returned"), False),
     ("disposal_form_filed", {}, nothing, False),
     ("limitation_checked", {}, facts(limitation_ends_on=T), True),
     ("limitation_checked", {}, facts(limitation_ends_on=T - DAY), True),  # past, and known to be

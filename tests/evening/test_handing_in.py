@@ -16,10 +16,11 @@ from casework.evidence.ledger.lines import unrepaired
 from casework.evidence.ledger.sheets import CASES
 from casework.evidence.search.find import collect
 from casework.evidence.searching import SearchAsked, wanted_of
+from casework.intake.contact_book.repairing import Finding, find
 from casework.intake.dialler.importing import import_contacts
 from casework.intake.dialler.recording import DIALLER
 from casework.lifecycle.advance import advance
-from casework.lifecycle.commands import Done, Open, Record
+from casework.lifecycle.commands import Done, Fire, Open
 from casework.operation.sweeping import sweep
 from casework.people.staff import absence
 from casework.people.staff.actor import Actor, Principal, system
@@ -201,13 +202,7 @@ def test_who_could_not_be_repaired_is_listed_with_what_the_repair_came_to(house:
             )
         sweep(house.started.engine, house.started.branch, on, clock=clock(on, 23))
     assert house.case(1).state == "lost_contact"
-    given = {"outcome": "nothing_new", "source": "public_register", "legal_basis": "law"}
-    repaired = Record(
-        actor=COLLECTOR, id=house.case(1).id, kind="information_repair", on=day(5), evidence="r:1", data=given
-    )  # fmt: skip
-    with writing(house.started.engine) as conn:
-        (done,) = advance(conn, [repaired], house.started.branch, clock=clock(day(5), 23, 30))
-        assert isinstance(done, Done), done
+    _repaired_in_vain(house)
     house.send(day(6), SNAPSHOT)
     with reading(house.started.engine, snapshot=True) as conn:
         whole = ledger_of(conn, house.started.branch, day(6), clock=clock(day(6), 17)).whole()
@@ -215,6 +210,33 @@ def test_who_could_not_be_repaired_is_listed_with_what_the_repair_came_to(house:
     assert [(one.loan_id, one.repair) for one in unrepaired(whole)] == [("L1", "nothing_new")]
     (line,) = sheets[1].lines
     assert line[:5] == ("L1", "甄**", day(5), day(5), "无新信息")
+    _begun(house, 6)
+    way = {"role": "debtor", "phone": "12000000077", "source": "liable_person", "legal_basis": "contract"}
+    with writing(house.started.engine) as conn:
+        found = find(conn, house.started.branch, COLLECTOR, 2, Finding(**way), clock=clock(day(6), 18))
+    assert (found.code, house.case(1).state) == ("done", "phone_collection"), "a lead: it is called again"
+
+
+def _begun(house: Bank, on: int) -> Any:
+    begin = Open(
+        actor=COLLECTOR, noun="repair", ground="started", of=house.case(1).id, data={"because": "lost_contact"}
+    )
+    with writing(house.started.engine) as conn:
+        (done,) = advance(conn, [begin], house.started.branch, clock=clock(day(on), 23, 30))
+    assert isinstance(done, Done), done
+    return done.id
+
+
+def _repaired_in_vain(house: Bank) -> None:
+    number = _begun(house, 5)
+    tried = [("try_source", {"source": one}) for one in ("public_register", "lender_records", "court")]
+    commands = [
+        Fire(actor=COLLECTOR, noun="repair", id=number, event=event, data=data)
+        for event, data in (*tried, ("find_nothing", {}))
+    ]
+    with writing(house.started.engine) as conn:
+        done = advance(conn, commands, house.started.branch, clock=clock(day(5), 23, 30))
+    assert all(isinstance(one, Done) for one in done), done
 
 
 def test_the_days_strategy_and_the_call_back_that_is_still_to_come_stand_in_the_ledger(house: Bank) -> None:

@@ -39,12 +39,12 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copyfile(INVENTED / "errands.py", tree / "src" / "casework" / "work" / "errands.py")
     known = "from casework.work.errands import ERRAND\n"
     edit(tree / CASES / "nouns.py", "\nNOUNS", f"{known}\nNOUNS")
-    edit(tree / CASES / "nouns.py", "HOLD)", "HOLD, ERRAND)")
+    edit(tree / CASES / "nouns.py", "    HOLD,\n", "    HOLD,\n    ERRAND,\n")
     edit(tree / CASES / "lifecycles.py", "\nCASES", f"{known}\nCASES")
     edit(
         tree / CASES / "lifecycles.py",
-        "HOLDS)",
-        'HOLDS, Kept.of(ERRAND, table=table_of("errands", ERRAND.rows)))',
+        "    HOLDS,\n",
+        '    HOLDS,\n    Kept.of(ERRAND, table=table_of("errands", ERRAND.rows)),\n',
     )
     (tree / PERMISSIONS).write_text(
         (ROOT / PERMISSIONS).read_text(encoding="utf-8") + (INVENTED / "permissions.toml").read_text(encoding="utf-8"),

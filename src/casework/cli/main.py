@@ -20,6 +20,7 @@ _GROUPS = {
     "contact": "what happened between collectors and debtors, and what was against the gate",
     "permit": "ask before a contact is made, be shown its number, say what came of it",
     "promise": "promises to pay, and what came of them",
+    "disposal": "judicial disposal forms: drawn up, reviewed, on paper",
     "repair": "information repairs: sources tried, and what was found",
     "repayment": "repayments of the day, before the feed brings them",
     "visit": "visits: ordered, made by two, reported, reviewed; which are due",

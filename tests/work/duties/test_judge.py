@@ -109,6 +109,9 @@ def test_from_fifty_thousand_on_a_visit_is_owed_by_day_thirty_or_five_days_after
     [
         ({}, {}, 5, "repair:open"), ({}, {}, 6, "repair:open"), ({}, {}, 7, "repair:late"),
         ({"repaired_on": day(1)}, {}, 7, "repair:late"), ({"repaired_on": day(2)}, {}, 7, "repair:done"),
+        ({"repaired_on": day(2), "repair_good_until": day(4)}, {}, 4, "repair:done"),
+        ({"repaired_on": day(2), "repair_good_until": day(4)}, {}, 5, "repair:open"),
+        ({"repaired_on": day(2), "repair_good_until": day(4)}, {}, 9, "repair:late"),
         ({}, {"visited_on": day(1)}, 7, ""), ({}, {"visited_on": day(0)}, 7, "repair:late"),
         ({"visit_reported": True}, {}, 7, ""),
     ],

@@ -54,6 +54,7 @@ class CaseLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     follow_up: datetime | None = None
     next_action: str | None = None
     strategy: str | None = None
+    repair_over: bool = False
 
     @property
     def customer(self) -> Customer:
@@ -62,8 +63,10 @@ class CaseLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def is_unrepaired(self) -> bool:
-        """Lost still, though information was repaired since: nobody was found by it."""
-        return self.lost_on is not None and self.repaired_on is not None and self.repaired_on >= self.lost_on
+        """Lost still, though information was repaired since: nobody was found by it, and that holds good still."""
+        if self.lost_on is None or self.repaired_on is None or self.repair_over:
+            return False
+        return self.repaired_on >= self.lost_on
 
 
 class DutyLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -116,6 +116,7 @@ def _case(day: Day, case: Case, attempts: int) -> CaseLine:
         promised_fen=promised.amount_fen if promised else None,
         lost_on=case.state_since if case.state in day.lost else None,
         repaired_on=facts.repaired_on, repair=day.repairs.get(case.id),
+        repair_over=facts.repair_good_until is not None and facts.repair_good_until < day.on,
         visits=max(len(visited), len(made), len(facts.visit_photos)), visit=_last_visit(case, [*visited, *made]),
         photos=max(len(facts.visit_photos), sum(one.photos for one in made)),
         paid_fen=day.paid_fen.get(case.loan_id), holds=tuple(sorted({one.hold for one in holds})) if holds else (),

@@ -10,6 +10,7 @@ from casework.work.cases.registry import REGISTRY
 from casework.work.cases.situation import CaseSituation
 
 guard = REGISTRY.guard
+ACCEPTED = "accepted"
 
 
 # ── suing ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -17,8 +18,9 @@ guard = REGISTRY.guard
 
 @guard(facts=())
 def disposal_form_filed(now: CaseSituation, _: Params) -> Verdict:
-    filed = now.facts.disposal_form_on is not None
-    return Verdict(filed, {"filed": filed}, {"filed": True})
+    """One that was accepted: a form that waits for its review, or was returned, carries no suit."""
+    filed = now.facts.disposal_form_on is not None and now.facts.disposal_form in (None, ACCEPTED)
+    return Verdict(filed, {"filed": filed, "form": now.facts.disposal_form}, {"filed": True})
 
 
 @guard(facts=())

@@ -128,6 +128,7 @@ class Facts(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
     exception_until: date | None = None
     exception_on: date | None = None  # when it was granted
     disposal_form_on: date | None = None
+    disposal_form: str | None = None  # how it stands: filed, returned, accepted; none: recorded by hand, accepted
     limitation_ends_on: date | None = None
     accelerated_on: date | None = None
     matter_open: bool = False

@@ -322,7 +322,11 @@ def placement_ended(now: CaseSituation, _: Params) -> None:
 
 @recorder
 def disposal_form(now: CaseSituation, _: Params) -> None:
-    now.facts.disposal_form_on = _happened(now)
+    """The latest; one that is withdrawn is none."""
+    form = now.given.get("form")
+    withdrawn = form == "withdrawn"
+    now.facts.disposal_form_on = None if withdrawn else _happened(now)
+    now.facts.disposal_form = None if withdrawn else form
 
 
 @recorder

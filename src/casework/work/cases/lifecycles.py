@@ -9,7 +9,7 @@ from typing import Final
 from casework.lifecycle.kept import Kept
 from casework.lifecycle.tables import table_of
 from casework.work.call_backs import CALLBACK
-from casework.work.cases import door, named_ways, visiting
+from casework.work.cases import door, named_ways, one_of_a_case, visiting
 from casework.work.cases.commands import Assign, Measure, OpenCase
 from casework.work.cases.holds import HOLDS, about
 from casework.work.cases.noun import CASE
@@ -18,6 +18,7 @@ from casework.work.cases.risks import RISKS
 from casework.work.cases.tables import cases
 from casework.work.cases.visit_addresses import visits
 from casework.work.consents import CONSENT
+from casework.work.disposals import DISPOSAL
 from casework.work.promises import PROMISE
 from casework.work.remittances import REMITTANCE
 from casework.work.visits import VISIT
@@ -35,6 +36,10 @@ REMITTANCES: Final = Kept.of(REMITTANCE, table=table_of("remittances", REMITTANC
 VISITS: Final = Kept.of(
     VISIT, table=visits, prepare=visiting.prepare, beside=visiting.beside, opened=visiting.opened
 )  # fmt: skip
+DISPOSALS: Final = Kept.of(
+    DISPOSAL, table=table_of("disposals", DISPOSAL.rows), prepare=one_of_a_case.prepare_for(DISPOSAL.chart),
+    beside=one_of_a_case.beside,
+)  # fmt: skip
 
 LIFECYCLES: Final[tuple[Kept, ...]] = (
     CASES,
@@ -43,6 +48,7 @@ LIFECYCLES: Final[tuple[Kept, ...]] = (
     REMITTANCES,
     VISITS,
     REPAIRS,
+    DISPOSALS,
     CONSENTS,
     RISKS,
     HOLDS,

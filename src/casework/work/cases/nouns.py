@@ -6,6 +6,7 @@ from casework.lifecycle.noun import Noun
 from casework.work.call_backs import CALLBACK
 from casework.work.cases.noun import CASE
 from casework.work.consents import CONSENT
+from casework.work.disposals import DISPOSAL
 from casework.work.handovers import HANDOVER
 from casework.work.holds import HOLD
 from casework.work.promises import PROMISE
@@ -22,6 +23,7 @@ NOUNS: Final[tuple[Noun, ...]] = (
     REMITTANCE,
     VISIT,
     REPAIR,
+    DISPOSAL,
     HANDOVER,
     REQUEST,
     CONSENT,

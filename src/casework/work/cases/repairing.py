@@ -8,12 +8,13 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from casework.lifecycle.commands import Fire, Open
+from casework.lifecycle.commands import Fire
 from casework.lifecycle.door import Door
-from casework.lifecycle.gather import Gathered, select_of
+from casework.lifecycle.gather import Gathered
 from casework.lifecycle.kept import Kept
 from casework.lifecycle.tables import table_of
 from casework.storage import rows
+from casework.work.cases.one_of_a_case import UnderWay, under_way
 from casework.work.contacts.results import Results
 from casework.work.contacts.sources import Sources
 from casework.work.contacts.tables import contact_log, contacts
@@ -34,7 +35,7 @@ class Prepared(NamedTuple):
     sources: Sources
     entries: Mapping[int, Any]
     refused: frozenset[bytes]
-    under_way: Sequence[Repair]
+    under_way: UnderWay
 
     def ask_all(self) -> None:
         """Everything was asked already."""
@@ -45,14 +46,12 @@ def prepare(
 ) -> Prepared:  # fmt: skip
     """Read them, where the batch starts a repair or says what one found."""
     ours = [one for one in commands if one.noun == REPAIR.chart]
-    cases = sorted({one.of for one in ours if isinstance(one, Open) and one.of is not None})
     named = {one.data.get("contact_id") for one in ours if isinstance(one, Fire)}
     wanted = sorted(one for one in named if type(one) is int and 0 <= one < _TOO_LARGE)
-    begun = [REPAIRS.rows.read(row) for row in rows.select_by_keys(conn, select_of(REPAIRS), "parent_id", cases)]
     entries = {row.id: row for row in rows.select_by_keys(conn, _ENTERED, "id", wanted)}
     numbers = sorted({bytes(row.phone_index) for row in entries.values() if row.phone_index is not None})
     refused = refused_among(conn, branch.rulebook.results, numbers)
-    return Prepared(branch.rulebook.sources, entries, refused, tuple(one for one in begun if one.live))
+    return Prepared(branch.rulebook.sources, entries, refused, under_way(conn, REPAIRS, ours))
 
 
 def refused_among(conn: Connection, results: Results, numbers: Sequence[bytes]) -> frozenset[bytes]:
@@ -72,9 +71,7 @@ def beside(door: Door, repair: Repair, given: Mapping[str, Any]) -> dict[str, An
         row = known.entries.get(given["contact_id"])
         theirs = row is not None and (row.institution, row.borrower_id) == (repair.institution, repair.borrower_id)
         return {"contact": _of_entry(row, known.refused, door.zone)} if theirs else {}
-    of_batch = [one for (chart, _), one in door.gathered.subjects.items() if chart == REPAIR.chart and one.live]
-    others = (one.id for one in (*known.under_way, *of_batch) if one.parent_id == repair.parent_id)
-    other = next((number for number in others if number != repair.id), None)
+    other = known.under_way.beside(door, repair)
     return {} if other is None else {"repair": other}
 
 

@@ -1,0 +1,55 @@
+"""Children of which a case has one at a time: another that is under way, counting those of the batch."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any, NamedTuple
+
+from sqlalchemy.engine import Connection
+
+from casework.lifecycle.advance import House
+from casework.lifecycle.commands import Open
+from casework.lifecycle.door import Door
+from casework.lifecycle.gather import Gathered, nouns_by_chart, select_of
+from casework.lifecycle.kept import Kept
+from casework.storage import rows
+
+
+class UnderWay(NamedTuple):
+    """Those under way of the cases of which the batch opens one."""
+
+    chart: str
+    living: Sequence[Any]
+
+    def ask_all(self) -> None:
+        """Everything was asked already."""
+
+    def beside(self, door: Door, child: Any) -> int | None:
+        """Another of the same case."""
+        of_batch = [one for (chart, _), one in door.gathered.subjects.items() if chart == self.chart and one.live]
+        others = (one.id for one in (*self.living, *of_batch) if one.parent_id == child.parent_id)
+        return next((number for number in others if number != child.id), None)
+
+
+def under_way(conn: Connection, noun: Kept, commands: Sequence[Any]) -> UnderWay:
+    """Read them, where the batch opens any."""
+    wanted = {one.of for one in commands if one.noun == noun.chart and isinstance(one, Open) and one.of is not None}
+    found = [noun.rows.read(row) for row in rows.select_by_keys(conn, select_of(noun), "parent_id", sorted(wanted))]
+    return UnderWay(noun.chart, [one for one in found if one.live])
+
+
+def prepare_for(chart: str) -> Any:
+    """The hook `prepare` of a noun that needs nothing else."""
+
+    def prepare(
+        conn: Connection, house: House, commands: Sequence[Any], _gathered: Gathered, _today: date
+    ) -> UnderWay:  # fmt: skip
+        return under_way(conn, nouns_by_chart(house.nouns)[chart], commands)
+
+    return prepare
+
+
+def beside(door: Door, child: Any, _given: Mapping[str, Any]) -> dict[str, Any]:
+    """Its number, if there is another; told when one is opened."""
+    known: UnderWay = door.prepared[child.chart.partition("@")[0]]
+    other = known.beside(door, child)
+    return {} if other is None else {"another": other}
