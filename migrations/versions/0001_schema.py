@@ -1153,7 +1153,7 @@ table(
     must("about", Bytes),
     sa.Column("refusal", Bytes),
     sa.Column("outcome", Bytes),
-    sa.Column("mend_sealed", Bytes),
+    sa.Column("file_sealed", Bytes),
     sa.Index("ix_jobs_name", "name", "id"),
     unique_where("state = 'running'", "uq_jobs_running", "name"),
 )

@@ -44,10 +44,10 @@ class Kind:
 
 
 class Came(NamedTuple):
-    """What came of a run; `to_mend`: rows that it set aside, as a file (UTF-8), which is kept sealed."""
+    """What came of a run; `file`: rows that it set aside, or what it made, which is kept sealed."""
 
     outcome: Any
-    to_mend: bytes = b""
+    file: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Run:
     about: Any = None
     outcome: Any = None
     mistake: CallerError | None = None
-    mends: bool = False
+    has_file: bool = False
 
     @property
     def running(self) -> bool:
@@ -139,21 +139,28 @@ class Behind:
         """The last run of the name, or that with this number; none where there is no such."""
         with reading(self._started.engine) as conn:
             job = jobs.newest(conn, kind.named(whose), job_id=job_id)
-        if job is None:
-            return Run()
+        return Run() if job is None else self._run_of(kind, job)
+
+    def all_of(self, kind: Kind, whose: str, limit: int) -> list[Run]:
+        """The runs of the name, the newest first."""
+        with reading(self._started.engine) as conn:
+            found = jobs.of_name(conn, kind.named(whose), limit)
+        return [self._run_of(kind, job) for job in found]
+
+    def _run_of(self, kind: Kind, job: jobs.Job) -> Run:
         mistake = None if job.refusal is None else CallerError(job.refusal.code, job.refusal.zh, job.refusal.en)
         if job.state == jobs.INTERRUPTED:
             mistake = CallerError("work_interrupted")
         about = None if kind.about is None else msgspec.json.decode(job.about, type=kind.about)
         return Run(
             job.state, job.id, job.actor_id, job.began_at, job.beat.stage, job.beat.done, job.beat.total, about,
-            self._outcome(kind, job), mistake, job.mends,
+            self._outcome(kind, job), mistake, job.has_file,
         )  # fmt: skip
 
-    def rows_to_mend(self, run: Run) -> bytes:
-        """The rows that it set aside; empty where there are none."""
+    def file_of(self, run: Run) -> bytes:
+        """What it made or set aside; empty where there is nothing, or nothing any more."""
         with reading(self._started.engine) as conn:
-            return jobs.rows_to_mend(conn, self._started.branch.vault, run.job_id)
+            return jobs.file_of(conn, self._started.branch.vault, run.job_id)
 
     def track(self, job_id: int) -> Going:
         """Beat for a run that this process has begun, until `untrack`."""
@@ -204,7 +211,7 @@ class Behind:
         state, more = jobs.FAILED, dict[str, Any]()
         try:
             came = work(going.went)
-            state, more = jobs.DONE, {"outcome": msgspec.json.encode(came.outcome), "to_mend": came.to_mend}
+            state, more = jobs.DONE, {"outcome": msgspec.json.encode(came.outcome), "file": came.file}
         except _Stopped:
             state = jobs.INTERRUPTED
         except CallerError as told:

@@ -171,7 +171,7 @@ def rows_set_aside(request: Request[Any, Any, Any], run: WhichRun = None) -> Res
 def rows_set_aside_of(request: Request[Any, Any, Any], number: int | None = None) -> Response[bytes]:
     """That file; CallerError `nothing_set_aside`."""
     run = _run(request, number)
-    to_mend = serving_of(request).behind.rows_to_mend(run) if run.mends else b""
+    to_mend = serving_of(request).behind.file_of(run) if run.has_file else b""
     if not to_mend:
         raise CallerError("nothing_set_aside")
     headers = {"Content-Disposition": 'attachment; filename="set-aside-contacts.csv"'}

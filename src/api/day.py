@@ -242,12 +242,13 @@ def ledger_as_xlsx(request: Request[Any, Any, Any], on: On, team: Team = None) -
 
 def ledger_file(request: Request[Any, Any, Any], on: date, team: str | None) -> Response[bytes]:
     """That workbook, on record."""
-    serving = serving_of(request)
-    with writing(serving.engine) as conn:
-        actor = still_valid(conn, request)
+    serving, actor = serving_of(request), actor_of(request)
+    with reading(serving.engine, snapshot=True) as conn:
         found = ledger_of(conn, serving.branch, on, team)
         sheets = sheets_of(conn, serving.branch, found, actor)
         body, rows = printed(sheets, "zh", SIGNED_BY), len(found.whole().cases)
+    with writing(serving.engine) as conn:  # not before: a large day takes seconds
+        actor = still_valid(conn, request)
         wanted = {"on": on.isoformat(), "team": team}
         record_export(conn, serving.branch, actor, wanted, rows=rows, kind="xlsx", event=EXPORTED, file=body)
     return file_named(body, XLSX, file_name(on, team))
@@ -317,11 +318,12 @@ def report_as_xlsx(request: Request[Any, Any, Any], on: On) -> Response[bytes]:
 
 def report_file(request: Request[Any, Any, Any], on: date) -> Response[bytes]:
     """That workbook, on record."""
-    serving = serving_of(request)
-    with writing(serving.engine) as conn:
-        actor = still_valid(conn, request)
+    serving, actor = serving_of(request), actor_of(request)
+    with reading(serving.engine, snapshot=True) as conn:
         found, act = daily(conn, serving.branch, on)
         body = report_workbook(conn, serving.branch, found, act, actor, now())
+    with writing(serving.engine) as conn:
+        actor = still_valid(conn, request)
         wanted = {"on": on.isoformat()}
         rows = len(found.people)
         record_export(conn, serving.branch, actor, wanted, rows=rows, kind="xlsx", event=REPORT_EXPORTED, file=body)

@@ -148,14 +148,14 @@ def test_an_erasure_takes_the_rows_to_mend_of_every_run(running: Running) -> Non
     with writing(started.engine) as conn:
         number = jobs.begin(conn, "contact_file:B1", "B1", b"null")
         assert number is not None
-        jobs.end(conn, number, jobs.DONE, to_mend="电话,12000000001".encode(), vault=started.branch.vault)
-        assert jobs.rows_to_mend(conn, started.branch.vault, number) == "电话,12000000001".encode()
-        (sealed,) = jobs.empty_rows(conn)
+        jobs.end(conn, number, jobs.DONE, file="电话,12000000001".encode(), vault=started.branch.vault)
+        assert jobs.file_of(conn, started.branch.vault, number) == "电话,12000000001".encode()
+        (sealed,) = jobs.empty_files(conn)
         assert b"12000000001" not in sealed
-        assert jobs.rows_to_mend(conn, started.branch.vault, number) == b""
+        assert jobs.file_of(conn, started.branch.vault, number) == b""
         found = jobs.newest(conn, "contact_file:B1")
     assert found is not None
-    assert (found.state, found.mends) == ("done", False)
+    assert (found.state, found.has_file) == ("done", False)
 
 
 def test_a_feed_whose_process_died_is_told_as_interrupted_and_one_that_lives_by_how_far_it_is(running: Running) -> None:

@@ -25,6 +25,7 @@ from api.console.entry import pages as entry
 from api.console.evening import figures, unrepaired
 from api.console.evening import pages as evening
 from api.console.feeds import pages as feeds
+from api.console.files import pages as files
 from api.console.frame.assets import asset
 from api.console.handover import pages as handover
 from api.console.home import pages as home
@@ -50,6 +51,7 @@ photo_uploads: list[Any] = sending.uploads
 def route_handlers(described: Sequence[Described]) -> list[Any]:
     """For `api.app`."""
     handlers = [asset, *entry.route_handlers, *access.route_handlers, *home.route_handlers, *day.route_handlers]
+    handlers += files.route_handlers
     handlers += [*steps.route_handlers, *looking.route_handlers, *debtor.route_handlers, *borrowers.route_handlers]
     handlers += [*new_number.route_handlers, *agreed.route_handlers]
     handlers += [*requests.route_handlers, *nouns.route_handlers(described), *feeds.route_handlers]

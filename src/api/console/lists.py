@@ -48,12 +48,12 @@ _Request = Request[Any, Any, Any]
 _Text = Annotated[str | None, QueryParameter(max_length=32)]
 
 
-def _cases(request: _Request, wanted: CaseFilter, lang: Lang) -> Iterator[Sequence[Any]]:
+def _cases(request: _Request, wanted: CaseFilter, lang: Lang, at_most: int) -> Iterator[Sequence[Any]]:
     branch = serving_of(request).branch
     with reading(serving_of(request).engine, snapshot=True) as conn:
         dates = BusinessDates(conn, branch)
-        most = export.MAX_ROWS + 1
-        for lines in walk_cases(conn, dates, wanted, within=reach(request), sort="oldest_due_date", at_most=most):
+        found = walk_cases(conn, dates, wanted, within=reach(request), sort="oldest_due_date", at_most=at_most)
+        for lines in found:
             yield from (export.case_cells(line, branch.rulebook.chart, lang) for line in lines)
 
 
@@ -61,7 +61,7 @@ def _staff_wanted(post: _Text = None, team: _Text = None, region: _Text = None, 
     return StaffWanted(post or None, team or None, region or None, status or None)
 
 
-def _staff(request: _Request, wanted: StaffWanted, lang: Lang) -> Iterator[Sequence[Any]]:
+def _staff(request: _Request, wanted: StaffWanted, lang: Lang, _: int) -> Iterator[Sequence[Any]]:
     branch, after = serving_of(request).branch, ""
     posts = post_labels(branch.rulebook.chart)
     with reading(serving_of(request).engine, snapshot=True) as conn:
@@ -79,7 +79,7 @@ def _box(box: Annotated[Literal["inbox", "mine", "open"], QueryParameter()] = "i
     return box
 
 
-def _requests(request: _Request, box: str, lang: Lang) -> Iterator[Sequence[Any]]:
+def _requests(request: _Request, box: str, lang: Lang, _: int) -> Iterator[Sequence[Any]]:
     after: int | None = 0
     with reading(serving_of(request).engine, snapshot=True) as conn:
         while after is not None:
@@ -94,7 +94,7 @@ def _requests(request: _Request, box: str, lang: Lang) -> Iterator[Sequence[Any]
             after = page.next
 
 
-def _handovers(request: _Request, _: None, lang: Lang) -> Iterator[Sequence[Any]]:
+def _handovers(request: _Request, _asked: None, lang: Lang, _: int) -> Iterator[Sequence[Any]]:
     chart, before = serving_of(request).branch.rulebook.charts["handover"], None
     with reading(serving_of(request).engine, snapshot=True) as conn:
         while True:
@@ -110,7 +110,7 @@ def _handovers(request: _Request, _: None, lang: Lang) -> Iterator[Sequence[Any]
             before = page.next
 
 
-def _feeds(request: _Request, _: None, lang: Lang) -> Iterator[Sequence[Any]]:
+def _feeds(request: _Request, _asked: None, lang: Lang, _: int) -> Iterator[Sequence[Any]]:
     branch, before = serving_of(request).branch, None
     with reading(serving_of(request).engine, snapshot=True) as conn:
         while page := newest_runs(conn, before=before, limit=MAX_PAGE):
@@ -124,12 +124,12 @@ def _feeds(request: _Request, _: None, lang: Lang) -> Iterator[Sequence[Any]]:
             before = page[-1].id
 
 
-def _entries(request: _Request, asked: SearchAsked, lang: Lang) -> Iterator[Sequence[Any]]:
+def _entries(request: _Request, asked: SearchAsked, lang: Lang, at_most: int) -> Iterator[Sequence[Any]]:
     branch = serving_of(request).branch
     kept = {name: value for name, value in msgspec.to_builtins(asked).items() if value != ""}
     with reading(serving_of(request).engine, snapshot=True) as conn:
         wanted = entries_wanted(conn, branch, msgspec.convert(kept, SearchAsked))
-        lines, _ = collect(conn, branch.mac_key, wanted, at_most=export.MAX_ROWS + 1)
+        lines, _ = collect(conn, branch.mac_key, wanted, at_most=at_most)
     for line in lines:
         body = msgspec.json.decode(line.body)
         yield (
@@ -188,13 +188,11 @@ OF_ONE: Final = (*RECEIPTS, *CONTACT_FILES)
 def _of_noun(one: Described) -> ListFile:
     """A noun's list, by its chart alone."""
 
-    def rows(request: _Request, wanted: ShownWanted, lang: Lang) -> Iterator[Sequence[Any]]:
+    def rows(request: _Request, wanted: ShownWanted, lang: Lang, at_most: int) -> Iterator[Sequence[Any]]:
         serving = serving_of(request)
         asked = msgspec.structs.replace(wanted, state=wanted.state or None, loan_id=wanted.loan_id or None)
         with reading(serving.engine, snapshot=True) as conn:
-            found, _ = all_of(
-                conn, serving.branch, one.noun, reach(request), asked, sort="id", at_most=export.MAX_ROWS + 1
-            )
+            found, _ = all_of(conn, serving.branch, one.noun, reach(request), asked, sort="id", at_most=at_most)
         return map(export.noun_cells(one.noun, one.chart_of(serving), lang), found)
 
     return ListFile(

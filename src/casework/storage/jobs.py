@@ -4,8 +4,8 @@ A run is known by its name, of which at most one runs at a time. The process at 
 PostgreSQL in the row, on SQLite, where the work itself may hold the only writer for minutes, in a file beside the
 database. Whoever is silent for `SILENT_S` has died: the run is interrupted, and another of the name may begin.
 
-What came of it stays for the policy's days. It names no borrower; rows of a file that are to be mended do: they are
-sealed, and go with any erasure.
+What came of it stays for the policy's days. It names no borrower; a file that came of it does, be it rows to mend or a
+list that was taken out: it is sealed, and goes with any erasure.
 """
 
 import os
@@ -46,7 +46,7 @@ jobs = sa.Table(
     sa.Column("about", Bytes, nullable=False),  # JSON: what it was asked to do
     sa.Column("refusal", Bytes),  # JSON: why nothing came of it
     sa.Column("outcome", Bytes),  # JSON, compressed
-    sa.Column("mend_sealed", Bytes),  # rows that were set aside, as they came: personal data
+    sa.Column("file_sealed", Bytes),  # a file that came of it: personal data
     sa.Index("ix_jobs_name", "name", "id"),
     sa.Index(
         "uq_jobs_running", "name", unique=True, sqlite_where=sa.text("state = 'running'"),
@@ -73,7 +73,7 @@ class Beat(msgspec.Struct):
 
 
 class Job(msgspec.Struct, kw_only=True):
-    """One run as it stands; `outcome` is JSON. `mends`: whether there are rows to mend."""
+    """One run as it stands; `outcome` is JSON. `has_file`: whether a file came of it."""
 
     id: int
     name: str
@@ -85,12 +85,12 @@ class Job(msgspec.Struct, kw_only=True):
     about: bytes
     refusal: Refusal | None
     outcome: bytes | None
-    mends: bool
+    has_file: bool
 
 
-_PLAIN: Final = tuple(one for one in jobs.c if one.name not in ("outcome", "mend_sealed"))
-_SHOWN: Final = (*_PLAIN, jobs.c.outcome, jobs.c.mend_sealed.is_not(None).label("mends"))
-_LISTED: Final = sa.select(*_PLAIN, sa.null().label("outcome"), sa.false().label("mends"))
+_PLAIN: Final = tuple(one for one in jobs.c if one.name not in ("outcome", "file_sealed"))
+_SHOWN: Final = (*_PLAIN, jobs.c.outcome, jobs.c.file_sealed.is_not(None).label("has_file"))
+_LISTED: Final = sa.select(*_PLAIN, sa.null().label("outcome"), sa.false().label("has_file"))
 
 
 def begin(conn: Connection, name: str, actor_id: str, about: bytes, *, at: datetime | None = None) -> int | None:
@@ -127,9 +127,9 @@ def beat(conn: Connection, job_id: int, told: Beat) -> None:
 
 def end(
     conn: Connection, job_id: int, state: str, *, last: Beat | None = None, refusal: Refusal | None = None,
-    outcome: bytes | None = None, to_mend: bytes = b"", vault: Vault | None = None,
+    outcome: bytes | None = None, file: bytes = b"", vault: Vault | None = None,
 ) -> None:  # fmt: skip
-    """What became of it. `vault` seals the rows `to_mend`, text in UTF-8."""
+    """What became of it. `vault` seals the `file`."""
     values: dict[str, Any] = {"state": state, "ended_at": now()}
     if last is not None:
         values |= {"stage": last.stage, "done": last.done, "total": last.total}
@@ -137,8 +137,8 @@ def end(
         values["refusal"] = msgspec.json.encode(refusal)
     if outcome is not None:
         values["outcome"] = zlib.compress(outcome, 1)
-    if to_mend and vault is not None:
-        values["mend_sealed"] = vault.seal(_of(job_id), to_mend.decode())
+    if file and vault is not None:
+        values["file_sealed"] = vault.seal_bytes(_of(job_id), file)
     conn.execute(jobs.update().where(jobs.c.id == job_id).values(values))
 
 
@@ -161,6 +161,12 @@ def newest(
     return None if row is None else _job(conn, row, at or now())
 
 
+def of_name(conn: Connection, name: str, limit: int) -> list[Job]:
+    """The runs of a name, the newest first."""
+    found = conn.execute(sa.select(*_SHOWN).where(jobs.c.name == name).order_by(jobs.c.id.desc()).limit(limit)).all()
+    return [_job(conn, row, now()) for row in found]
+
+
 def of_actor(conn: Connection, actor_id: str, limit: int) -> list[Job]:
     """What somebody began, the newest first. Without outcomes."""
     found = conn.execute(_LISTED.where(jobs.c.actor_id == actor_id).order_by(jobs.c.id.desc()).limit(limit)).all()
@@ -173,21 +179,21 @@ def running(conn: Connection, names: Iterable[str], *, at: datetime | None = Non
     return {row.name: _job(conn, row, at or now()) for row in found}
 
 
-def rows_to_mend(conn: Connection, vault: Vault, job_id: int) -> bytes:
-    """The rows that a run set aside, as a file; empty where there are none, or an erasure has taken them."""
-    sealed = conn.execute(sa.select(jobs.c.mend_sealed).where(jobs.c.id == job_id)).scalar_one_or_none()
-    return b"" if sealed is None else vault.open(_of(job_id), bytes(sealed)).encode()
+def file_of(conn: Connection, vault: Vault, job_id: int) -> bytes:
+    """The file that came of a run; empty where there is none, or an erasure has taken it."""
+    sealed = conn.execute(sa.select(jobs.c.file_sealed).where(jobs.c.id == job_id)).scalar_one_or_none()
+    return b"" if sealed is None else vault.open_bytes(_of(job_id), bytes(sealed))
 
 
-def empty_rows(conn: Connection) -> list[bytes]:
-    """Take away the rows to mend of every run, whoever stands in them; the very bytes that were there.
+def empty_files(conn: Connection) -> list[bytes]:
+    """Take away the files of every run, whoever stands in them; the very bytes that were there.
 
-    They can be had again by sending the file again.
+    They can be had again by sending a file again, or taking a list out again.
     """
-    held = jobs.c.mend_sealed.is_not(None)
-    found = [bytes(one) for one in conn.execute(sa.select(jobs.c.mend_sealed).where(held)).scalars()]
+    held = jobs.c.file_sealed.is_not(None)
+    found = [bytes(one) for one in conn.execute(sa.select(jobs.c.file_sealed).where(held)).scalars()]
     if found:
-        conn.execute(jobs.update().where(held).values(mend_sealed=None))
+        conn.execute(jobs.update().where(held).values(file_sealed=None))
     return found
 
 
@@ -211,7 +217,7 @@ def _job(conn: Connection, row: Any, at: datetime) -> Job:
         id=row.id, name=row.name, actor_id=row.actor_id, state=state, began_at=row.began_at, ended_at=row.ended_at,
         beat=told, about=bytes(row.about),
         refusal=None if row.refusal is None else msgspec.json.decode(row.refusal, type=Refusal),
-        outcome=None if row.outcome is None else zlib.decompress(row.outcome), mends=bool(row.mends),
+        outcome=None if row.outcome is None else zlib.decompress(row.outcome), has_file=bool(row.has_file),
     )  # fmt: skip
 
 

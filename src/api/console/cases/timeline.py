@@ -84,7 +84,7 @@ def details_of(
             value = data["measure"][name]
             yield word_of(f"figure.{name}", name, lang), *_figure(name, value, lang)
     if "owner" in data:
-        yield words.say("case.owner", lang), str(data["owner"]), True
+        yield words.say("case.owner", lang), shown.with_name(str(data["owner"])), True
     for reason in data.get("reasons", ()):
         yield words.say("case.because", lang), *_reason(chart, event, reason, lang)
     if data.get("evidence"):

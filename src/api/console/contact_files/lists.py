@@ -17,7 +17,7 @@ _COLUMNS: Final = columns_named(
 _PAGE: Final = 1_000
 
 
-def _set_aside(request: Request[Any, Any, Any], _: None, lang: Lang) -> Iterator[Sequence[Any]]:
+def _set_aside(request: Request[Any, Any, Any], _asked: None, lang: Lang, _: int) -> Iterator[Sequence[Any]]:
     after: int | None = 0
     while after is not None:
         run = run_of(request, after, _PAGE)

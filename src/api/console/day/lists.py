@@ -23,7 +23,6 @@ from casework.people.staff.listing import names_of
 from casework.spreadsheet import Column
 from casework.storage.database import reading
 from casework.table import Lang
-from casework.work.cases.export import MAX_ROWS
 from casework.work.tasks import strategies
 from casework.work.tasks.own import list_of, states, tasks_of
 from casework.work.tasks.table import CASES, COLUMNS, lines_of_cases, lines_of_list
@@ -114,7 +113,7 @@ def _wanted(on: _Day = None, whose: _Whose = "") -> ListWanted:
     return ListWanted(on, whose)
 
 
-def _tasks(request: _Request, wanted: ListWanted, lang: Lang) -> Iterator[Sequence[Any]]:
+def _tasks(request: _Request, wanted: ListWanted, lang: Lang, _: int) -> Iterator[Sequence[Any]]:
     branch, today = serving_of(request).branch, serving_of(request).branch.today(now())
     day = wanted.on or today
     with reading(serving_of(request).engine, snapshot=True) as conn:
@@ -131,7 +130,7 @@ def _day(on: _Day = None) -> date | None:
     return on
 
 
-def _own(request: _Request, on: date | None, lang: Lang) -> Iterator[Sequence[Any]]:
+def _own(request: _Request, on: date | None, lang: Lang, _: int) -> Iterator[Sequence[Any]]:
     """The reader's own list, as My day shows it."""
     branch, today = serving_of(request).branch, serving_of(request).branch.today(now())
     day = on or today
@@ -146,11 +145,11 @@ def _named(name: _Name = "phone") -> str:
     return name
 
 
-def _cases(request: _Request, name: str, lang: Lang) -> Iterator[Sequence[Any]]:
+def _cases(request: _Request, name: str, lang: Lang, at_most: int) -> Iterator[Sequence[Any]]:
     branch = serving_of(request).branch
     with reading(serving_of(request).engine, snapshot=True) as conn:
         found = strategies.lines_of(
-            conn, branch, name, branch.today(now()), limit=MAX_ROWS + 1, reach=reach(request)
+            conn, branch, name, branch.today(now()), limit=at_most, reach=reach(request)
         )  # fmt: skip
     return lines_of_cases(branch, found, lang)
 

@@ -15,6 +15,7 @@ from litestar import Request, Response, get, post
 from api.auth import actor_of
 from api.console.borrowers.people import People, people_of_case
 from api.console.cases.timeline import told
+from api.console.day.pages import lines_of
 from api.console.debtor.contact import contact_named
 from api.console.debtor.results import results_of
 from api.console.frame.forms import Tried, number_of, problem_of, typed_in
@@ -47,7 +48,7 @@ from casework.work.contacts.results import Result
 from casework.work.gate.asking import Wanted, askings_of
 from casework.work.gate.permits import Foreseen, Permit, foresee
 from casework.work.gate.under_way import call_under_way
-from casework.work.tasks.own import tasks_of
+from casework.work.tasks.own import Task, tasks_of
 
 PROMISED_IN: Final = timedelta(days=3)
 _QUEUE: Final = 200
@@ -162,7 +163,11 @@ def debtor_page(
         history = history_of_case(conn, branch, found, actor, limit=_MOMENTS, newest_first=True)
         numbers = list(_numbers(conn, branch, found, people, actor))
         log = latest_contacts(conn, found.customer, _MOMENTS)
-        following = _following(conn, dates, actor, case_id)
+        listed = tasks_of(conn, dates.otherwise, actor)
+        tasks = lines_of(
+            conn, branch, [one for one in listed if one.case_id == case_id], lang, plain=True, on=dates.otherwise
+        )
+        following = _following(conn, dates, actor, listed, case_id)
         saved = _saved(conn, request)
         if call is None and (left := call_under_way(conn, found.customer, actor.id, now())) is not None:
             call = Call(left.permit_id, left.contact_id, left.began_at, None, left.holds_until)
@@ -173,7 +178,7 @@ def debtor_page(
         request, "debtor/work.html", status=_status(refused, tried), case=detail, people=people, numbers=numbers,
         call=call, refused=refused, tried=tried, children=children, holds=live_of(children, "hold"),
         log=_log(branch, log),
-        moments=[told(branch, item, lang) for item in history.items], following=following,
+        moments=[told(branch, item, lang) for item in history.items], following=following, tasks=tasks,
         results=results_of(branch.rulebook.results.by_code, "call"),
         budget=next((one.gate for one in numbers if one.gate), None),
         promised_on=branch.today(now()) + PROMISED_IN, made_on=branch.today(now()), risks=live_of(children, "risk"),
@@ -225,9 +230,11 @@ def _numbers(conn: Any, branch: Branch, found: Case, people: People | None, acto
         yield Number(way, None if isinstance(asking, CallerError) else next(answers))
 
 
-def _following(conn: Any, dates: BusinessDates, actor: Actor, case_id: int) -> int | None:
+def _following(
+    conn: Any, dates: BusinessDates, actor: Actor, tasks: Sequence[Task], case_id: int
+) -> int | None:  # fmt: skip
     """The case after this one on the reader's list of the day, or among all of theirs, the longest overdue first."""
-    listed = [row.case_id for row in tasks_of(conn, dates.otherwise, actor) if row.case_id is not None]
+    listed = [row.case_id for row in tasks if row.case_id is not None]
     if case_id in listed:
         rest = [one for one in listed[listed.index(case_id) + 1 :] if one != case_id]
         return rest[0] if rest else None

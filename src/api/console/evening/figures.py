@@ -144,13 +144,13 @@ def _contacts(conn: Connection, request: _Request, wanted: _Contacts, limit: int
     return contacts_of_day(conn, whose, day, calls=bool(wanted.calls), outcome=wanted.outcome, after=after, limit=limit)
 
 
-def _duty_rows(request: _Request, wanted: _Duties, lang: Lang) -> Iterator[Sequence[Any]]:
+def _duty_rows(request: _Request, wanted: _Duties, lang: Lang, _: int) -> Iterator[Sequence[Any]]:
     with reading(serving_of(request).engine, snapshot=True) as conn:
         found = _duties(conn, request, wanted, MAX_ROWS + 1)
         yield from sheet_of(conn, serving_of(request).branch, found, "", lang).lines
 
 
-def _contact_rows(request: _Request, wanted: _Contacts, lang: Lang) -> Iterator[Sequence[Any]]:
+def _contact_rows(request: _Request, wanted: _Contacts, lang: Lang, _: int) -> Iterator[Sequence[Any]]:
     branch = serving_of(request).branch
     with reading(serving_of(request).engine, snapshot=True) as conn:
         found = _contacts(conn, request, wanted, MAX_ROWS + 1)

@@ -37,7 +37,7 @@ def _wanted(
     return _Wanted(on, team or None)
 
 
-def _people(request: Request[Any, Any, Any], wanted: _Wanted, lang: Lang) -> Iterator[Sequence[Any]]:
+def _people(request: Request[Any, Any, Any], wanted: _Wanted, lang: Lang, _: int) -> Iterator[Sequence[Any]]:
     branch = serving_of(request).branch
     on = wanted.on or branch.today(now())
     with reading(serving_of(request).engine, snapshot=True) as conn:

@@ -1,7 +1,7 @@
 """17:00: what each person owed and did, handing it in, what is missing; contacts, reviewed; the daily report."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Annotated, Any, Final
 
@@ -10,8 +10,10 @@ from litestar.params import QueryParameter
 
 from api.auth import actor_of
 from api.console.frame import words
+from api.console.frame.behind import Went
 from api.console.frame.forms import Tried, problem_of, typed_in
-from api.console.frame.page import HEADERS, language_of, render, to
+from api.console.frame.made_behind import About, Made, file_made, made_behind
+from api.console.frame.page import language_of, render, to
 from api.contact_breaches import ReviewBody, breach_reviewed, to_review_between
 from api.day import HandInBody, HandInResult, handed_in_by, ledger_file, may_look_at, report_file
 from api.problems import status_of
@@ -21,16 +23,16 @@ from api.written import changing
 from casework.clock import now
 from casework.errors import CallerError
 from casework.evidence.evening.handing_in import may_hand_in
-from casework.evidence.evening.of_day import people_called
+from casework.evidence.evening.of_day import file_name, people_called
 from casework.evidence.evening.report import daily, issue
-from casework.evidence.evening.report_sheets import report_sheets
+from casework.evidence.evening.report_sheets import report_name, report_sheets
 from casework.evidence.evening.standing import STATUSES, Evening, evening_of
 from casework.people.staff.places import all_teams
 from casework.storage.database import reading
 from casework.table import Lang, shown
 from casework.work.cases.lifecycles import VISITS
 from casework.work.contacts.registered import WHY
-from casework.work.duties.listing import Listed, duties_on
+from casework.work.duties.listing import Listed, counts_on, duties_on
 from casework.work.gate.reviews import VERDICTS
 
 _TO_DO: Final = 50
@@ -51,14 +53,16 @@ def evening(request: Request[Any, Any, Any], on: _On = None, team: _Team = None)
 def ledger(request: Request[Any, Any, Any], on: _On = None, team: _Team = None) -> Response[Any]:
     """The ledger as a workbook; an entry."""
     check_parameters(request, ("on", "team"))
-    return _file(ledger_file(request, on or _today(request), team or None))
+    day, asked = on or _today(request), team or None
+    return _file(request, day, "ledger.export", file_name(day, asked), lambda: ledger_file(request, day, asked))
 
 
 @get("/console/evening/report.xlsx", sync_to_thread=True, opt={"page": "day.report"})
 def report_workbook(request: Request[Any, Any, Any], on: _On = None) -> Response[Any]:
     """The daily report as a workbook; an entry."""
     check_parameters(request, ("on",))
-    return _file(report_file(request, on or _today(request)))
+    day = on or _today(request)
+    return _file(request, day, "day.report", report_name(day), lambda: report_file(request, day))
 
 
 @get("/console/evening/report", sync_to_thread=True, opt={"page": "day.report"})
@@ -135,8 +139,21 @@ def _day(text: str) -> date | None:
         return None
 
 
-def _file(answer: Response[bytes]) -> Response[Any]:
-    return Response(answer.content, media_type=answer.media_type, headers={**HEADERS, **answer.headers})
+def _file(
+    request: Request[Any, Any, Any], on: date, command: str, name: str, make: Callable[[], Response[bytes]]
+) -> Response[Any]:
+    """At once, or behind where the day has more duties than a list may have rows to be answered at once."""
+    serving = serving_of(request)
+    with reading(serving.engine, snapshot=True) as conn:
+        rows = sum(one.number for one in counts_on(conn, serving.branch, on))
+
+    def work(_: Went | None = None) -> Made:
+        answer = make()
+        return Made(answer.content, str(answer.media_type))
+
+    called = words.WORDS["evening.ledger" if command == "ledger.export" else "evening.report"]
+    about = About(f"{called['zh']} {on}", f"{called['en']} {on}", name, command)
+    return made_behind(request, about, work) if rows > serving.settings.export_rows else file_made(about, work())
 
 
 def _page(

@@ -31,7 +31,7 @@ _TYPED: Final = Markup(
     'type="text" inputmode="numeric" autocomplete="off" size="16" maxlength="16" pattern="{}" title="{}"'
     ' placeholder="{}"'
 )
-_NAMELESS: Final = re.compile("\x02([^\x03]*)\x03")
+_NAMELESS: Final = re.compile(shown.NAMELESS.format("([^\x03]*)"))
 HEADERS: Final[Mapping[str, str]] = {
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -64,7 +64,7 @@ _BELONGS: Final[Mapping[str, tuple[str, ...]]] = {
     "/console/borrowers": ("/console/find", "/console/cases"),
 }  # fmt: skip
 """Pages that the frame does not lead to, and to which of its places they belong: the first that the reader has."""
-_OWN: Final = ("/console/sessions", "/console/keys", "/console/second-factor", "/console/password")
+_OWN: Final = ("/console/files", "/console/sessions", "/console/keys", "/console/second-factor", "/console/password")
 """What everybody has for themselves, in the menu of their name."""
 
 
@@ -79,7 +79,7 @@ def engine() -> JinjaTemplateEngine:
         "sentence": shown.sentence,
     }  # fmt: skip
     environment.globals |= {
-        "t": _say, "told": _told, "post": _post, "known": words.has, "typed_as": _typed_as, "named": _named,
+        "t": _say, "told": _told, "post": _post, "known": words.has, "typed_as": _typed_as, "named": shown.named,
     }  # fmt: skip
     return JinjaTemplateEngine.from_environment(environment)
 
@@ -174,11 +174,6 @@ def _with_names(request: Request[Any, Any, Any], text: str) -> str:
 
 
 # ── what templates say ──────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _named(staff_no: Any) -> Markup:
-    """Where the name of somebody is to stand, of whom the page knows the number alone."""
-    return Markup("\x02{}\x03").format(staff_no)
 
 
 @jinja2.pass_context

@@ -6,9 +6,12 @@ from datetime import date, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from markupsafe import Markup
+
 from casework.money import yuan_text
 
 _DAY_TOLD: Final = re.compile(r"(?<![\w-])[0-9]{4}-[0-9]{2}-[0-9]{2}(?![\w-]|[ T][0-9]{2}:| \()", re.ASCII)
+NAMELESS: Final = "\x02{}\x03"
 _WEEKDAYS: Final = {"zh": "一二三四五六日", "en": ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")}
 
 
@@ -54,6 +57,16 @@ def dated(text: str, lang: str) -> str:
         return found[0]
 
     return _DAY_TOLD.sub(with_weekday, text)
+
+
+def named(staff_no: str) -> Markup:
+    """Where the name of somebody is to stand, of whom the page knows the number alone; `page.render` finds it."""
+    return Markup(NAMELESS).format(staff_no)  # noqa: S704  # two signs of our own; the number is escaped
+
+
+def with_name(staff_no: str) -> Markup:
+    """Name and number of somebody of whom the page knows the number alone."""
+    return named(staff_no) + staff_no
 
 
 def sentence(text: str) -> str:

@@ -24,7 +24,7 @@ def _number(number: FromPath[int]) -> int:
     return number
 
 
-def _receipts(request: Request[Any, Any, Any], number: int, lang: Lang) -> Iterator[Sequence[Any]]:
+def _receipts(request: Request[Any, Any, Any], number: int, lang: Lang, _: int) -> Iterator[Sequence[Any]]:
     rulebook = serving_of(request).branch.rulebook
     with reading(serving_of(request).engine, snapshot=True) as conn:
         queries.find(conn, number)

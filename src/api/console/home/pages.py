@@ -28,6 +28,7 @@ _PLACES: Final = {
     "staff_lists": "/console/staff-lists?run={run}", "distribution": "/console/distribution",
     "verification": "/console/log/verification", "handover": "/console/handovers/{whose}",
     "chart_move": "/console/rules/charts/{whose}/moves", "feed": "/console/feeds/{whose}",
+    "file": "/console/files",
 }  # fmt: skip
 """Where each kind of work is found again."""
 _WAITING: Final = 10
@@ -74,7 +75,7 @@ def home(request: Request[Any, Any, Any]) -> Response[Any]:
         has_list=permissions.may(actor, "task.read"), waiting=waiting,
         asked=[one for one in asked.items if one.open],
         runs=runs, health=health, alarms=warned, work=work, holds=holds,
-        sees_breaches=permissions.may(actor, "breach.read"),
+        sees_breaches=permissions.may(actor, "breach.read"), audits=permissions.may(actor, "audit.read"),
         yesterday=branch.today(now()) - timedelta(days=1),
         business_date=max(dates.known.values(), default=dates.otherwise),
     )  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any, Final
 from sqlalchemy.engine import Connection
 
 from api.console.cases.timeline import value_of, word_of
-from api.console.frame import shown
+from api.console.frame import shown, words
 from casework.lifecycle.kept import Kept
 from casework.lifecycle.subject import HEAD
 from casework.lifecycles import LIFECYCLES
@@ -84,6 +84,8 @@ def _value(branch: Branch, chart: Chart, field: Field | None, name: str, value: 
         return (shown.yuan(sum(value.values())) if name.endswith("_fen") else ", ".join(map(str, value))), False
     if isinstance(value, tuple):
         return str(len(value)), False
+    if name.endswith("_by"):
+        return (words.say("frame.service", lang), False) if value == "system" else (shown.with_name(str(value)), True)
     if name == "opened_for" and value in chart.openings:
         return shown.told(chart.openings[value], lang), False
     text, own = value_of(field, value, lang, branch.time_zone)

@@ -19,9 +19,13 @@ from api.permitted import case_in_sight
 from api.reading.asking import check_parameters
 from api.requests import RequestId, decide
 from api.serving import serving_of
+from casework.clock import now
 from casework.errors import CallerError
 from casework.people.staff.actor import Actor
 from casework.storage.database import reading
+from casework.work.cases.branch import Branch
+from casework.work.cases.case import Case
+from casework.work.cases.detail import detail_of
 from casework.work.cases.history import HistoryItem, history_of_case
 from casework.work.four_eyes import requests
 from casework.work.four_eyes.listing import RequestLine, request_detail, request_list
@@ -110,25 +114,33 @@ def _page(request: Request[Any, Any, Any], number: int, tried: Tried | None = No
     branch = serving.branch
     with reading(serving.engine, snapshot=True) as conn:
         found = request_detail(conn, branch, actor_of(request), number)
-        since = list(_since(conn, request, found.request))
+        case = _case_of(conn, request, found.request)
+        since = list(_since(conn, branch, actor_of(request), found.request, case))
+        about = None if case is None else detail_of(conn, case, branch.rulebook, branch.today(now()))
     event = branch.rulebook.chart.events.get(found.request.what)
     step = branch.rulebook.requests.events.get(done)
     return render(
         request, "requests/one.html", status=int(tried.problem["status"]) if tried else 200, found=found,
         one=found.request, data=list(_told(found.data, event, lang, branch.time_zone)), tried=tried,
         steps=branch.rulebook.requests.states, since=[told(branch, item, lang) for item in since],
-        done=shown.told(step, lang) if step else "",
+        done=shown.told(step, lang) if step else "", about=about,
     )  # fmt: skip
 
 
-def _since(conn: Any, request: Request[Any, Any, Any], one: RequestLine) -> Iterator[HistoryItem]:
-    """What has happened to its case since an open one was asked, without anybody's words, for whoever sees it."""
-    branch, actor = serving_of(request).branch, actor_of(request)
+def _case_of(conn: Any, request: Request[Any, Any, Any], one: RequestLine) -> Case | None:
+    """The case that it is about, for whoever sees it."""
     word, _, number = one.subject.partition(":")
-    if not one.open or word != "case":
+    if word == "case":
+        with suppress(CallerError):
+            return case_in_sight(conn, request, int(number))
+    return None
+
+
+def _since(conn: Any, branch: Branch, actor: Actor, one: RequestLine, case: Case | None) -> Iterator[HistoryItem]:
+    """What has happened to its case since an open one was asked, without anybody's words."""
+    if not one.open or case is None:
         return
     with suppress(CallerError):
-        case = case_in_sight(conn, request, int(number))
         page = history_of_case(conn, branch, case, actor, limit=_MOMENTS, newest_first=True)
         since = takewhile(lambda item: item.data.get("request") != one.id, page.items)
         yield from (msgspec.structs.replace(item, texts={}) for item in since)

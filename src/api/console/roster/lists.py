@@ -34,7 +34,7 @@ def _wanted(
     return _Wanted(week, team.strip() or None)
 
 
-def _shifts(request: Request[Any, Any, Any], wanted: _Wanted, lang: Lang) -> Iterator[Sequence[Any]]:
+def _shifts(request: Request[Any, Any, Any], wanted: _Wanted, lang: Lang, _: int) -> Iterator[Sequence[Any]]:
     week = week_of(serving_of(request), wanted.week, wanted.team)
     for who, cells in week.rows:
         for on, one in zip(week.days, cells, strict=True):

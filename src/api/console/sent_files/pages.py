@@ -148,7 +148,7 @@ def _handlers_of(kind: FileKind) -> tuple[Any, list[Any]]:
         """The rows that the reader's last file (or `run`) set aside, each with why, to be mended and sent again."""
         check_parameters(request, ("run",))
         found = behind(request, kind.run, actor_of(request).id, run)
-        to_mend = serving_of(request).behind.rows_to_mend(found) if found.mends else b""
+        to_mend = serving_of(request).behind.file_of(found) if found.has_file else b""
         if not to_mend:
             raise CallerError("nothing_set_aside")
         named = {"content-disposition": f'attachment; filename="set-aside-{kind.word}.csv"'}

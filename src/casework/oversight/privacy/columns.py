@@ -46,7 +46,7 @@ PERSONAL: Final[Mapping[str, Mapping[str, str]]] = {
         "answer": "left as a tombstone",
     },
     "jobs": {
-        "mend_sealed": "emptied",
+        "file_sealed": "emptied",
     },
     "loans": {
         "row_hash": "emptied",

@@ -28,7 +28,7 @@ from casework.oversight.privacy.answers import erase_answers
 from casework.oversight.privacy.gather import ErasureGathered
 from casework.personal import normalise
 from casework.storage import rows
-from casework.storage.jobs import empty_rows
+from casework.storage.jobs import empty_files
 from casework.work.cases.branch import Branch
 from casework.work.cases.visit_addresses import forget_addresses
 from casework.work.contacts.tables import contact_log
@@ -106,7 +106,7 @@ def empty(conn: Connection, found: ErasureGathered, aside: Sequence[int], left: 
     put_aside = rows.select_by_keys(conn, _ASIDE, "id", list(aside))
     rows.delete_many(conn, set_aside, "id", [row.id for row in put_aside])
     gone.note("set_aside", len(put_aside), (row.row_sealed for row in put_aside))
-    gone.traces += empty_rows(conn)
+    gone.traces += empty_files(conn)
     numbers, asked_ids = {case.id for case in found.cases}, {one.id for one in found.requests}
     gone.note("answers", erase_answers(conn, numbers, asked_ids, found.loan_ids, found.customer, mac_key))
     return gone

@@ -1,0 +1,1 @@
+"""Files that somebody took out and that were made behind."""
