@@ -15,8 +15,7 @@ from casework.clock import now
 from casework.settings import Settings
 from casework.storage import jobs
 from casework.storage.database import writing
-from tests.api import conftest
-from tests.api.conftest import Database, Furnished, Running
+from tests.api.conftest import Running
 from tests.console.conftest import Browsing
 from tests.console.test_cases import events
 
@@ -25,9 +24,9 @@ FILES = "/console/files"
 
 
 @pytest.fixture
-def settings(database: Database, furnished: Callable[[str], Furnished], tmp_path: object) -> Settings:
+def settings(settings: Settings) -> Settings:
     """A list of more than one row is long."""
-    return replace(conftest.settings.__wrapped__(database, furnished, tmp_path), export_rows=1)
+    return replace(settings, export_rows=1)
 
 
 def made(someone: Browsing) -> str:

@@ -116,14 +116,14 @@ def _page(request: Request[Any, Any, Any], number: int, tried: Tried | None = No
         found = request_detail(conn, branch, actor_of(request), number)
         case = _case_of(conn, request, found.request)
         since = list(_since(conn, branch, actor_of(request), found.request, case))
-        about = None if case is None else detail_of(conn, case, branch.rulebook, branch.today(now()))
+        its_case = None if case is None else detail_of(conn, case, branch.rulebook, branch.today(now()))
     event = branch.rulebook.chart.events.get(found.request.what)
     step = branch.rulebook.requests.events.get(done)
     return render(
         request, "requests/one.html", status=int(tried.problem["status"]) if tried else 200, found=found,
         one=found.request, data=list(_told(found.data, event, lang, branch.time_zone)), tried=tried,
         steps=branch.rulebook.requests.states, since=[told(branch, item, lang) for item in since],
-        done=shown.told(step, lang) if step else "", about=about,
+        done=shown.told(step, lang) if step else "", its_case=its_case,
     )  # fmt: skip
 
 
