@@ -80,7 +80,7 @@ def _told(conn: Connection, request: _Request, wanted: _Wanted) -> list[tuple[Ca
     return [of(one) for one in found]
 
 
-def _rows(request: _Request, wanted: _Wanted, _lang: Lang) -> Iterator[Sequence[Any]]:
+def _rows(request: _Request, wanted: _Wanted, _lang: Lang, _: int) -> Iterator[Sequence[Any]]:
     with reading(serving_of(request).engine, snapshot=True) as conn:
         found = _told(conn, request, wanted)
     for one, repair, owner, handler in found:
