@@ -101,6 +101,10 @@ def test_whoever_was_reached_stays_on_the_page_for_a_promise(
     assert answer.headers["location"] == f"/console/debtors/{case}?saved=permit-1"
     someone.get(answer.headers["location"])
     assert "今日已接通 1/" in someone.text()
+    answer = someone.send(f"/console/debtors/{case}/promises", **{"data.amount_fen": "500.00", "data.pay_by": "2026-2"})
+    for part in ('href="#promise.pay_by"', 'id="promise.pay_by"', 'id="promise.pay_by-fault"', 'value="500.00"'):
+        assert part in answer.text, part
+    someone.get(f"/console/debtors/{case}")
     answer = someone.send(f"/console/debtors/{case}/promises", **{"data.amount_fen": "500.00"})
     assert (answer.status_code, answer.headers["location"]) == (
         303, f"/console/debtors/{case}?agreed=promise&with={case}",
