@@ -36,8 +36,11 @@ _OwedBy = Annotated[str | None, QueryParameter(max_length=32, description="A sta
 _Team = Annotated[str | None, QueryParameter(max_length=64, description="Who belongs to it that day.")]
 _Case = Annotated[int | None, QueryParameter(ge=1, le=2**53 - 1)]
 _Status = Annotated[Literal["done", "late", "open", "exempt"] | None, QueryParameter()]
+_ExemptBy = Annotated[
+    str | None, QueryParameter(max_length=32, description="A hold's name, `promise`, X1–X6, `outage` or `day_off`.")
+]
 _MOST: Final = 1_000
-_FILTERS: Final = ("on", "owed_by", "team", "case_id", "duty", "status")
+_FILTERS: Final = ("on", "owed_by", "team", "case_id", "duty", "status", "exempt_by")
 
 
 class DutyBody(msgspec.Struct):
@@ -75,7 +78,7 @@ _DUTY = {
                        "invalid_request"))  # fmt: skip
 def duties(
     request: Request[Any, Any, Any], on: _On = None, owed_by: _OwedBy = None, team: _Team = None,
-    case_id: _Case = None, duty: _Text = None, status: _Status = None,
+    case_id: _Case = None, duty: _Text = None, status: _Status = None, exempt_by: _ExemptBy = None,
     after: _After = None, limit: Annotated[int, QueryParameter(ge=1, le=_MOST)] = 200,
 ) -> DutyPage:  # fmt: skip
     """Those of cases within one's reach: of a day that is closed as they were known then, never changed since.
@@ -86,7 +89,7 @@ def duties(
     branch = serving_of(request).branch
     number, _, name = (after or "0.").partition(".")
     with reading(serving_of(request).engine, snapshot=True) as conn:
-        asked = DutiesWanted(None, case_id, duty, status, (int(number), name))
+        asked = DutiesWanted(None, case_id, duty, status, (int(number), name), exempt_by)
         found = duties_found(conn, request, on, owed_by, team, asked, limit + 1)
     last = found[limit - 1] if len(found) > limit else None
     return DutyPage(
@@ -116,20 +119,24 @@ _FAULTS: Final = ("duties_not_taken_yet", "filter_malformed", "invalid_request",
      responses=answers(str, "日期,借据号,…\r\n", *_FAULTS, media_type="text/csv"))  # fmt: skip
 def duties_as_csv(
     request: Request[Any, Any, Any], on: _On = None, owed_by: _OwedBy = None, team: _Team = None,
-    case_id: _Case = None, duty: _Text = None, status: _Status = None, lang: Language = "zh",
+    case_id: _Case = None, duty: _Text = None, status: _Status = None, exempt_by: _ExemptBy = None,
+    lang: Language = "zh",
 ) -> Response[bytes]:  # fmt: skip
     """Those of `GET /duties`, at most 20,000 (`Casework-Cut` says if there are more); an entry."""
-    return _file(request, on, owed_by, team, DutiesWanted(None, case_id, duty, status), "csv", lang)
+    wanted = DutiesWanted(None, case_id, duty, status, exempt_by=exempt_by)
+    return _file(request, on, owed_by, team, wanted, "csv", lang)
 
 
 @get("/duties.xlsx", sync_to_thread=True, summary="Duties of a day as a workbook", tags=["duties"],
      responses=answers(bytes, "(a workbook)", *_FAULTS, media_type=XLSX))  # fmt: skip
 def duties_as_xlsx(
     request: Request[Any, Any, Any], on: _On = None, owed_by: _OwedBy = None, team: _Team = None,
-    case_id: _Case = None, duty: _Text = None, status: _Status = None, lang: Language = "zh",
+    case_id: _Case = None, duty: _Text = None, status: _Status = None, exempt_by: _ExemptBy = None,
+    lang: Language = "zh",
 ) -> Response[bytes]:  # fmt: skip
     """Those of `GET /duties`, at most 20,000 (`Casework-Cut` says if there are more), to print; an entry."""
-    return _file(request, on, owed_by, team, DutiesWanted(None, case_id, duty, status), "xlsx", lang)
+    wanted = DutiesWanted(None, case_id, duty, status, exempt_by=exempt_by)
+    return _file(request, on, owed_by, team, wanted, "xlsx", lang)
 
 
 def _file(
@@ -140,7 +147,7 @@ def _file(
     day = on or serving.branch.today(now())
     asked: dict[str, Any] = {
         "list": LIST, "on": day.isoformat(), "owed_by": owed_by, "team": team, "case_id": wanted.case_id,
-        "duty": wanted.duty, "status": wanted.status,
+        "duty": wanted.duty, "status": wanted.status, "exempt_by": wanted.exempt_by,
     }  # fmt: skip
     with reading(serving.engine, snapshot=True) as conn:
         found = duties_found(conn, request, day, owed_by, team, wanted, MAX_ROWS + 1)

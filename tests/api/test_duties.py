@@ -48,6 +48,20 @@ def test_they_are_found_by_person_team_case_name_and_status(
     assert rest["next"] is None
 
 
+@pytest.mark.parametrize("closed", [False, True])
+def test_they_are_found_by_what_exempts_from_them(running: Running, two: list[int], closed: bool) -> None:
+    given = [{"day": str(DAY), "reason": "telephone"}]
+    assert running.post("/outages/declarations", "B1", json={"outages": given}).status_code == 200
+    if closed:
+        sweep(running.started.engine, running.started.branch, BUSINESS_DATE)
+    first, second, _ = two
+    of_both = [(one, duty, "exempt") for one in (first, second) for duty in ("dial", "visit")]
+    assert asked(running, "owed_by=R1&exempt_by=outage") == of_both
+    assert asked(running, "owed_by=R1&exempt_by=promise") == []
+    lines = running.get(f"/duties.csv?on={DAY}&owed_by=R1&exempt_by=outage", "B1").text.splitlines()
+    assert len(lines) == 1 + len(of_both)
+
+
 def test_those_of_a_team_are_found_by_who_belongs_to_it_that_day(running: Running, two: list[int]) -> None:
     """Today, for people belong to a team from the day on which they were registered."""
     found = running.get("/duties?team=T1&duty=visit", "B1").json()["items"]

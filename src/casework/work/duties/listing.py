@@ -101,13 +101,17 @@ def _closed_since(conn: Connection, institution: str, on: date) -> bool:
 
 
 class DutiesWanted(NamedTuple):
-    """Which duties of a day: of these people, of one case, of this name or status; `after`: case and name before."""
+    """Which duties of a day: of these people, of one case, of this name or status, exempt by this.
+
+    `after`: case and name before.
+    """
 
     people: frozenset[str] | None = None
     case_id: int | None = None
     duty: str | None = None
     status: str | None = None
     after: tuple[int, str] = (0, "")
+    exempt_by: str | None = None
 
 
 def page_of_duties(
@@ -136,7 +140,7 @@ def _narrowed(within: Reach, wanted: DutiesWanted) -> sa.Select[Any]:
         asked = asked.join(cases, cases.c.id == duties.c.case_id).where(covered_by(within, cases.c))
     if wanted.people is not None:
         asked = asked.where(duties.c.owed_by.in_(sorted(wanted.people)))
-    for column in ("case_id", "duty", "status"):
+    for column in _NARROWING:
         if (value := getattr(wanted, column)) is not None:
             asked = asked.where(duties.c[column] == value)
     return asked
@@ -175,13 +179,11 @@ def _is_wanted(one: Listed, wanted: DutiesWanted) -> bool:
     return (
         (one.case_id, one.duty) > wanted.after
         and (wanted.people is None or one.owed_by in wanted.people)
-        and all(
-            value is None or getattr(one, name) == value
-            for name, value in (("case_id", wanted.case_id), ("duty", wanted.duty), ("status", wanted.status))
-        )
+        and all(getattr(wanted, name) in {None, getattr(one, name)} for name in _NARROWING)
     )
 
 
+_NARROWING: Final = ("case_id", "duty", "status", "exempt_by")
 _WHOSE: Final = sa.select(
     cases.c.id, cases.c.owner, cases.c.handler, cases.c.team, cases.c.region, cases.c.product
 )  # fmt: skip
