@@ -90,6 +90,9 @@ def questions(pages_deep: int, filters: Sequence[str]) -> Iterator[tuple[str, Qu
     yield "POST a fact", _event
     yield "GET a case", lambda asked: asked.ask("GET", f"/cases/{asked.case_id()}")
     yield "GET its options", lambda asked: asked.ask("GET", f"/cases/{asked.case_id()}/options")
+    yield "visits due, the first page", lambda asked: asked.ask("GET", "/visits/due?limit=50")
+    yield "visits due, of a team", lambda asked: asked.ask("GET", "/visits/due?limit=50&team=team7")
+    yield "visits due, not planned", lambda asked: asked.ask("GET", "/visits/due?limit=50&planned=false")
     for sort in SORTS:
         yield f"list, page {pages_deep + 1}, sort {sort}", _deep(sort, pages_deep)
     for chosen in filters:

@@ -532,6 +532,8 @@ table(
     sa.Column("photo", sa.String(128)),
     must("stated", sa.Boolean),
     must("photos", Bytes),
+    must("drawn", Bytes),
+    must("rechecks", Bytes),
     must("times_returned", sa.BigInteger),
     sa.Column("due_on", sa.Date),
     sa.Index("ix_visits_borrower", "borrower_id", "id"),

@@ -1,16 +1,21 @@
-"""Visits beyond what every noun has: which cases owe one by when, and the stops of a day in order."""
+"""Visits beyond what every noun has: which cases owe one by when, a day's stops, photos drawn to be checked again."""
 
 from datetime import date
 from typing import Annotated, Any
 
-from litestar import Request, get
-from litestar.params import QueryParameter
+import msgspec
+from litestar import Request, get, post
+from litestar.openapi.spec import Example
+from litestar.params import Body, QueryParameter
 
+from api.auth import actor_of
 from api.permitted import reach
 from api.reading.asking import Cursor, Limit, answers, reader_of
+from api.serving import serving_of
 from casework.storage.database import reading
 from casework.work.cases.route import RouteOfDay, route_of
 from casework.work.cases.visits_due import VisitsDuePage, VisitsDueWanted, page_of_visits_due
+from casework.work.photos.drawing import Draw, draw_photos
 
 _Code = Annotated[str | None, QueryParameter(max_length=64)]
 _DUE = {
@@ -59,4 +64,31 @@ def route(
         return route_of(conn, on, visitor, within=reach(request))
 
 
-route_handlers = (visits_due, route)
+class SampleBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Of visits made on these days, both included."""
+
+    first: date
+    last: date
+
+
+_DRAW = {
+    "photos": ["sha256:" + "0f" * 32], "listed": 8, "seed": "5e" * 32, "committed_id": "samples:photos:1",
+    "drawn_id": "samples:photos:2",
+}  # fmt: skip
+_DAYS = [Example(id="month", summary="Those of February", value={"first": "2026-02-01", "last": "2026-02-28"})]
+
+
+@post("/visits/samples", status_code=200, sync_to_thread=True, tags=["visits"],
+      summary="Draw photos to be checked again",
+      responses=answers(Draw, _DRAW, "nothing_to_draw", "malformed_json", "invalid_request", "body_too_large",
+                        "unsupported_media_type", "database_busy", "database_full"))  # fmt: skip
+def draw_sample(request: Request[Any, Any, Any], data: Annotated[SampleBody, Body(examples=_DAYS)]) -> Draw:
+    """The policy's share of the photos of accepted visits, by a seed that two entries prove; each is a task at once.
+
+    What comes of one is the fact `recheck` of its visit (POST /visits/{number}/facts).
+    """
+    serving = serving_of(request)
+    return draw_photos(serving.engine, serving.branch, actor_of(request), data.first, data.last)
+
+
+route_handlers = (visits_due, route, draw_sample)

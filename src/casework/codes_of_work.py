@@ -27,6 +27,7 @@ CODES: Final[Mapping[str, tuple[int, str, str]]] = {
      "this photo is of visit {visit_id} already; one photo proves one visit"),
     "photo_unfit": (422, "…；照片须为 JPEG、PNG、WebP 或 HEIC，不超过15 MB、50百万像素",
      "…; a photo is JPEG, PNG, WebP or HEIC of at most 15 MB and 50 megapixels"),
+    "nothing_to_draw": (422, "该期间没有审核通过的下户照片", "no visit of these days was accepted with a photo"),
     "photo_without_time": (422, "照片没有拍摄时间，请填写", "the photo does not say when it was taken; give taken_at"),
     "unknown_photo": (404, "没有这张照片", "there is no such photo"),
     "capacity_out_of_range": (422, "上限须为0至{most}件", "a capacity is 0 to {most} open cases"),

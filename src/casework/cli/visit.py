@@ -15,6 +15,7 @@ from casework.work.cases.lifecycles import VISITS
 from casework.work.cases.route import route_of
 from casework.work.cases.sight import reach_of
 from casework.work.cases.visits_due import VisitsDueWanted, page_of_visits_due
+from casework.work.photos.drawing import COMMAND, draw_photos
 
 cli = lifecycle.group(VISITS)
 _READ = "visit.read"
@@ -87,3 +88,27 @@ def route(*, on: datetime, visitor: str, json_: bool, staff_no: str | None) -> N
             str(one.stop or ""), str(one.visit_id), one.loan_id, one.area or "", one.visitor, along, one.state
         )
     console.print(table)
+
+
+@cli.command("draw")
+@click.option("--from", "first", type=day, required=True, metavar="DAY")
+@click.option("--to", "last", type=day, required=True, metavar="DAY")
+@as_json
+@as_staff
+def draw(*, first: datetime, last: datetime, json_: bool, staff_no: str | None) -> None:
+    """Draw photos of visits of these days that were accepted, to be checked again; the draw can be made again.
+
+    \b
+    Examples:
+      casework visit draw --from 2026-02-01 --to 2026-02-28 --as S0109
+    """
+    with started() as open_:
+        with reading(open_.engine) as conn:
+            actor = permitted(conn, open_.branch, staff_no, COMMAND)
+        found = draw_photos(open_.engine, open_.branch, actor, first.date(), last.date())
+    if json_:
+        print_json(found)
+        return
+    console.print(f"{len(found.photos)} of {found.listed} photos 已抽取, {found.committed_id}, {found.drawn_id}")
+    for photo in found.photos:
+        console.print(photo, markup=False)

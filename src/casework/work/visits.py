@@ -32,6 +32,15 @@ class Photo(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     taken_at: datetime
 
 
+class Recheck(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    """What came of looking at a photo again: which, the verdict, by whom, when."""
+
+    photo: str
+    verdict: str
+    by: str
+    on: date
+
+
 class Visit(Child):
     """Who goes when; what they found; what the reviewer said. `stated`: no photo, the second visitor's word instead."""
 
@@ -64,6 +73,8 @@ class Visit(Child):
     photo: Annotated[str | None, Label("证明照片", "Photo that proves it")] = None
     stated: Annotated[bool, Label("以说明代照片", "Stated instead of a photo")] = False
     photos: Annotated[tuple[Photo, ...], Label("照片", "Photos")] = ()
+    drawn: Annotated[tuple[str, ...], Label("抽中待复核", "Drawn to be checked again")] = ()
+    rechecks: Annotated[tuple[Recheck, ...], Label("复核结论", "Checked again")] = ()
     times_returned: Annotated[int, Label("退回次数", "Times returned")] = 0
     due_on: date | None = None
 
@@ -221,6 +232,12 @@ def consented(now: SubjectSituation, params: Params) -> Verdict:
     return Verdict(shows not in params["of"] or consent is not None, {"consent": consent}, {"consent_to": params["of"]})
 
 
+@guard(facts=())
+def photo_was_drawn(now: SubjectSituation, _: Params) -> Verdict:
+    met = now.given.get("photo") in _visit(now).drawn
+    return Verdict(met, {"drawn": met}, {"drawn": True})
+
+
 # ── effects ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -278,6 +295,19 @@ def photo(now: SubjectSituation, _: Params) -> None:
     given = now.given
     taken = datetime.fromisoformat(given["taken_at"]).astimezone(UTC)
     _visit(now).photos = (*_visit(now).photos, Photo(given["photo"], given["shows"], taken))
+
+
+@recorder
+def drawn(now: SubjectSituation, _: Params) -> None:
+    visit = _visit(now)
+    visit.drawn = tuple(sorted({*visit.drawn, now.given["photo"]}))
+
+
+@recorder
+def recheck(now: SubjectSituation, _: Params) -> None:
+    visit, photo = _visit(now), now.given["photo"]
+    visit.drawn = tuple(one for one in visit.drawn if one != photo)
+    visit.rechecks = (*visit.rechecks, Recheck(photo, now.given["verdict"], now.actor, now.today))
 
 
 def _zone(now: SubjectSituation) -> ZoneInfo:

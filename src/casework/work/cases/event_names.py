@@ -62,6 +62,8 @@ _OTHERS: Final[Mapping[str, tuple[str, str]]] = {
     "register.team_set": ("设置团队", "Team set"),
     "results.published": ("发布联系结果表", "Results of contacts published"),
     "roster.entered": ("录入班表", "Roster entered"),
+    "sample.committed": ("抽样前承诺", "Seed and list of a sample committed"),
+    "sample.drawn": ("抽样", "Sample drawn"),
     "shifts.published": ("发布班次规则", "Rules of shifts published"),
     "sources.published": ("发布信息来源表", "Lawful sources published"),
     "staff.absence_ended": ("结束请假", "Leave ended"),

@@ -25,7 +25,6 @@ from casework.work.tasks.ranking import LAST
 from casework.work.tasks.standing import ADDED
 from casework.work.tasks.tables import COLUMNS, task_standing, tasks
 
-_RULES: Final = ("5.6", "X15")
 _LOANS: Final = sa.select(loans.c.institution, loans.c.borrower_id, loans.c.loan_id)
 _CASES: Final = sa.select(cases.c.id, cases.c.loan_id, cases.c.oldest_due_date, cases.c.overdue_fen).where(cases.c.live)
 _OPEN: Final = (
@@ -42,6 +41,7 @@ class Check(NamedTuple):
     loan_id: str
     what: str
     contact: str
+    rules: tuple[str, ...] = ("5.6", "X15")
 
 
 def add_checks(conn: Connection, branch: Branch, wanted: Sequence[Check], actor: Actor, at: datetime) -> int:
@@ -68,7 +68,7 @@ def add_checks(conn: Connection, branch: Branch, wanted: Sequence[Check], actor:
             "on": on.isoformat(), "task": task_id, "case": of[1], "what": one.what, "to": post,
             "due_on": due_on.isoformat(), "dpd": dpd, "overdue_fen": overdue, "contact": one.contact,
         }  # fmt: skip
-        trail.append(conn, STREAM, Draft(ADDED, actor.signed, data, rules=_RULES))
+        trail.append(conn, STREAM, Draft(ADDED, actor.signed, data, rules=one.rules))
     trail.write(conn)
     rows.insert_many(conn, tasks, made, COLUMNS)
     return len(made)

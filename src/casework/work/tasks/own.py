@@ -247,6 +247,10 @@ _OF_TASK: Final = {
         "客户自述困难，应于{due}前核查应否停催",
         "the debtor tells of hardship: check by {due} whether a hold is due",
     ),
+    (BY_HAND, "photo_recheck"): (
+        "下户照片被抽中复核，应于{due}前复核",
+        "photos of a visit were drawn to be checked again, by {due}",
+    ),
     ("breach_review", "due_today"): ("{due}的联系不合规定，待复核", "a contact of {due} was against the gate"),
     ("contact_review", "due_today"): (
         "{due}有联系未录音，或模板、线路有疑问，待复核",
