@@ -21,11 +21,10 @@ from api.problems import problem_responses, request_id_of
 from api.reading.asking import answers
 from api.serving import serving_of
 from casework.clock import now
-from casework.errors import CallerError
+from casework.errors import CallerError, TryAgain
 from casework.lifecycle.commands import Outcome
 from casework.pictures import MAX_BYTES
 from casework.storage.database import reading
-from casework.storage.driver_errors import again_on_conflict
 from casework.work.cases.lifecycles import VISITS
 from casework.work.photos.showing import PhotoLine, photos_of, show_photo
 from casework.work.photos.storing import PhotoKept, PhotoSent, keep_photo
@@ -110,7 +109,10 @@ async def photo_sent(request: Request[Any, Any, Any], number: int, zone: str | N
     def keep() -> PhotoKept | Outcome:
         return keep_photo(serving.engine, serving.branch, serving.branch.files, actor, sent)
 
-    return await asyncio.to_thread(again_on_conflict, keep)
+    try:
+        return await asyncio.to_thread(keep)
+    except TryAgain:  # sent twice at once: now the other one is seen
+        return await asyncio.to_thread(keep)
 
 
 def _instant(told: Any, zone: str | None) -> datetime | None:

@@ -98,6 +98,24 @@ def test_a_stop_goes_from_check_in_to_report_with_a_photo(browse: Browse, runnin
     assert "提交下户报告" in someone.text()
 
 
+def test_stops_come_in_their_order_with_the_risk_that_anybody_saw_there(
+    browse: Browse, running: Running, visit: int, today: date
+) -> None:
+    left = {"event": "break_off", "data": {"reason": "unsafe", "address_risk": "dog"}}
+    assert running.post(f"/visits/{visit}/events", json=left, headers={"If-Match": "*"}).status_code == 200
+    data = {
+        "address_kind": "home", "address": ADDRESS, "visit_on": str(today), "second_visitor": "P1", "stop": 1,
+        "risk_acknowledged": True,
+    }  # fmt: skip
+    (case_id,) = running.open("L2")
+    made = running.post("/visits", json={"of": case_id, "ground": "ordered", "data": data})
+    assert made.status_code == 201, made.text
+    someone = browse("P1")
+    first, second = someone.get("/console/visits/today").text.split("/stop")[1:3]
+    for text, part in (("1. 下户 2", first), ("有犬只", first), (str(today), first), ("已中止", second)):
+        assert text in part, text
+
+
 def test_a_button_that_names_no_time_means_now(browse: Browse, running: Running, visit: int) -> None:
     stop, someone = f"/console/visits/{visit}/stop", browse("R1")
     someone.get(stop)

@@ -10,10 +10,11 @@ import sqlalchemy as sa
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Route, expect
 
+from casework.clock import now
 from casework.storage.database import reading
 from casework.work.photos.tables import photos
 from tests.console.browser import CHROMIUM, PHONE, STRANGE, UNTRANSLATED, Demo, Watched, somebody
-from tests.console.visited import REPORT, ordered, reported, small_branch_on_show
+from tests.console.visited import REPORT, ordered, repair_begun, reported, small_branch_on_show
 from tests.test_pictures import camera, scene, written
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
@@ -129,8 +130,8 @@ def test_a_photo_whose_answer_was_lost_is_sent_again_when_the_page_is_opened_and
 
     page.route("**/photos", lost)
     page.set_input_files("#photo input[type=file]", taken(tmp_path, 110))
-    page.click("#photo button")
-    expect(page.locator("#queue .waiting")).to_have_count(1)
+    with page.expect_event("requestfailed"):
+        page.click("#photo button")
     page.unroute("**/photos")
     watched.go("/console/visits/today")
     expect(page.locator("#queue .sent")).to_have_count(1)
@@ -200,6 +201,26 @@ def test_reports_are_reviewed_by_keys(small_branch: Demo, browser: Browser, tmp_
     page.keyboard.press("a")
     expect(mine[0]).to_have_count(0)
     expect(mine[2]).to_have_count(1)
+    watched.close()
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_an_information_repair_reads_well_and_its_sources_are_tried(
+    small_branch: Demo, browser: Browser, lang: str
+) -> None:
+    repair = repair_begun(small_branch)
+    watched = somebody(browser, small_branch, "business_rep", lang, size=PHONE)
+    page = watched.go(f"/console/repairs/{repair}/work")
+    good(watched, lang)
+    page.select_option("[name='data.source']", "court")
+    page.locator("form:has([name='data.source']) button").click()
+    page.wait_for_url("**/work?done=try_source")
+    expect(page.locator("[name='data.source'] option[value=court]")).to_have_count(0)
+    good(watched, lang)
+    watched.close()
+    watched = somebody(browser, small_branch, "basic_risk_manager", lang)
+    watched.go(f"/console/evening/unrepaired?on={small_branch.started.branch.today(now())}")
+    good(watched, lang)
     watched.close()
 
 

@@ -84,3 +84,12 @@ def reported(demo: Demo, content: bytes) -> int:
     fire("check_out", at=f"{day}T10:30:00+08:00")
     fire("report", **REPORT)
     return visit
+
+
+def repair_begun(demo: Demo) -> int:
+    """An information repair of the next of R1's cases."""
+    command = Open(actor=REP, noun="repair", ground="started", of=next(_next), data={"because": "wrong_number"})
+    with writing(demo.started.engine) as conn:
+        (outcome,) = advance(conn, [command], demo.started.branch)
+    assert isinstance(outcome, Done), outcome
+    return outcome.id

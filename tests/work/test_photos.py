@@ -3,8 +3,10 @@
 import io
 import json
 import secrets
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ import sqlalchemy as sa
 from PIL import Image
 
 from casework.customer import Customer
-from casework.errors import CallerError
+from casework.errors import CallerError, TryAgain
 from casework.lifecycle.commands import Outcome, Refused
 from casework.log.tables import entries
 from casework.storage.database import reading, writing
@@ -116,6 +118,33 @@ def test_the_same_photo_is_found_anywhere_and_one_that_looks_the_same_is_shown_t
     again = kept(there, files, written(scene(1).resize((800, 600)), quality=50), 2)
     assert [(one.photo_id, one.visit_id) for one in again.alike] == [(first.photo_id, 1)]
     assert kept(there, files, written(scene(5)), 2).alike == ()
+
+
+def test_the_same_photo_twice_at_once_is_kept_once_and_refused_on_no_record(
+    there: Bank, files: FileStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both have looked whether it is known before either keeps it; the second tries again and is told of the first."""
+    both, drawn = Barrier(2, timeout=60), secrets.token_hex
+
+    def at_once(size: int) -> str:
+        both.wait()
+        return drawn(size)
+
+    def sent() -> PhotoKept | Outcome | TryAgain:
+        try:
+            return keep(there, files, written(scene(1)))
+        except TryAgain as again:
+            return again
+
+    monkeypatch.setattr(secrets, "token_hex", at_once)
+    with ThreadPoolExecutor(2) as threads:
+        told = [one.result() for one in [threads.submit(sent), threads.submit(sent)]]
+    monkeypatch.undo()
+    (first,) = [one for one in told if isinstance(one, PhotoKept)]
+    assert sum(isinstance(one, TryAgain) for one in told) == 1, told
+    assert (counted(there, photos), events(there, "visit.refused.fact.photo")) == (1, [])
+    again = kept(there, files, written(scene(1)))
+    assert (again.again, again.photo_id) == (True, first.photo_id)
 
 
 # (what is wrong, what is sent, the code)

@@ -25,6 +25,7 @@ from casework.storage.database import reading
 from casework.work.cases.lifecycles import VISITS
 from casework.work.cases.options import fields_of
 from casework.work.cases.shown import ShownWanted, page_of
+from casework.work.cases.visit_places import risks_of
 from casework.work.photos.alike import alike_of
 from casework.work.photos.showing import LOOK, photos_of_visits
 
@@ -65,6 +66,7 @@ def _board(request: Request[Any, Any, Any], tried: Tried | None, cursor: str | N
     with reading(serving.engine, snapshot=True) as conn:
         found, following = page_of(conn, branch, VISITS, reach(request), wanted, limit=_EACH, cursor=cursor)
         sent = photos_of_visits(conn, [one.id for one in found]) if sees else []
+        risks = risks_of(conn, found)
         alike = alike_of(conn, [line.id for _, line in sent])
         names = names_of(conn, {no for one in found for no in one.visitors})
     photos = defaultdict(list)
@@ -73,7 +75,7 @@ def _board(request: Request[Any, Any, Any], tried: Tried | None, cursor: str | N
     return render(
         request, "visits/review.html", status=int(tried.problem["status"]) if tried else 200, items=found,
         columns={one.id: columns_of(branch, VISITS, one, lang) for one in found}, photos=photos, alike=alike,
-        names=names, tried=tried, following=following, first=cursor is None, place=PLACE,
+        names=names, risks=risks, tried=tried, following=following, first=cursor is None, place=PLACE,
         back=fields_of(chart.events["send_back"].fields, branch.rulebook.policies.all[-1]),
         decides=bool(actor.posts & chart.events["accept"].posts), people=actor.people, **words_of(branch),
     )  # fmt: skip

@@ -110,7 +110,10 @@ def keep_photo(
             held.open_bytes(place_of(stored_as + PREVIEW), preview)
         except DoesNotOpen:  # they were erased meanwhile
             raise TryAgain("database_busy", "the borrower's key was destroyed at the same moment") from None
-        return _record(conn, branch, actor, visit, sent, picture, taken_at, stored_as, held, clock)
+        told = _record(conn, branch, actor, visit, sent, picture, taken_at, stored_as, held, clock)
+        if not isinstance(told, PhotoKept) and _is_known(conn, picture):  # sent twice at once, and the other was first
+            raise TryAgain("database_busy", "the same photo came at the same moment")
+        return told
 
 
 def place_of(stored_as: str) -> str:
@@ -160,6 +163,10 @@ def _record(
 def _key(conn: Connection, branch: Branch, visit: Visit, at: datetime) -> ValueSealer:
     stream = stream_of(branch.vault, Customer(visit.institution, visit.borrower_id))
     return keys_for(conn, branch.vault, [stream], at)[stream]
+
+
+def _is_known(conn: Connection, picture: Picture) -> bool:
+    return conn.execute(sa.select(photos.c.id).where(photos.c.photo == picture.sha256)).one_or_none() is not None
 
 
 def _kept_before(conn: Connection, visit: Visit, picture: Picture) -> PhotoKept | None:
