@@ -3,15 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, fields
-from importlib.metadata import version
+from dataclasses import dataclass
 from typing import Any
 
 from litestar import Litestar, Router
 from litestar.datastructures import State
-from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
-from litestar.openapi.spec import Components, OpenAPI, SecurityScheme
 from litestar.template import TemplateConfig
 from litestar.types import ASGIApp
 from sqlalchemy.engine import Engine
@@ -66,7 +62,7 @@ from api.connections import Connections
 from api.console.frame.errors import on_pages
 from api.console.frame.page import compile_all, engine
 from api.day_clock import DayClock
-from api.docs_page import KeptPage, PageRenderPlugin, PlainYamlRenderPlugin
+from api.description import keep_words_of, openapi
 from api.edge import Edge
 from api.importing import Imports
 from api.metrics import Metrics
@@ -74,7 +70,7 @@ from api.nouns import described
 from api.parent import end_with_parent
 from api.permit_desk import PermitDesk
 from api.permitted import Permitted, pages_of, permitted
-from api.problems import EXCEPTION_HANDLERS, describe_as_problems
+from api.problems import EXCEPTION_HANDLERS
 from api.reading import lifecycles as looking
 from api.receipts import Receipts
 from api.request import JsonRequest
@@ -90,20 +86,6 @@ from casework.storage.append_only import has_owner_rights
 from casework.storage.garbage import keep_for_good
 
 MAX_BODY_BYTES = 1024 * 1024
-_ABOUT = """Overdue loans as cases: charts decide, one door changes, a verifiable log remembers.
-
-Every change names the version it saw (`If-Match`, from the `ETag` of the case) and may carry an `Idempotency-Key`,
-kept 24 hours. Each change is answered with a `Receipt`: a signed note (C2SP) in base64 that names its entries and their
-leaf hashes, and convicts the service if one is later missing (`casework audit receipt --check`). Of more than 20
-entries `Receipt-Omitted` tells the number, and `GET /log/receipt/{entry_id}` gives each. With `Prefer: sealed, wait=10`
-(RFC 7240; 5 s by default, 30 at most) the answer comes once a signed checkpoint covers the change, with its size as
-`Sealed-In` and `Preference-Applied: sealed`; after that time it comes without them, and the change stands.
-
-Errors are `application/problem+json` with a stable `code` and texts in English and Chinese. Amounts are
-in fen, dates are business dates, instants are UTC."""
-
-
-_BEARER = "The access token of POST /session, an API key (POST /me/keys, `casework staff token`), or an issuer's."
 
 
 def from_environment() -> Litestar:
@@ -127,14 +109,16 @@ class Assembled:
 
 def assemble(feed_upload_mib: int) -> Assembled:
     """The application without its branch; knows of the settings only how large an uploaded feed may be."""
+    routes = _routes(feed_upload_mib)
+    keep_words_of(routes)
     app = Litestar(
-        route_handlers=_routes(feed_upload_mib),
+        route_handlers=routes,
         before_request=permitted,
         lifespan=[_running],
         exception_handlers=on_pages(EXCEPTION_HANDLERS),
         request_class=JsonRequest,
         request_max_body_size=MAX_BODY_BYTES,
-        openapi_config=_openapi(),
+        openapi_config=openapi(),
         template_config=TemplateConfig(instance=engine()),
         logging_config=None,
         debug=False,
@@ -244,42 +228,3 @@ def _routes(feed_upload_mib: int) -> list[Any]:
         *log_proofs.route_handlers,
         *console.route_handlers(nouns),
     ]
-
-
-class _Described(OpenAPI):
-    """The API's description, with every error as the problem it is.
-
-    It is made when somebody first asks for it: it would take more than half of what a start takes.
-    """
-
-    def to_schema(self) -> dict[str, Any]:
-        """As JSON; the paths are there by now."""
-        describe_as_problems(self)
-        return super().to_schema()
-
-
-class _Describing(OpenAPIConfig):
-    """The framework's configuration, but for what it makes of it."""
-
-    def to_openapi_schema(self) -> OpenAPI:
-        """The description before its paths."""
-        plain = super().to_openapi_schema()
-        return _Described(**{each.name: getattr(plain, each.name) for each in fields(plain)})
-
-
-def _openapi() -> OpenAPIConfig:
-    scheme = SecurityScheme(type="http", scheme="bearer", bearer_format="cw_…", description=_BEARER)
-    return _Describing(
-        title="casework",
-        version=version("casework"),
-        description=_ABOUT,
-        path="/schema",
-        render_plugins=[
-            KeptPage(PageRenderPlugin(path="/")),
-            KeptPage(JsonRenderPlugin(path="/openapi.json")),
-            KeptPage(PlainYamlRenderPlugin(path="/openapi.yaml")),
-        ],
-        components=Components(security_schemes={"token": scheme}),
-        security=[{"token": []}],
-        use_handler_docstrings=True,
-    )

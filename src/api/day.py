@@ -29,7 +29,7 @@ from casework.evidence.evening.report import Daily, daily, issue
 from casework.evidence.evening.report_sheets import report_name, report_workbook
 from casework.evidence.evening.standing import PersonDay, evening_of
 from casework.evidence.evening.tables import LEDGER, SUPPLEMENT
-from casework.evidence.ledger.line import CaseLine
+from casework.evidence.ledger.line import LedgerLine
 from casework.evidence.ledger.lines import unrepaired
 from casework.evidence.ledger.people import members_of
 from casework.evidence.ledger.sheets import SIGNED_BY
@@ -121,7 +121,7 @@ class HandInAnswer(msgspec.Struct):
 class UnrepairedBody(msgspec.Struct):
     """Customers who could not be repaired, a line for each of their cases; amounts in fen."""
 
-    items: list[CaseLine]
+    items: list[LedgerLine]
 
 
 class DailyBody(msgspec.Struct):

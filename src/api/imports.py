@@ -8,12 +8,12 @@ import msgspec
 from litestar import Request, Response, post
 from litestar.datastructures import UploadFile
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import Example, OpenAPIMediaType, Operation, RequestBody, Schema
+from litestar.openapi.spec import Example, OpenAPIMediaType, Schema
 from litestar.openapi.spec.enums import OpenAPIType
 from msgspec import Meta
 
 from api.auth import actor_of, still_valid
-from api.one_file import form_of
+from api.one_file import OwnBody, form_of
 from api.problems import problem_responses, request_id_of
 from api.request import decoded
 from api.serving import Serving, serving_of
@@ -68,20 +68,17 @@ _FOLDER = Schema(
 )  # fmt: skip
 
 
-class _TwoBodies(Operation):
-    """The route takes a folder's name or the files themselves; the framework can declare only one of them."""
+class _TwoBodies(OwnBody):
+    """The route takes a folder's name or the files themselves."""
 
-    def __post_init__(self) -> None:
-        self.request_body = RequestBody(
-            required=True,
-            content={
-                "application/json": OpenAPIMediaType(
-                    schema=_FOLDER,
-                    examples={"folder": Example(summary="a day of the inbox", value={"folder": "2026-03-01"})},
-                ),
-                "multipart/form-data": OpenAPIMediaType(schema=_UPLOAD),
-            },
-        )
+    def bodies(self) -> dict[str, OpenAPIMediaType]:
+        return {
+            "application/json": OpenAPIMediaType(
+                schema=_FOLDER,
+                examples={"folder": Example(summary="a day of the inbox", value={"folder": "2026-03-01"})},
+            ),
+            "multipart/form-data": OpenAPIMediaType(schema=_UPLOAD),
+        }
 
 
 @post("/feeds", status_code=202, summary="Import a feed", tags=["feeds"], operation_class=_TwoBodies,

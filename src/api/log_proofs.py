@@ -6,11 +6,13 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Request, Response, get, post
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import Example
+from litestar.openapi.spec import Example, OpenAPIMediaType, Schema
+from litestar.openapi.spec.enums import OpenAPIType
 from litestar.params import FromPath, PathParameter
 
 from api.auth import still_valid
 from api.log import FOR_EVER, FRESH
+from api.one_file import OwnBody
 from api.problems import problem_responses
 from api.reading.asking import check_parameters, reader_of
 from api.serving import Serving, serving_of
@@ -30,7 +32,7 @@ READ_ALL = "log.read"
 Size = Annotated[int, PathParameter(description="How many leaves: the size of a checkpoint.")]
 
 
-class TakenBody(msgspec.Struct):
+class CosignatureBody(msgspec.Struct):
     """A cosignature that is on file: of which size, by whom, when by the witness's clock; `new` since now."""
 
     size: int
@@ -42,7 +44,7 @@ class TakenBody(msgspec.Struct):
 class TakenList(msgspec.Struct):
     """One for each known witness that has signed the note."""
 
-    cosignatures: list[TakenBody]
+    cosignatures: list[CosignatureBody]
 
 
 _TAKEN = ResponseSpec(
@@ -118,8 +120,15 @@ def receipt(request: Request[Any, Any, Any], entry_id: FromPath[str]) -> Respons
     return Response(signs.sign(change), media_type="text/plain", headers={"cache-control": "private, no-cache"})
 
 
+class _Note(OwnBody):
+    """The body is a signed note (C2SP signed-note)."""
+
+    def bodies(self) -> dict[str, OpenAPIMediaType]:
+        return {"text/plain": OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING, min_length=1))}
+
+
 @post(
-    "/log/cosignatures", status_code=200, tags=["log"], summary="Hand in a cosigned checkpoint",
+    "/log/cosignatures", status_code=200, tags=["log"], summary="Hand in a cosigned checkpoint", operation_class=_Note,
     responses={200: _TAKEN, **problem_responses(
         "malformed_note", "unknown_checkpoint", "checkpoint_differs", "witness_unknown", "cosignature_wrong",
         "cosigned_time_off", "witnesses_malformed", "body_too_large", "post_not_permitted", "key_not_permitted",
@@ -130,7 +139,7 @@ async def cosign(request: Request[Any, Any, Any]) -> TakenList:
     check_parameters(request, ())
     data = await request.body()
     taken = await asyncio.to_thread(_take, serving_of(request), request, data)
-    return TakenList([TakenBody(one.size, one.witness.text, instant_text(one.at), one.new) for one in taken])
+    return TakenList([CosignatureBody(one.size, one.witness.text, instant_text(one.at), one.new) for one in taken])
 
 
 def _take(serving: Serving, request: Request[Any, Any, Any], data: bytes) -> list[CosignaturesTaken]:

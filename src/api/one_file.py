@@ -17,22 +17,34 @@ ATOMIC: Final[Mapping[str, Sequence[str]]] = {"atomic": ("false", "true")}
 _NAME_LIMIT: Final = 100  # characters of a file's name that are kept
 
 
-class OneFile(Operation):
-    """The body is a file in a multipart form, which the framework cannot declare.
+class OwnBody(Operation):
+    """The description of a route that reads its body itself, which the framework cannot declare."""
+
+    def __init__(self, **described: Any) -> None:
+        """As the framework describes it, and what the body may be."""
+        super().__init__(**{**described, "request_body": RequestBody(required=True, content=self.bodies())})
+
+    def bodies(self) -> dict[str, OpenAPIMediaType]:
+        """By media type."""
+        raise NotImplementedError
+
+
+class OneFile(OwnBody):
+    """The body is a file in a multipart form.
 
     `choices`: other fields of it, each with what it may hold; none: any text.
     """
 
     choices: Mapping[str, Sequence[str]] = {}
 
-    def __post_init__(self) -> None:
-        """The form as it is declared."""
+    def bodies(self) -> dict[str, OpenAPIMediaType]:
+        """The form."""
         fields = {"file": Schema(type=OpenAPIType.STRING, content_media_type="application/octet-stream")}
         fields |= {
             name: Schema(type=OpenAPIType.STRING, enum=list(some) or None) for name, some in self.choices.items()
         }
         form = Schema(type=OpenAPIType.OBJECT, properties={**fields}, required=["file"])
-        self.request_body = RequestBody(required=True, content={"multipart/form-data": OpenAPIMediaType(schema=form)})
+        return {"multipart/form-data": OpenAPIMediaType(schema=form)}
 
 
 async def form_of(request: Request[Any, Any, Any]) -> tuple[Any, list[UploadFile]]:

@@ -172,9 +172,18 @@ def describe_as_problems(document: OpenAPI) -> None:
         for method in ("get", "put", "post", "delete", "patch"):
             operation: Operation | None = getattr(path, method)
             for status, response in ((operation.responses if operation else None) or {}).items():
+                _name_examples_once(response)
                 described = isinstance(response, OpenAPIResponse) and MEDIA_TYPE in (response.content or {})
                 if int(status) < 400 or described or not isinstance(response, OpenAPIResponse):
                     continue
                 code = _OF_HTTP.get(int(status), "internal_error")
                 examples: dict[str, Example | Reference] = {code: Example(summary=code, value=_example(code))}
                 response.content = {MEDIA_TYPE: OpenAPIMediaType(schema=problem, examples=examples)}
+
+
+def _name_examples_once(response: OpenAPIResponse | Reference) -> None:
+    """An example's id is its key: said within it too, OpenAPI 3.1 (4.8.19) knows it not."""
+    for media in (response.content or {}).values() if isinstance(response, OpenAPIResponse) else ():
+        for example in (media.examples or {}).values():
+            if isinstance(example, Example):
+                example.id = None

@@ -93,7 +93,7 @@ class TakeBody(msgspec.Struct, forbid_unknown_fields=True):
     on: date | None = None
 
 
-class TakenBody(msgspec.Struct):
+class ListTakenBody(msgspec.Struct):
     """Taken; `late`: after the hour that the policy says."""
 
     on: date
@@ -105,7 +105,7 @@ _Ids = Annotated[list[Annotated[int, Meta(ge=1, le=2**53 - 1)]], Meta(min_length
 _Code = Annotated[str, Meta(min_length=1, max_length=32)]
 
 
-class MoveBody(msgspec.Struct, forbid_unknown_fields=True):
+class TaskMoveBody(msgspec.Struct, forbid_unknown_fields=True):
     """`reason`: a key of `[move_reasons]`. `atomic`: if one may not be moved, none is."""
 
     tasks: _Ids
@@ -265,21 +265,21 @@ def task_body(branch: Branch, place: int, one: Task) -> TaskBody:
 @post(
     "/tasks/take", status_code=200, sync_to_thread=True, tags=["tasks"], summary="Take one's list (领取)",
     responses=answers(
-        TakenBody, {"on": "2026-03-10", "late": False, "tasks": 46}, "list_taken", "nothing_to_take", "no_room",
+        ListTakenBody, {"on": "2026-03-10", "late": False, "tasks": 46}, "list_taken", "nothing_to_take", "no_room",
         "lists_to_come", "day_without_feed", "day_not_closed", *_CHANGES,
     ),
 )  # fmt: skip
 def take(
     request: Request[Any, Any, Any], data: Annotated[TakeBody, Body(examples=[
         Example(id="today", summary="today's list", value={})])],
-) -> TakenBody:  # fmt: skip
+) -> ListTakenBody:  # fmt: skip
     """An act with a time, once a day; the lists are made first where nobody has."""
 
-    def work(by: Change) -> TakenBody:
+    def work(by: Change) -> ListTakenBody:
         day = data.on or by.branch.today(by.at)
         make_lists(by.conn, by.branch, day, system("api"))
         late = take_list(by.conn, by.branch, day, by.actor, by.at)
-        return TakenBody(day, late, len(tasks_of(by.conn, day, by.actor)))
+        return ListTakenBody(day, late, len(tasks_of(by.conn, day, by.actor)))
 
     return in_one(request, work)
 
@@ -307,7 +307,7 @@ def begin_next(request: Request[Any, Any, Any]) -> TaskBody:
     ),
 )  # fmt: skip
 def move(
-    request: Request[Any, Any, Any], data: Annotated[MoveBody, Body(examples=[
+    request: Request[Any, Any, Any], data: Annotated[TaskMoveBody, Body(examples=[
         Example(id="absent", summary="somebody is absent", value={"tasks": [1207, 1208], "to": "S0104",
                                                                    "reason": "absence"})])],
 ) -> ActsAnswer:  # fmt: skip

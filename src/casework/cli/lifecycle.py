@@ -42,7 +42,7 @@ _ALL = 2**53
 
 def group(noun: Kept) -> click.Group:
     """All that a noun has from its chart alone."""
-    about = str(noun.subject.__doc__).splitlines()[0]
+    about = str(noun.subject.__doc__).splitlines()[0].partition(";")[0]  # behind it are fields
     made = click.Group(noun.word, help=_help(noun, about, "list"))
     for command in (*looking(noun), list_of(noun), *doing(noun)):
         made.add_command(command)

@@ -70,7 +70,8 @@ def _others() -> dict[str, Any]:
 
 
 def _about(noun: Any) -> str:
-    return str(noun.subject.__doc__).splitlines()[0].rstrip(".")
+    about = str(noun.subject.__doc__).splitlines()[0].partition(";")[0].rstrip(".")  # behind it are fields
+    return about[0].lower() + about[1:]
 
 
 def escape_what_the_terminal_lacks() -> None:

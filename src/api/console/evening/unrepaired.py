@@ -17,7 +17,7 @@ from api.serving import serving_of
 from casework.clock import now
 from casework.errors import CallerError
 from casework.evidence.evening.of_day import ledger_of, people_called
-from casework.evidence.ledger.line import CaseLine
+from casework.evidence.ledger.line import LedgerLine
 from casework.evidence.ledger.lines import unrepaired
 from casework.people.staff.places import all_teams
 from casework.storage.database import reading
@@ -51,7 +51,7 @@ def listed(request: _Request, wanted: NamedDependency[_Wanted]) -> Response[Any]
     check_parameters(request, _Wanted._fields)
     serving, tried = serving_of(request), None
     day = wanted.on or serving.branch.today(now())
-    found: list[tuple[CaseLine, str, str, str]] = []
+    found: list[tuple[LedgerLine, str, str, str]] = []
     with reading(serving.engine, snapshot=True) as conn:
         try:
             found = _told(conn, request, wanted)
@@ -64,7 +64,7 @@ def listed(request: _Request, wanted: NamedDependency[_Wanted]) -> Response[Any]
     )  # fmt: skip
 
 
-def _told(conn: Connection, request: _Request, wanted: _Wanted) -> list[tuple[CaseLine, str, str, str]]:
+def _told(conn: Connection, request: _Request, wanted: _Wanted) -> list[tuple[LedgerLine, str, str, str]]:
     """Each with what its repair came to, its owner and its handler, in words."""
     branch, lang = serving_of(request).branch, language_of(request)
     day = wanted.on or branch.today(now())
@@ -73,7 +73,7 @@ def _told(conn: Connection, request: _Request, wanted: _Wanted) -> list[tuple[Ca
     names = people_called(conn, branch, {who for one in found for who in (one.owner, one.handler) if who}, spoken)
     outcomes = branch.rulebook.chart.facts["information_repair"].fields["outcome"].one_of
 
-    def of(one: CaseLine) -> tuple[CaseLine, str, str, str]:
+    def of(one: LedgerLine) -> tuple[LedgerLine, str, str, str]:
         came, (owner, handler) = one.repair or "", (names.who(who) if who else "" for who in (one.owner, one.handler))
         return one, outcomes[came][spoken] if came in outcomes else came, owner, handler
 

@@ -18,7 +18,7 @@ from casework.clock import Clock, now, utc_text
 from casework.errors import CallerError
 from casework.evidence.evening.tables import CLOSE, FIGURES, LEDGER, SUPPLEMENT, hand_ins
 from casework.evidence.ledger.gathering import gather
-from casework.evidence.ledger.line import CaseLine
+from casework.evidence.ledger.line import LedgerLine
 from casework.evidence.ledger.lines import Part, by_person, decode_part, encode_part, figures_of, part_of
 from casework.intake.feed.tables import feed_runs
 from casework.log.format.entry import entry_id_of
@@ -231,7 +231,7 @@ def contents(conn: Connection, wanted: Sequence[HandIn]) -> dict[tuple[str, str]
     }  # fmt: skip
 
 
-def stood_on(conn: Connection, on: date) -> dict[int, CaseLine]:
+def stood_on(conn: Connection, on: date) -> dict[int, LedgerLine]:
     """How cases stood at the close of a day, by case; empty where it is not closed."""
     found = conn.execute(_STOOD, {"on": on}).scalars().all()
     each = (one for content in found for one in decode_part(zlib.decompress(bytes(content))).cases)

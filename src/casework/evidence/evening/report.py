@@ -112,7 +112,7 @@ class LackingLine(msgspec.Struct, frozen=True):
     reviewed: int
 
 
-class HoldLine(msgspec.Struct, frozen=True):
+class HoldsInForce(msgspec.Struct, frozen=True):
     """Holds in force on the day by ground; `to_review`: those whose day of review has come."""
 
     hold: str
@@ -142,7 +142,7 @@ class Daily(msgspec.Struct, frozen=True):
     people: list[PersonLine]
     missing: list[MissingLine]
     breaches: list[BreachLine]
-    holds: list[HoldLine]
+    holds: list[HoldsInForce]
     unrepaired: list[UnrepairedLine]
     without_feed: dict[str, date]
     lacking: list[LackingLine] = []
@@ -193,7 +193,7 @@ def _made(conn: Connection, branch: Branch, on: date, clock: Clock) -> Daily:
         on, evening.at, list(_teams(evening)), list(_people(evening)),
         [MissingLine(*one) for one in not_handed_in(branch, evening)],
         list(_breaches(subjects, reviewed)),
-        [HoldLine(hold, number, int(to_review or 0)) for hold, number, to_review in _holds_on(conn, on)],
+        [HoldsInForce(hold, number, int(to_review or 0)) for hold, number, to_review in _holds_on(conn, on)],
         [
             UnrepairedLine(
                 one.case_id, one.loan_id, one.lost_on, one.repaired_on, one.repair, one.overdue_fen, one.owner,

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework.customer import Customer
-from casework.evidence.ledger.line import CaseLine
+from casework.evidence.ledger.line import LedgerLine
 from casework.intake.feed.past_arrears import past_arrears
 from casework.intake.feed.sealed_cells import of_borrower
 from casework.intake.feed.tables import borrowers, repayments
@@ -106,12 +106,12 @@ class Day(NamedTuple):
     made: Mapping[int, Sequence[Visit]]
     strategies: Mapping[int, str]
     lost: frozenset[str]
-    kept: Sequence[CaseLine] = ()
+    kept: Sequence[LedgerLine] = ()
 
 
 def gather(
     conn: Connection, branch: Branch, on: date, people: Collection[str] | None = None,
-    kept: Mapping[int, CaseLine] = MappingProxyType({}),
+    kept: Mapping[int, LedgerLine] = MappingProxyType({}),
 ) -> Day:  # fmt: skip
     """The day as it was taken at its close, or as it stands.
 

@@ -7,7 +7,7 @@ import msgspec
 from casework.customer import Customer
 
 
-class CaseLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class LedgerLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One case on one day; amounts in fen. What is of contacts is of all the debtor's, whoever made them.
 
     `due`, `dialled`, `connected`: calls that were owed and not exempt, made to anybody, answered by somebody.

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from casework.evidence.ledger.gathering import Day, Visit
-from casework.evidence.ledger.line import CaseLine, ContactLine, DutyLine
+from casework.evidence.ledger.line import ContactLine, DutyLine, LedgerLine
 from casework.work.cases.case import Case
 from casework.work.contacts.contact import Contact
 from casework.work.duties.judge import DONE, EXEMPT, LATE, OPEN
@@ -26,7 +26,7 @@ ANSWERED: Final = frozenset({"debtor", "third_party"})
 class Part(msgspec.Struct, frozen=True):
     """What one person has to hand in, or has handed in; or of several, put together."""
 
-    cases: list[CaseLine]
+    cases: list[LedgerLine]
     duties: list[DutyLine]
     contacts: list[ContactLine]
 
@@ -45,7 +45,7 @@ def part_of(day: Day, until: datetime, attempts: int) -> Part:
     return Part(cases, duties, [_contact(day, one, until) for one in each])
 
 
-def lines_of(day: Day, attempts: int) -> list[CaseLine]:
+def lines_of(day: Day, attempts: int) -> list[LedgerLine]:
     """Of each case, in their order."""
     cases = [_case(day, one, attempts) for one in day.cases] + [_as_kept(day, one) for one in day.kept]
     return sorted(cases, key=lambda one: one.case_id)
@@ -53,7 +53,7 @@ def lines_of(day: Day, attempts: int) -> list[CaseLine]:
 
 def put_together(parts: Iterable[tuple[str, Part]]) -> Part:
     """The parts of several people as one: a case that stands in more than one is listed by whoever works on it."""
-    cases: dict[int, tuple[str, CaseLine]] = {}
+    cases: dict[int, tuple[str, LedgerLine]] = {}
     duties: dict[tuple[int, str], DutyLine] = {}
     contacts: dict[tuple[str, str], ContactLine] = {}
     for who, part in parts:
@@ -103,11 +103,11 @@ def by_person(whole: Part, without: Collection[str] = ()) -> dict[str, Part]:
     return parts
 
 
-def _case(day: Day, case: Case, attempts: int) -> CaseLine:
+def _case(day: Day, case: Case, attempts: int) -> LedgerLine:
     contacts, owed = day.contacts.get(case.customer, ()), day.duties.get(case.id, ())
     facts, promised, holds = case.facts, day.promised.get(case.id), day.held.get(case.customer, ())
     visited, made = _visits(day, case), day.made.get(case.id, ())
-    return CaseLine(
+    return LedgerLine(
         case_id=case.id, institution=case.institution, borrower_id=case.borrower_id, loan_id=case.loan_id,
         owner=case.owner, handler=case.handler, product=case.product, channel=case.channel_code,
         dpd=case.days_past_due_on(day.on), bucket=case.bucket,
@@ -161,7 +161,7 @@ def _contact(day: Day, one: Contact, until: datetime) -> ContactLine:
     )  # fmt: skip
 
 
-def _as_kept(day: Day, kept: CaseLine) -> CaseLine:
+def _as_kept(day: Day, kept: LedgerLine) -> LedgerLine:
     """The case as it stood; what is of contacts as it is known now, late rows and all."""
     told = _of_contacts(day, kept.handler, day.contacts.get(kept.customer, ()))
     return msgspec.structs.replace(kept, **told)
@@ -187,7 +187,7 @@ def _of_contacts(day: Day, handler: str, contacts: Sequence[Contact]) -> dict[st
     }  # fmt: skip
 
 
-def unrepaired(part: Part) -> Iterator[CaseLine]:
+def unrepaired(part: Part) -> Iterator[LedgerLine]:
     """Customers who could not be repaired, a line for each of their cases."""
     return (one for one in part.cases if one.is_unrepaired)
 

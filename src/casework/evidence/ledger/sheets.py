@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from casework.customer import Customer
-from casework.evidence.ledger.line import CaseLine, ContactLine, DutyLine
+from casework.evidence.ledger.line import ContactLine, DutyLine, LedgerLine
 from casework.evidence.ledger.lines import Part, unrepaired
 from casework.evidence.ledger.people import Called
 from casework.spreadsheet import Column
@@ -116,7 +116,7 @@ class Words(NamedTuple):
         known = self.branch.rulebook.chart.facts["information_repair"].fields["outcome"].one_of
         return str(known[outcome]["zh"]) if outcome is not None and outcome in known else outcome
 
-    def arrangement(self, one: CaseLine) -> str:
+    def arrangement(self, one: LedgerLine) -> str:
         """What the debtor wishes, and what was agreed."""
         known = self.branch.rulebook.charts["hold"].events["wish_arrangement"].fields["wish"].one_of
         wish = f"意愿：{known[one.wish]['zh'] if one.wish in known else one.wish}" if one.wish else None
@@ -160,7 +160,7 @@ def sheets(
     ]  # fmt: skip
 
 
-def _once_a_customer(cases: Iterable[CaseLine]) -> dict[str, int]:
+def _once_a_customer(cases: Iterable[LedgerLine]) -> dict[str, int]:
     """Calls are made to a debtor and stand in the lines of all their cases; in the totals they count once."""
     first = {Words.whose(one): one for one in cases}.values()
     return {field: sum(getattr(one, field) for one in first) for field in _OF_CUSTOMER}
@@ -191,7 +191,7 @@ def case_lines(words: Words, on: date, part: Part) -> Iterator[Sequence[Any]]:
         yield [told.get(column.field) for column in CASES]
 
 
-def unrepaired_lines(words: Words, cases: Iterable[CaseLine]) -> Iterator[Sequence[Any]]:
+def unrepaired_lines(words: Words, cases: Iterable[LedgerLine]) -> Iterator[Sequence[Any]]:
     """A line each, in the order of `UNREPAIRED`."""
     for one in cases:
         yield (
@@ -220,7 +220,7 @@ def _not_done(words: Words, part: Part, missing: Iterable[NotHandedIn]) -> Itera
             )  # fmt: skip
 
 
-def _how_far(duty: DutyLine, case: CaseLine | None) -> str:
+def _how_far(duty: DutyLine, case: LedgerLine | None) -> str:
     """Of a duty to dial or to visit that is not done: what was."""
     if case is None:
         return ""

@@ -1,0 +1,92 @@
+"""How the API describes itself (OpenAPI 3.1): its words, its names of operations, its errors as problems."""
+
+import inspect
+from collections.abc import Iterable
+from dataclasses import fields
+from importlib.metadata import version
+from typing import Any, Final
+
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, OpenAPI, SecurityScheme
+from litestar.types import Method
+from litestar.types.internal_types import PathParameterDefinition
+from litestar.utils.helpers import unwrap_partial
+
+from api.docs_page import KeptPage, PageRenderPlugin, PlainYamlRenderPlugin
+from api.problems import describe_as_problems
+
+_WRAPPED: Final = "Asynccallable"
+_ABOUT = """Overdue loans as cases: charts decide, one door changes, a verifiable log remembers.
+
+Every change names the version it saw (`If-Match`, from the `ETag` of the case) and may carry an `Idempotency-Key`,
+kept 24 hours. Each change is answered with a `Receipt`: a signed note (C2SP) in base64 that names its entries and their
+leaf hashes, and convicts the service if one is later missing (`casework audit receipt --check`). Of more than 20
+entries `Receipt-Omitted` tells the number, and `GET /log/receipt/{entry_id}` gives each. With `Prefer: sealed, wait=10`
+(RFC 7240; 5 s by default, 30 at most) the answer comes once a signed checkpoint covers the change, with its size as
+`Sealed-In` and `Preference-Applied: sealed`; after that time it comes without them, and the change stands.
+
+Errors are `application/problem+json` with a stable `code` and texts in English and Chinese. Amounts are
+in fen, dates are business dates, instants are UTC."""
+
+
+_BEARER = "The access token of POST /session, an API key (POST /me/keys, `casework staff token`), or an issuer's."
+
+
+class _Described(OpenAPI):
+    """The API's description, with every error as the problem it is.
+
+    It is made when somebody first asks for it: it would take more than half of what a start takes.
+    """
+
+    def to_schema(self) -> dict[str, Any]:
+        """As JSON; the paths are there by now."""
+        describe_as_problems(self)
+        return super().to_schema()
+
+
+class _Describing(OpenAPIConfig):
+    """The framework's configuration, but for what it makes of it."""
+
+    def to_openapi_schema(self) -> OpenAPI:
+        """The description before its paths."""
+        plain = super().to_openapi_schema()
+        return _Described(**{each.name: getattr(plain, each.name) for each in fields(plain)})
+
+
+def operation_id(handler: HTTPRouteHandler, method: Method, parts: list[str | PathParameterDefinition]) -> str:
+    """The path's words and the function's name; the framework says `AsyncCallable` of one that runs in a thread."""
+    named = OpenAPIConfig.operation_id_creator(handler, method, parts)
+    if not named.endswith(_WRAPPED):
+        return named
+    fn: Any = unwrap_partial(handler.fn)
+    own: str = fn.func.__name__
+    return named.removesuffix(_WRAPPED) + own.title().replace("_", "")
+
+
+def keep_words_of(handlers: Iterable[Any]) -> None:
+    """A handler's docstring as its description, before the framework wraps the functions that run in threads."""
+    for handler in handlers:
+        if isinstance(handler, HTTPRouteHandler) and handler.description is None:
+            handler.description = inspect.getdoc(unwrap_partial(handler.fn))
+
+
+def openapi() -> OpenAPIConfig:
+    """How the API describes itself, below /schema."""
+    scheme = SecurityScheme(type="http", scheme="bearer", bearer_format="cw_…", description=_BEARER)
+    return _Describing(
+        title="casework",
+        version=version("casework"),
+        description=_ABOUT,
+        path="/schema",
+        render_plugins=[
+            KeptPage(PageRenderPlugin(path="/")),
+            KeptPage(JsonRenderPlugin(path="/openapi.json")),
+            KeptPage(PlainYamlRenderPlugin(path="/openapi.yaml")),
+        ],
+        components=Components(security_schemes={"token": scheme}),
+        security=[{"token": []}],
+        use_handler_docstrings=True,
+        operation_id_creator=operation_id,
+    )
