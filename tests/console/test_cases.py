@@ -158,7 +158,6 @@ def test_a_case_is_looked_at_as_of_a_past_day_with_what_has_changed_since(browse
 
 
 @pytest.mark.only("sqlite")
-@pytest.mark.only("sqlite")
 def test_an_auditor_goes_from_a_line_of_the_history_to_its_entry_and_nobody_else_is_led_there(
     browse: Browse, running: Running
 ) -> None:
@@ -172,6 +171,7 @@ def test_an_auditor_goes_from_a_line_of_the_history_to_its_entry_and_nobody_else
     assert place not in browse("R1").get(f"/console/cases/{case_id}").text
 
 
+@pytest.mark.only("sqlite")
 def test_the_filter_of_a_list_is_the_address_and_an_unknown_part_is_told(browse: Browse, running: Running) -> None:
     running.open("L1", "L2", days_past_due=5)
     running.open("L3", days_past_due=40)

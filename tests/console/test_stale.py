@@ -39,6 +39,8 @@ def test_a_stale_form_of_a_hold_says_what_has_changed_and_keeps_what_was_typed(
     assert text.index("期间发生的变化") < text.index("确认") < text.index("现在可以办理")
     assert ('value="resolved" selected' in answer.text, "已答复客户" in answer.text) == (True, True)
     assert first.send(f"{place}/events", {"event": "lift"}, **typed).status_code == 303, first.text()
+    picture = first.get(f"{place}/chart.svg").text
+    assert ("曾经" in picture, "现在" in picture) == (True, True)
 
 
 def test_a_stale_decision_of_a_request_says_what_became_of_it_and_keeps_the_remark(

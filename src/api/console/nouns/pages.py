@@ -33,6 +33,7 @@ from casework.work.cases.branch import Branch
 from casework.work.cases.commands import Command
 from casework.work.cases.disclosure import record_read
 from casework.work.cases.filter import BusinessDates
+from casework.work.cases.history import MAX_PAGE
 from casework.work.cases.options import fields_of
 from casework.work.cases.shown import (
     ShownWanted,
@@ -235,9 +236,12 @@ def _picture(pages: _Pages) -> Any:
     def picture(request: Request[Any, Any, Any], number: Number) -> Response[Any]:
         branch = serving_of(request).branch
         with reading(serving_of(request).engine, snapshot=True) as conn:
-            subject, _ = seen(conn, branch, pages.noun, actor_of(request), number, branch.today(now()))
+            actor = actor_of(request)
+            subject, whose = seen(conn, branch, pages.noun, actor, number, branch.today(now()))
+            history = history_of_noun(conn, branch, pages.noun, subject, whose, actor, limit=MAX_PAGE)
+        been = {item.to_state for item in history.items if item.to_state is not None}
         chart = branch.rulebook.charts[pages.noun.chart].told_with(branch.rulebook.policies.at(branch.today(now())))
-        drawn = svg(chart, language_of(request), at=subject.state)
+        drawn = svg(chart, language_of(request), at=subject.state, been=been)
         return Response(drawn, media_type="image/svg+xml", headers=dict(HEADERS))
 
     return picture
