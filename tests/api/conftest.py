@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -214,10 +215,16 @@ def branch(
     started.engine.dispose()
 
 
+@cache
+def assembled_once(feed_upload_mib: int) -> Assembled:
+    """The routes, which serve one branch after the other: making them takes most of a start."""
+    return assemble(feed_upload_mib)
+
+
 @pytest.fixture(scope="session")
 def assembled() -> Assembled:
-    """The routes, which serve one test's branch after the other: making them takes most of a start."""
-    return assemble(Settings.from_environment({}).feed_upload_mib)
+    """Those of a usual branch."""
+    return assembled_once(Settings.from_environment({}).feed_upload_mib)
 
 
 @pytest.fixture

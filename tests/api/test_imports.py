@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from litestar.testing import TestClient
 
-from api.app import create_app
+from api.app import Assembled, create_app
 from casework.intake.feed import run as runs
 from casework.intake.feed.last_known import last_known
 from casework.operation.startup import Started
@@ -32,11 +32,11 @@ def inbox(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def importing(settings: Settings, branch: tuple[Started, dict[str, str]], inbox: Path) -> Any:
+def importing(settings: Settings, branch: tuple[Started, dict[str, str]], inbox: Path, assembled: Assembled) -> Any:
     """The application with an inbox."""
     started, issued = branch
     Bank(started, inbox).know(INSTITUTION)
-    with TestClient(create_app(replace(settings, feed_inbox=inbox))) as client:
+    with TestClient(create_app(replace(settings, feed_inbox=inbox), assembled)) as client:
         yield Running(client, started, issued)
 
 
@@ -137,13 +137,13 @@ def test_an_upload_without_files_or_cut_in_the_middle_is_told(importing: Running
 
 
 def test_the_service_outlives_an_import_that_takes_too_much_memory(
-    settings: Settings, branch: tuple[Started, dict[str, str]], inbox: Path
+    settings: Settings, branch: tuple[Started, dict[str, str]], inbox: Path, assembled: Assembled
 ) -> None:
     """It answers while the import's process is ended, its run says why, and the next feed goes in."""
     started, issued = branch
     Bank(started, inbox).know(INSTITUTION)
     write(inbox / "large", DAY, loans=[loan(number) for number in range(20_000)], overdue=[arrears(1)])
-    with TestClient(create_app(replace(settings, feed_inbox=inbox, feed_memory_mib=80))) as client:
+    with TestClient(create_app(replace(settings, feed_inbox=inbox, feed_memory_mib=80), assembled)) as client:
         running = Running(client, started, issued)
         run_id = running.post("/feeds", "B1", json={"folder": "large"}).json()["run"]
         answers = 0

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from litestar.testing import TestClient
 from sqlalchemy.engine import Engine
 
-from api.app import create_app
+from api.app import Assembled, create_app
 from casework.clock import now
 from casework.log.format.chain import leaf_hash
 from casework.log.format.checkpoint import Trust
@@ -101,9 +101,9 @@ def waiting(engine: Engine) -> int:
 
 
 def test_the_service_seals_what_it_writes_within_a_second_or_so(
-    settings: Settings, branch: tuple[object, dict[str, str]]
+    settings: Settings, branch: tuple[object, dict[str, str]], assembled: Assembled
 ) -> None:
-    with TestClient(create_app(replace(settings, seal=True))) as client:
+    with TestClient(create_app(replace(settings, seal=True), assembled)) as client:
         engine: Engine = client.app.state["serving"].engine
         headers = {"Authorization": f"Bearer {branch[1]['AUD1']}"}
         deadline = time.monotonic() + 20

@@ -28,7 +28,7 @@ from casework.people.staff.actor import system
 from casework.people.staff.tables import staff
 from casework.settings import Settings
 from casework.storage.database import writing
-from tests.api.conftest import Running
+from tests.api.conftest import Running, assembled_once
 from tests.identity.test_outside_token import OTHER, b64, token
 
 CLIENT = "casework"
@@ -126,7 +126,7 @@ def trusting(
 ) -> Iterator[Running]:
     """The application, taking tokens of that issuer."""
     outside = {"oidc_issuer": provider.url, "oidc_audience": CLIENT, **changes}
-    with TestClient(create_app(replace(settings, **outside))) as client:
+    with TestClient(create_app(replace(settings, **outside), assembled_once(settings.feed_upload_mib))) as client:
         yield Running(client, *branch)
 
 
@@ -244,7 +244,7 @@ def test_an_issuer_that_is_down_is_503_and_a_bad_token_still_401(
 def test_without_configuration_no_outside_token_is_looked_at(
     settings: Settings, branch: tuple[Started, dict[str, str]], lasting: Provider
 ) -> None:
-    with TestClient(create_app(settings)) as client:
+    with TestClient(create_app(settings, assembled_once(settings.feed_upload_mib))) as client:
         assert told(Running(client, *branch), lasting.token("R1")) == (401, "not_authenticated")
 
 

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from litestar.testing import TestClient
 
-from api.app import create_app
+from api.app import Assembled, create_app
 from api.prefer import sealed_wait_s
 from api.receipts import shared_out
 from casework.clock import now
@@ -154,10 +154,10 @@ def test_the_header_is_read_as_rfc_7240_says_and_what_is_not_understood_is_passe
 
 
 @pytest.fixture
-def sealing(settings: Settings, branch: tuple[Started, dict[str, str]]) -> Iterator[Running]:
+def sealing(settings: Settings, branch: tuple[Started, dict[str, str]], assembled: Assembled) -> Iterator[Running]:
     """The application with its sealer."""
     started, issued = branch
-    with TestClient(create_app(replace(settings, seal=True))) as client:
+    with TestClient(create_app(replace(settings, seal=True), assembled)) as client:
         yield Running(client, started, issued)
 
 

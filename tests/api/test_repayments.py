@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from litestar.testing import TestClient
 
-from api.app import create_app
+from api.app import Assembled, create_app
 from casework.clock import now
 from casework.operation.startup import Started
 from casework.settings import Settings
@@ -22,13 +22,13 @@ FILE = f"payment_id,loan_id,paid_on,amount,reverses\nR1,L1,{DAY},500.00,\nR2,L99
 
 
 @pytest.fixture
-def paid(settings: Settings, branch: tuple[Started, dict[str, str]], tmp_path: Any) -> Any:
+def paid(settings: Settings, branch: tuple[Started, dict[str, str]], tmp_path: Any, assembled: Assembled) -> Any:
     """The application on a branch with one loan in arrears."""
     started, issued = branch
     bank = Bank(started, tmp_path / "feeds")
     bank.know(INSTITUTION)
     bank.send(DAY, [arrears(1)], loans=[loan(1)], contacts=[contact(1)])
-    with TestClient(create_app(settings)) as client:
+    with TestClient(create_app(settings, assembled)) as client:
         yield Running(client, started, issued)
     bank.assert_sound()
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from litestar.testing import TestClient
 
 from api import auth
-from api.app import create_app
+from api.app import Assembled, create_app
 from casework.operation.startup import Started
 from casework.settings import Settings
 from casework.storage.database import writing
@@ -34,10 +34,14 @@ def _tokens_are_held(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def served(settings: Settings, branch: Furnished, request: pytest.FixtureRequest) -> Iterator[Running]:
+def served(
+    settings: Settings, branch: Furnished, request: pytest.FixtureRequest, assembled: Assembled
+) -> Iterator[Running]:
     """The application with URL options of the test's own (`indirect` parameter)."""
     started, issued = branch
-    with TestClient(create_app(replace(settings, database_url=settings.database_url + request.param))) as client:
+    with TestClient(
+        create_app(replace(settings, database_url=settings.database_url + request.param), assembled)
+    ) as client:
         running = Running(client, started, issued)
         assert running.get("/nowhere").status_code == 404
         yield running
@@ -56,7 +60,7 @@ def test_a_locked_database_is_503_with_a_hint_and_then_it_works(served: Running,
 
 @pytest.mark.only("sqlite")
 def test_a_full_database_is_507_and_nothing_of_the_batch_is_there(
-    settings: Settings, branch: Furnished, database: Database
+    settings: Settings, branch: Furnished, database: Database, assembled: Assembled
 ) -> None:
     started, issued = branch
     plain = Running(None, started, issued)  # type: ignore[arg-type]
@@ -64,14 +68,14 @@ def test_a_full_database_is_507_and_nothing_of_the_batch_is_there(
     with started.engine.connect() as conn:
         pages = conn.exec_driver_sql("PRAGMA page_count").scalar_one()
     full = replace(settings, database_url=f"{settings.database_url}?max_page_count={pages + 3}")
-    with TestClient(create_app(full)) as client:
+    with TestClient(create_app(full, assembled)) as client:
         running = Running(client, started, issued)
         body = {**VISIT, "cases": [{"id": case_id} for case_id in ids]}
         answer = running.post("/cases/events", json=body)
         problem(answer, 507, "database_full")
         assert "retry-after" in answer.headers
         assert running.client.get("/health/live").status_code == 200
-    with TestClient(create_app(settings)) as client:
+    with TestClient(create_app(settings, assembled)) as client:
         assert Running(client, started, issued).post("/cases/events", json=body).json()["by_outcome"] == {"done": 300}
     assert findings(started) == []
 

@@ -21,6 +21,7 @@ from casework.people.staff.tables import absences
 from casework.settings import Settings
 from casework.storage.database import reading, writing
 from casework.work.tasks.own import states
+from tests.api.conftest import assembled_once
 
 
 class Five:
@@ -68,7 +69,7 @@ def test_five_people_live_through_the_demos_day(settings: Settings, tmp_path: Pa
     first, second = (next(who for who in sorted(post - others) if lists.get(who)) for post in (callers, reps))
     assert deputy == told.personas["phone_collector"]
     risk, manager = told.personas["basic_risk_manager"], told.personas["approver"]
-    with TestClient(create_app(settings)) as client:
+    with TestClient(create_app(settings, assembled_once(settings.feed_upload_mib))) as client:
         ask = Five(client, started, on)
         called = [_morning(ask, who, on) for who in (first, second)]
         _evening(ask, first, second, away, deputy)

@@ -7,13 +7,14 @@ from pathlib import Path
 
 from litestar.testing import TestClient
 
-from api.app import assemble, create_app
+from api.app import create_app
 from casework.clock import now
 from casework.errors import CallerError
 from casework.intake.feed import run as runs
 from casework.people.staff import tokens
 from casework.people.staff.actor import Actor, system
 from casework.storage.database import writing
+from tests.api.conftest import assembled_once
 from tests.feed.bank import Bank
 from tests.feed.shell import casework
 
@@ -66,5 +67,5 @@ class Uploading(Bank):
             trail.write(conn)
         self.headers = {"Authorization": f"Bearer {token}"}
         settings = self.started.settings
-        with TestClient(create_app(settings, assemble(settings.feed_upload_mib))) as self.client:
+        with TestClient(create_app(settings, assembled_once(settings.feed_upload_mib))) as self.client:
             yield self

@@ -20,6 +20,7 @@ from casework.oversight.privacy.scrub import found_in, scrub
 from casework.people.staff import tokens
 from casework.people.staff.actor import system
 from casework.storage.database import metadata, writing
+from tests.api.conftest import assembled_once
 from tests.cli.test_sealing import Shell
 from tests.privacy.conftest import ADDRESS, NOTE, House
 
@@ -94,7 +95,9 @@ def test_pages_show_an_erased_borrower_as_erased_and_none_crashes(house: House) 
         trail = house.started.branch.trail(now())
         token = tokens.issue(conn, trail, system("cli"), staff_no="R9")
         trail.write(conn)
-    with TestClient(create_app(house.started.settings)) as client:
+    with TestClient(
+        create_app(house.started.settings, assembled_once(house.started.settings.feed_upload_mib))
+    ) as client:
         ask = {"Authorization": f"Bearer {token}"}
         before = {page: client.get(page, headers=ask) for page in pages}
         house.erase(1)
