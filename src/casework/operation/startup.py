@@ -15,6 +15,7 @@ from casework.operation.keys_needed import check_nothing_needed
 from casework.people.staff.actor import Actor
 from casework.personal import Vault
 from casework.settings import Keys, Settings, ensure_keys, fingerprint, load_keys
+from casework.storage import jobs as _jobs  # noqa: F401  # its table is asked for too, whatever a command imports
 from casework.storage import schema
 from casework.storage.append_only import missing_guards
 from casework.storage.database import open_engine, reading, writing
