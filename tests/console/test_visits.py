@@ -197,8 +197,8 @@ def test_a_report_is_reviewed_beside_its_photos_and_those_that_look_the_same(
     (case_id,) = running.open("L2")
     data = {"address_kind": "work", "address": ADDRESS, "visit_on": str(today), "second_visitor": "P1"}
     other = running.post("/visits", json={"of": case_id, "ground": "ordered", "data": data}).json()["id"]
-    again = scene(1, (400, 300)).resize((300, 225))
-    reported(someone, running, other, written(again, quality=60, exif=camera(f"{today:%Y:%m:%d} 10:05:00")))
+    smaller = scene(1, (400, 300)).resize((300, 225))
+    reported(someone, running, other, written(smaller, quality=60, exif=camera(f"{today:%Y:%m:%d} 10:05:00")))
     board, manager = "/console/visits/review", browse("B1")
     manager.get("/console/evening")
     assert board in manager.page.text
@@ -215,6 +215,16 @@ def test_a_report_is_reviewed_beside_its_photos_and_those_that_look_the_same(
     assert "没有待审核的下户报告" in manager.text()
     states = [running.get(f"/visits/{number}").json()["state"] for number in (visit, other)]
     assert states == ["returned", "accepted"]
+    drawn = running.post("/visits/samples", "B1", json={"first": str(today), "last": str(today)})
+    assert drawn.status_code == 200, drawn.text
+    manager.get(board)
+    assert "抽中待复核的照片" in manager.text()
+    again = f"/console/visits/{other}/recheck"
+    assert manager.send(again, data__verdict="", data__remark="").status_code == 422
+    assert manager.send(again, data__verdict="genuine", data__remark="").status_code == 303, manager.text()
+    manager.get(board)
+    assert "抽中待复核的照片" not in manager.text()
+    assert running.get(f"/visits/{other}").json()["rechecks"] != []
 
 
 def test_who_does_not_review_sees_no_buttons_and_sends_none(browse: Browse, running: Running, visit: int) -> None:

@@ -10,10 +10,11 @@ from typing import Any, Final
 from litestar import Request, Response, get, post
 
 from api.auth import actor_of
-from api.console.frame.forms import Tried, typed_in
+from api.console.frame.forms import Tried, number_of, typed_in
 from api.console.frame.page import language_of, render, to
+from api.console.nouns.firing import recorded
 from api.console.nouns.shown import columns_of
-from api.console.visits.pages import fired_here, words_of
+from api.console.visits.pages import NAMED, fired_here, words_of
 from api.nouns import Number
 from api.permitted import reach
 from api.problems import status_of
@@ -26,12 +27,14 @@ from casework.work.cases.lifecycles import VISITS
 from casework.work.cases.options import fields_of
 from casework.work.cases.shown import ShownWanted, page_of
 from casework.work.cases.visit_places import risks_of
+from casework.work.photos.again import visits_drawn
 from casework.work.photos.alike import alike_of
 from casework.work.photos.showing import LOOK, photos_of_visits
 
 PLACE: Final = "/console/visits/review"
 WAITING: Final = "reported"
 _EACH: Final = 10
+_RECHECK: Final = "recheck"
 _DECIDES: Final = ("accept", "send_back")
 
 
@@ -58,6 +61,20 @@ async def decide(request: Request[Any, Any, Any], number: Number) -> Response[An
     return await asyncio.to_thread(lambda: _board(request, tried, None))
 
 
+@post("/console/visits/{number:int}/recheck", opt={"page": "visit.fact"})
+async def check_again(request: Request[Any, Any, Any], number: Number) -> Response[Any]:
+    """What came of a photo that was drawn to be checked again; then the next one."""
+    typed = await typed_in(request)
+    evidence = f"photo:{number_of(typed, 'photo_id') or 0}"
+    problem = await recorded(request, VISITS, NAMED, number, _RECHECK, typed, evidence)
+    if not problem:
+        return to(PLACE)
+    if status_of(problem["code"]) in (401, 403):
+        raise CallerError(problem["code"], problem["detail_zh"], problem["detail"])
+    tried = Tried(f"{number}.{evidence}", typed, problem)
+    return await asyncio.to_thread(lambda: _board(request, tried, None))
+
+
 def _board(request: Request[Any, Any, Any], tried: Tried | None, cursor: str | None) -> Response[Any]:
     serving, actor, lang = serving_of(request), actor_of(request), language_of(request)
     branch, wanted = serving.branch, ShownWanted(state=WAITING)
@@ -65,20 +82,23 @@ def _board(request: Request[Any, Any, Any], tried: Tried | None, cursor: str | N
     sees = branch.rulebook.permissions.may(actor, LOOK)
     with reading(serving.engine, snapshot=True) as conn:
         found, following = page_of(conn, branch, VISITS, reach(request), wanted, limit=_EACH, cursor=cursor)
-        sent = photos_of_visits(conn, [one.id for one in found]) if sees else []
-        risks = risks_of(conn, found)
+        chosen = [one for one in visits_drawn(conn) if reach(request).everything]
+        sent = photos_of_visits(conn, [one.id for one in (*found, *chosen)]) if sees else []
+        risks = risks_of(conn, [*found, *chosen])
         alike = alike_of(conn, [line.id for _, line in sent])
-        names = names_of(conn, {no for one in found for no in one.visitors})
+        names = names_of(conn, {no for one in (*found, *chosen) for no in one.visitors})
     photos = defaultdict(list)
     for visit_id, line in sent:
         photos[visit_id].append(line)
+    said = {name: one for name, one in chart.facts[_RECHECK].fields.items() if name != "photo"}
     return render(
         request, "visits/review.html", status=int(tried.problem["status"]) if tried else 200, items=found,
         columns={one.id: columns_of(branch, VISITS, one, lang) for one in found}, photos=photos, alike=alike,
         names=names, risks=risks, tried=tried, following=following, first=cursor is None, place=PLACE,
         back=fields_of(chart.events["send_back"].fields, branch.rulebook.policies.all[-1]),
+        chosen=chosen, verdict=fields_of(said, branch.rulebook.policies.all[-1]),
         decides=bool(actor.posts & chart.events["accept"].posts), people=actor.people, **words_of(branch),
     )  # fmt: skip
 
 
-route_handlers = [decide, board]
+route_handlers = [decide, check_again, board]
