@@ -18,7 +18,7 @@ import uvloop
 
 STEPS = (
     ("T1", "facts", {"kind": "information_repair", "on": "2026-01-10", "evidence": "rec:2026-0001",
-                     "data": {"outcome": "nothing_new", "source": "debtor", "legal_basis": "contract"}}),
+                     "data": {"outcome": "new_number", "source": "debtor", "legal_basis": "contract"}}),
     ("T1", "events", {"event": "start_visit", "data": {"address_kind": "home", "address": "江岸区示例路1号",
                                                        "visit_on": "2026-01-12"}}),
     ("T1", "facts", {"kind": "information_repair", "on": "2026-01-10", "evidence": "rec:2026-0002",

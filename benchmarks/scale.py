@@ -60,7 +60,7 @@ Question = Callable[[Asked], object]
 
 def _event(asked: Asked) -> object:
     body = {"kind": "information_repair", "on": "2026-01-10", "evidence": "rec:1",
-            "data": {"outcome": "nothing_new", "source": "debtor", "legal_basis": "contract"}}  # fmt: skip
+            "data": {"outcome": "new_number", "source": "debtor", "legal_basis": "contract"}}  # fmt: skip
     headers = {"If-Match": "*", "Idempotency-Key": f"{next(_keys):x}"}
     return asked.ask("POST", f"/cases/{asked.case_id()}/facts", body, **headers)
 

@@ -5,7 +5,7 @@ from datetime import date
 from casework.lifecycle.commands import Record
 from casework.people.staff.actor import system
 
-REPAIRED = {"outcome": "nothing_new", "source": "debtor", "legal_basis": "contract"}
+REPAIRED = {"outcome": "new_address", "source": "debtor", "legal_basis": "contract"}
 """A repair that found nothing: the fact that any collector may record again and again."""
 
 

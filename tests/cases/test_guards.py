@@ -294,6 +294,7 @@ def test_every_guard_is_in_a_table() -> None:
     by_themselves = {
         "days_without_contact",
         "no_newer_case",
+        "nothing_by_a_repair",
         "person_met_fits",
         "photo_is_new",
         "repair_has_source",
@@ -308,6 +309,11 @@ def test_a_repair_that_a_person_records_names_source_and_ground_and_a_form_not_f
     where = {"source": "debtor", "legal_basis": "consent"}
     for said, met in (({}, True), ({"outcome": "new_number"} | where, True), ({"outcome": "new_number"}, False)):
         assert ask("repair_has_source", opened(), T, given=said).met is met
+
+
+def test_that_nothing_was_found_is_no_persons_to_say() -> None:
+    for outcome, met in (("nothing_new", False), ("new_address", True)):
+        assert ask("nothing_by_a_repair", opened(), T, given={"outcome": outcome}).met is met
 
 
 def test_a_newer_case_of_the_loan_bars_a_reversal() -> None:

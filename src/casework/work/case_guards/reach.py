@@ -109,6 +109,13 @@ def repair_has_source(now: CaseSituation, _: Params) -> Verdict:
     return Verdict(now.actor == _THE_SERVICE or not missing, {"missing": missing}, {"missing_at_most": 0})
 
 
+@guard(facts=())
+def nothing_by_a_repair(now: CaseSituation, _: Params) -> Verdict:
+    """A person alone cannot say that there is nothing: the sources that were tried do."""
+    nothing = now.given.get("outcome") == "nothing_new"
+    return Verdict(now.actor == _THE_SERVICE or not nothing, {"nothing": nothing}, {"by_a_repair": True})
+
+
 @guard(params={"holds": "texts"}, facts=("holds",))
 def no_hold(now: CaseSituation, params: Params) -> Verdict:
     """None of those that the policy names for this."""
