@@ -11,6 +11,7 @@ from casework.customer import Customer
 from casework.log.tables import entries
 from casework.storage.database import reading, writing
 from tests.api.conftest import Running
+from tests.api.test_requests import asked, suable
 from tests.console.conftest import Browsing
 from tests.contacted import REPAIRED, contact_day
 from tests.on_books import put_borrower, put_loan
@@ -114,6 +115,14 @@ def test_what_takes_four_eyes_is_asked_for_and_decided_by_others(browse: Browse,
     assert form is None or "提出申请" in form[0]
     assert someone.get("/console/requests").status_code == 200
     assert "没有待处理的申请" in someone.text()
+
+
+def test_whoever_decides_sees_the_case_and_who_asked_by_name_and_number(browse: Browse, running: Running) -> None:
+    number = asked(running, suable(running)).json()["request_id"]
+    someone = browse("B1")
+    someone.get(f"/console/requests/{number}")
+    assert "所涉案件 查看案件 借据号 L1 状态 电话催收 逾期天数 40 逾期金额（元） 1,021.00" in someone.text()
+    assert "申请人 员工A1 A1 " in someone.text()
 
 
 def test_a_borrower_is_masked_and_shown_in_clear_for_a_purpose_with_an_entry(browse: Browse, running: Running) -> None:

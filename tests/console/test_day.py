@@ -24,6 +24,7 @@ def test_the_list_of_the_morning_is_made_taken_once_and_leads_from_debtor_to_deb
     assert events(running, "tasks:lists") == ["tasks.made", "tasks.taken"]
     someone.get(f"/console/debtors/{first}")
     assert f"/console/debtors/{second}" in someone.page.text
+    assert "下户 按规则已逾期" in someone.text()  # what it is on the list for
     someone.get("/console/day")
     again = someone.send("/console/day/take")
     assert again.status_code in (409, 422)

@@ -19,13 +19,13 @@ from api.permitted import case_in_sight
 from api.reading.asking import check_parameters
 from api.requests import RequestId, decide
 from api.serving import serving_of
-from casework.clock import now
 from casework.errors import CallerError
 from casework.people.staff.actor import Actor
 from casework.storage.database import reading
 from casework.work.cases.branch import Branch
 from casework.work.cases.case import Case
 from casework.work.cases.detail import detail_of
+from casework.work.cases.filter import BusinessDates
 from casework.work.cases.history import HistoryItem, history_of_case
 from casework.work.four_eyes import requests
 from casework.work.four_eyes.listing import RequestLine, request_detail, request_list
@@ -116,7 +116,8 @@ def _page(request: Request[Any, Any, Any], number: int, tried: Tried | None = No
         found = request_detail(conn, branch, actor_of(request), number)
         case = _case_of(conn, request, found.request)
         since = list(_since(conn, branch, actor_of(request), found.request, case))
-        its_case = None if case is None else detail_of(conn, case, branch.rulebook, branch.today(now()))
+        dates = BusinessDates(conn, branch)
+        its_case = None if case is None else detail_of(conn, case, branch.rulebook, dates.of(case.institution))
     event = branch.rulebook.chart.events.get(found.request.what)
     step = branch.rulebook.requests.events.get(done)
     return render(
