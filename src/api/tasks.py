@@ -15,6 +15,7 @@ from api.serving import serving_of
 from api.several import DONE, answered, in_one, refused
 from api.written import Change
 from casework.clock import now
+from casework.evidence.ledger.people import members_of, teams_then
 from casework.operation.morning import make_lists
 from casework.people.staff.actor import system
 from casework.storage.database import reading
@@ -22,10 +23,11 @@ from casework.work.cases.branch import Branch
 from casework.work.cases.gather import business_dates
 from casework.work.tasks.acts import MOST, Addition, Became, Desk
 from casework.work.tasks.making import edition_of
-from casework.work.tasks.own import ListState, Task, list_of, state_of, states, take_list, tasks_of, told
+from casework.work.tasks.own import Task, list_of, state_of, states, take_list, tasks_of, told
 from casework.work.tasks.pulling import take_next
 from casework.work.tasks.words import word_of
 
+_Team = Annotated[str | None, QueryParameter(min_length=1, max_length=64, description="By its code or name.")]
 _On = Annotated[date | None, QueryParameter(description="Whose morning; today, if left out.")]
 _HandedOut = Annotated[
     bool, QueryParameter(description="As it was handed out, whatever has happened since; so is every past day's.")
@@ -70,7 +72,7 @@ class TaskListBody(msgspec.Struct):
 
 
 class ListLine(msgspec.Struct):
-    """A list of a day as it was last made."""
+    """A list of a day as it was last made; `team`: whose person it was that day, none of a post's."""
 
     list_of: str
     edition: int
@@ -78,6 +80,7 @@ class ListLine(msgspec.Struct):
     held_back: int
     taken_at: datetime | None
     late: bool
+    team: str | None
 
 
 class ListsBody(msgspec.Struct):
@@ -178,7 +181,7 @@ _LIST: Final = {
 _LISTS: Final = {
     "on": "2026-03-10",
     "items": [{"list_of": "S0103", "edition": 1, "tasks": 46, "held_back": 0,
-               "taken_at": "2026-03-10T00:55:00.000000Z", "late": False}],
+               "taken_at": "2026-03-10T00:55:00.000000Z", "late": False, "team": "T1"}],
 }  # fmt: skip
 _ACTED: Final = {
     "atomic": False, "tasks": 2, "by_outcome": {"case_left": 1, "done": 1},
@@ -205,14 +208,18 @@ def own_tasks(request: Request[Any, Any, Any], on: _On = None, handed_out: _Hand
 
 @get(
     "/task-lists", sync_to_thread=True, tags=["tasks"], summary="The lists of a day, and who has taken theirs",
-    responses=answers(ListsBody, _LISTS, "filter_malformed", "invalid_request"),
+    responses=answers(ListsBody, _LISTS, "unknown_team", "filter_malformed", "invalid_request"),
 )  # fmt: skip
-def task_lists(request: Request[Any, Any, Any], on: _On = None) -> ListsBody:
-    """Those of people and of posts; not paged."""
-    serving, _ = reader_of(request, "on")
-    day = on or serving.branch.today(now())
+def task_lists(request: Request[Any, Any, Any], on: _On = None, team: _Team = None) -> ListsBody:
+    """Those of people and of posts, or of a team's members of that day; not paged."""
+    serving, _ = reader_of(request, "on", "team")
+    today = serving.branch.today(now())
+    day = on or today
     with reading(serving.engine, snapshot=True) as conn:
-        return ListsBody(day, [_line(one) for one in states(conn, day)])
+        teams = teams_then(conn, day, today).teams
+        members = None if team is None else members_of(conn, team, day, today)
+        found = [one for one in states(conn, day) if members is None or one.list_of in members]
+    return ListsBody(day, [ListLine(**one._asdict(), team=teams.get(one.list_of)) for one in found])
 
 
 @get(
@@ -244,10 +251,6 @@ def _list(
         day, edition, state and state.taken_at, state is not None and state.late, state.held_back if state else 0,
         late_feeds, [task_body(branch, place, one) for place, one in enumerate(items, 1)],
     )  # fmt: skip
-
-
-def _line(state: ListState) -> ListLine:
-    return ListLine(**state._asdict())
 
 
 def task_body(branch: Branch, place: int, one: Task) -> TaskBody:

@@ -110,6 +110,10 @@ def test_the_basic_risk_post_sees_whose_lists_there_are_and_each_of_them(
 ) -> None:  # fmt: skip
     lists = {one["list_of"]: one for one in running.get("/task-lists", "B1").json()["items"]}
     assert (lists["R1"]["tasks"], bool(lists["R1"]["taken_at"])) == (len(taken), True)
+    assert (lists["R1"]["team"], lists["agency_post"]["team"]) == ("T1", None)
+    of_team = running.get("/task-lists", "B1", params={"team": "T1"}).json()["items"]
+    assert [one for one in lists.values() if one["team"] == "T1"] == of_team
+    problem(running.get("/task-lists", "B1", params={"team": "Nix"}), 422, "unknown_team")
     theirs = running.get("/task-lists/R1", "B1").json()["items"]
     assert [one["id"] for one in theirs] == [one["id"] for one in taken]
     assert running.get("/task-lists", "R1").status_code == 403

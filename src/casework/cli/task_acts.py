@@ -15,6 +15,7 @@ from casework.cli.several import atomic_option, tell_each
 from casework.cli.shell import FOLDED, as_json, console, permitted, print_json, started
 from casework.cli.tables import Table
 from casework.clock import now
+from casework.evidence.ledger.people import members_of, teams_then
 from casework.money import yuan_text
 from casework.operation.morning import make_lists
 from casework.people.staff.actor import Actor, system
@@ -137,27 +138,31 @@ def end(ids: tuple[int, ...], staff_no: str, *, atomic: bool, json_: bool) -> No
 
 @click.command()
 @click.option("--on", type=day, required=True, metavar="DAY", help="Whose morning, YYYY-MM-DD.")
+@click.option("--team", metavar="TEAM", help="Only those of this team's members, by its code or name.")
 @click.option("--as", "staff_no", type=FOLDED, metavar="STAFF_NO", help="Act as this member of staff.")
 @as_json
-def lists(on: datetime, staff_no: str | None, *, json_: bool) -> None:
+def lists(on: datetime, team: str | None, staff_no: str | None, *, json_: bool) -> None:
     """Whose lists there were on the morning of DAY, how many tasks are on them, and who has taken theirs.
 
     \b
     Examples:
       casework task lists --on 2026-03-10
+      casework task lists --on 2026-03-10 --team 电催一组
       casework task lists --on 2026-03-10 --json
     """
     with started() as open_, reading(open_.engine, snapshot=True) as conn:
         permitted(conn, open_.branch, staff_no, "task.lists")
-        zone = ZoneInfo(open_.branch.time_zone)
-        found = list(states(conn, on.date()))
+        zone, today = ZoneInfo(open_.branch.time_zone), open_.branch.today(now())
+        teams = teams_then(conn, on.date(), today).teams
+        members = None if team is None else members_of(conn, team, on.date(), today)
+        found = [one for one in states(conn, on.date()) if members is None or one.list_of in members]
     if json_:
-        print_json([one._asdict() for one in found])
+        print_json([{**one._asdict(), "team": teams.get(one.list_of)} for one in found])
         return
-    table = Table("who", "tasks", "held back", "list taken")
+    table = Table("who", "team", "tasks", "held back", "list taken")
     for one in found:
         taken = f"{one.taken_at.astimezone(zone):%H:%M}{' late 迟领' if one.late else ''}" if one.taken_at else ""
-        table.add_row(one.list_of, f"{one.tasks:,}", f"{one.held_back:,}", taken)
+        table.add_row(one.list_of, teams.get(one.list_of) or "", f"{one.tasks:,}", f"{one.held_back:,}", taken)
     console.print(table)
 
 

@@ -167,6 +167,7 @@ def test_the_shell_tells_why_each_task_is_there(house: Bank, monkeypatch: pytest
     assert "L2" in (tmp_path / "S1.csv").read_text(encoding="utf-8-sig")
     assert run("export", "--out", str(tmp_path / "S1.doc")).exit_code == 2
     lists = {one["list_of"]: one["tasks"] for one in json.loads(run("lists", "--json").output)}
+    assert run("lists", "--team", "Nix").output.startswith("unknown_team")
     assert lists["S1"] == len(listed)
     assert run("take", "--as", "S1").output.startswith("list_taken")
 
