@@ -165,7 +165,7 @@ def test_what_was_typed_wrong_is_told_on_top_and_beside_and_looked_at_first(
     watched = somebody(browser, branch_on_show, "phone_collector")
     page = watched.go("/console/cases?state=phone_collection&live=true")
     page.locator("[data-row] a").first.click()
-    page.get_by_text("信息修复", exact=True).first.click()
+    page.locator("main summary .what").get_by_text("信息修复", exact=True).first.click()
     form = page.locator("details.offer[open] form")
     form.locator("input[name=evidence]").fill("没有编号")
     for select in form.locator("select").all():
