@@ -26,6 +26,7 @@ from casework.lifecycle.commands import Outcome
 from casework.pictures import MAX_BYTES
 from casework.storage.database import reading
 from casework.work.cases.lifecycles import VISITS
+from casework.work.photos.alike import Alike, alike_of
 from casework.work.photos.showing import PhotoLine, photos_of, show_photo
 from casework.work.photos.storing import PhotoKept, PhotoSent, keep_photo
 
@@ -41,11 +42,18 @@ Purpose = Annotated[
 ]
 
 
+class LooksAlike(Alike):
+    """A photo of the visit (`of`), and another anywhere that looks the same."""
+
+    of: int
+
+
 class PhotosBody(msgspec.Struct):
-    """All of one visit, in the order in which they came."""
+    """All of one visit, in the order in which they came; for the reviewer those that look the same elsewhere."""
 
     visit_id: int
     items: list[PhotoLine]
+    alike: list[LooksAlike]
 
 
 _HASH = "sha256:" + "0f" * 32
@@ -57,6 +65,7 @@ _LINE = {
     "id": 12, "photo": _HASH, "shows": "building", "media_type": "image/heic", "size_bytes": 2_310_044, "width": 4032,
     "height": 3024, "taken_at": "2026-03-09T02:05:00Z", "sent_by": "S0012", "sent_at": "2026-03-09T02:06:00Z",
 }  # fmt: skip
+_ALIKE = {"photo_id": 9, "visit_id": 27, "case_id": 1140, "bits": 4, "of": 12}
 
 
 _CREATED = ResponseSpec(
@@ -133,13 +142,16 @@ def _instant(told: Any, zone: str | None) -> datetime | None:
 
 
 @get("/visits/{number:int}/photos", sync_to_thread=True, tags=["visits"], summary="The photos of a visit",
-     responses=answers(PhotosBody, {"visit_id": 31, "items": [_LINE]}, f"unknown_{VISITS.word}"))  # fmt: skip
+     responses=answers(PhotosBody, {"visit_id": 31, "items": [_LINE], "alike": [_ALIKE]},
+                       f"unknown_{VISITS.word}"))  # fmt: skip
 def photos_of_visit(request: Request[Any, Any, Any], number: Number) -> PhotosBody:
     """What is known of each; a look is GET /photos/{number}."""
     serving = serving_of(request)
     with reading(serving.engine) as conn:
         found = photos_of(conn, serving.branch, actor_of(request), number, now())
-    return PhotosBody(number, found)
+        alike = alike_of(conn, [one.id for one in found])
+    near = [LooksAlike(**msgspec.structs.asdict(one), of=of) for of in sorted(alike) for one in alike[of]]
+    return PhotosBody(number, found, near)
 
 
 def _shown(media_type: str, what: str) -> dict[int, ResponseSpec]:

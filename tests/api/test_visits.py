@@ -111,3 +111,13 @@ def test_who_sees_no_visits_photos_learns_nothing_of_them(running: Running, visi
     for number in (photo_id, 99):
         problem(running.get(f"/photos/{number}", "T1"), 403, "post_not_permitted")
     problem(running.get("/photos/99"), 404, "unknown_photo")
+
+
+def test_photos_that_look_the_same_anywhere_are_told_with_those_of_the_visit(running: Running, visit: int) -> None:
+    first = send(running, visit).json()["photo_id"]
+    smaller = written(scene(1, (800, 600)).resize((640, 480)), quality=50, exif=camera("2026:01:10 10:06:00"))
+    again = send(running, visit, smaller).json()["photo_id"]
+    told = running.get(f"/visits/{visit}/photos").json()["alike"]
+    assert [(one["of"], one["photo_id"], one["visit_id"]) for one in told] == [
+        (first, again, visit), (again, first, visit),
+    ]  # fmt: skip
