@@ -7,6 +7,7 @@ import pytest
 
 from tests.api.conftest import Running
 from tests.api.test_events import problem
+from tests.api.test_receipts import receipt_of
 from tests.test_pictures import camera, scene, written
 
 DAY = "2026-01-10"
@@ -121,3 +122,27 @@ def test_photos_that_look_the_same_anywhere_are_told_with_those_of_the_visit(run
     assert [(one["of"], one["photo_id"], one["visit_id"]) for one in told] == [
         (first, again, visit), (again, first, visit),
     ]  # fmt: skip
+
+
+def test_a_report_is_a_contact_too_and_the_receipt_is_of_both(running: Running, visit: int) -> None:
+    send(running, visit)
+    left = {"event": "check_out", "data": {"at": f"{DAY}T10:30:00+08:00"}}
+    assert running.post(f"/visits/{visit}/events", json=left, headers={"If-Match": "*"}).status_code == 200
+    said = {
+        "outcome": "found", "person_met": "debtor", "house": "confirmed", "workplace": "not_checked",
+        "attitude": "cooperative", "ability": "able", "next_step": "call",
+    }  # fmt: skip
+    told = running.post(
+        f"/visits/{visit}/events", json={"event": "report", "data": said}, headers={"If-Match": "*"}
+    )  # fmt: skip
+    assert told.status_code == 200, told.text
+    case_id = running.get(f"/visits/{visit}").json()["case_id"]
+    (contact,) = running.get(f"/contacts?case_id={case_id}").json()["items"]
+    found = {name: contact[name] for name in ("source", "contact_ref", "channel", "party", "result", "staff_no")}
+    assert found == {
+        "source": "visit", "contact_ref": f"visit-{visit}", "channel": "visit", "party": "debtor", "result": "found",
+        "staff_no": "R1",
+    }  # fmt: skip
+    signed = [one.entry_id.partition(":")[0] for one in receipt_of(running, told).entries]
+    assert signed.count("borrower") == 1
+    assert signed.count("case") >= 3, "the report, what the case learnt of it, that it is called again"
