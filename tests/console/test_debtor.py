@@ -71,6 +71,18 @@ def test_the_gate_answers_before_the_call_and_the_number_is_shown_when_it_begins
     assert PHONE not in someone.page.text
 
 
+def test_the_lenders_own_account_is_read_out_where_the_branch_has_entered_it(
+    browse: Browse, running: Running, case: int, at: Callable[[datetime], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    someone = browse("R1")
+    someone.get(f"/console/debtors/{case}")
+    assert "本行还款账户：" not in someone.send(f"/console/debtors/{case}/dial").text
+    for policy in running.client.app.state["serving"].branch.rulebook.policies.all:
+        monkeypatch.setitem(policy.figures, "branch.repayment_account", "示例银行武汉分行 6200 0000 0001")
+    assert "本行还款账户：" in someone.get(f"/console/debtors/{case}").text
+    assert "示例银行武汉分行 6200 0000 0001" in someone.text()
+
+
 def test_an_unanswered_call_is_on_record_and_the_next_debtor_comes(
     browse: Browse, running: Running, case: int, at: Callable[[datetime], None]
 ) -> None:

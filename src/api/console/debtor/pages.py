@@ -188,6 +188,7 @@ def debtor_page(
         next_actions=NEXT_ACTIONS, chart_at=f"/console/cases/{case_id}#chart",
         may_add=branch.rulebook.permissions.may(actor, ADD), roles=PARTIES, sources=branch.rulebook.sources.lawful,
         bases=branch.rulebook.sources.bases,
+        repay_to=branch.rulebook.policies.at(dates.otherwise).figures["branch.repayment_account"],
     )  # fmt: skip
 
 
