@@ -38,9 +38,11 @@ LONGER = 20 if os.environ.get("CASEWORK_LONG") else 1
 """By how much a property with examples of its own number searches longer in `make check-long`."""
 
 _LONGEST = (
-    "tests/net/test_approved.py",
-    "tests/console/test_browser.py",
     "tests/test_readme.py",
+    "tests/net/test_approved.py",
+    "tests/test_benchmarks.py",
+    "tests/console/test_walk.py",
+    "tests/console/test_browser.py",
     "tests/api/test_failover.py",
     "tests/api/test_openapi.py",
     "tests/handover/test_killed.py",
