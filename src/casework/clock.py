@@ -22,8 +22,3 @@ def utc_text(instant: datetime) -> str:
 def branch_date(instant: datetime, zone: str) -> date:
     """The calendar day of an instant in the branch's time zone (policy `branch.time_zone`)."""
     return instant.astimezone(ZoneInfo(zone)).date()
-
-
-def months_between(start: date, end: date) -> int:
-    """Whole months from one day to another, negative backwards."""
-    return (end.year - start.year) * 12 + end.month - start.month - (end.day < start.day)

@@ -5,8 +5,8 @@ from datetime import date, timedelta
 from random import Random
 from typing import Final
 
-from casework.clock import months_between
 from casework.demo import people
+from casework.months import months_between
 
 # Of the loans in arrears on the first day: lowest and highest days past due, and how many parts of the whole.
 _MIX: Final = (

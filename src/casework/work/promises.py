@@ -9,10 +9,10 @@ from typing import Annotated, Any
 
 import msgspec
 
-from casework.clock import months_between
 from casework.lifecycle.noun import Noun
 from casework.lifecycle.situation import SubjectSituation
 from casework.lifecycle.subject import Child, Label, Rows
+from casework.months import months_between
 from casework.rules.statechart.fields import DataFault
 from casework.rules.statechart.policy import Policy
 from casework.rules.statechart.registry import Params, Registry, Verdict
