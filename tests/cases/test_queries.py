@@ -56,7 +56,7 @@ def case(case_id: int, **values: Any) -> Case:
         "ended_as": None,
         "principal_at_opening_fen": 0, "oldest_due_date": date(2026, 1, 5), "bucket": "M1",
         "overdue_principal_fen": overdue_fen, "overdue_interest_fen": 0, "overdue_penalty_fen": 0,
-        "overdue_fen": overdue_fen, "outstanding_principal_fen": 0, "facts": Facts(),
+        "overdue_fen": overdue_fen, "outstanding_principal_fen": 0, "visit_due_on": None, "facts": Facts(),
         "last_entry_at": datetime(2026, 1, 10, tzinfo=UTC), "audit_seq": 1, "audit_head": b"h",
     }  # fmt: skip
     return Case(**{**fixed, **values})

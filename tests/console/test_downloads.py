@@ -21,7 +21,7 @@ PLACES: Final = (
     ("basic_risk_manager", "/console/feeds"), ("basic_risk_manager", "/console/requests"),
     ("basic_risk_manager", "/console/staff"), ("basic_risk_manager", "/console/promises"),
     ("basic_risk_manager", "/console/holds"), ("basic_risk_manager", "/console/cases"),
-    ("auditor", "/console/log"), ("auditor", "/console/log/questions?ask=requests"),
+    ("auditor", "/console/log?about=case:14"), ("auditor", "/console/log/questions?ask=requests"),
 )  # fmt: skip
 
 

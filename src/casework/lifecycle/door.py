@@ -119,7 +119,7 @@ class Door(Batch):
                 noun, f"{says.asked}{command.event}", command.actor, data, today, policy, spec.rules, texts
             )
             return self.happen(noun, subject, draft, subject.state, policy)
-        follow = noun.following(self, subject, verdict.to) if noun.following else None
+        follow = noun.following(self, subject, verdict.to, texts) if noun.following else None
         draft = self.draft(noun, f"{says.step}{command.event}", command.actor, data, today, policy, spec.rules, texts)
         done = self.happen(noun, subject, draft, verdict.to, policy)
         self.tell(noun, subject, spec.tells, command.actor, done.entry_id, on)
@@ -177,7 +177,7 @@ class Door(Batch):
         if reasons:
             return self.refuse(noun, subject, command.kind, command.actor, Refusal(reasons), data, today, policy)
         data |= by(authority)
-        follow = noun.following(self, subject, subject.state) if noun.following else None
+        follow = noun.following(self, subject, subject.state, texts) if noun.following else None
         draft = self.draft(
             noun, f"{noun.says.fact}{command.kind}", command.actor, data, today, policy, kind.rules, texts
         )

@@ -56,7 +56,9 @@ def apply(
     elif event in noun.more:
         noun.more[event](subject, data)
         subject.version += 1
-    elif not event.startswith((says.refused, says.asked)) and event != says.noted:
+    elif event.startswith((says.refused, says.asked)) or event == says.noted:
+        return
+    else:
         raise ValueError(f"no entry of a {noun.word} is called {event}")
     _reckon(subject, chart, policy)
 

@@ -29,10 +29,8 @@ class Kept(Noun):
     prepare: Callable[..., Any] | None = None  # what its verbs need of the database, once a batch
     beside: Callable[["Door", Any, Mapping[str, Any]], dict[str, Any]] | None = None
     """What guards need from outside the subject and what was given."""
-    following: Callable[["Door", Any, str], Callable[[Any], None] | None] | None = None
-    """Before and after it moved or learnt a fact."""
-    opened: Callable[["Door", Any, Mapping[str, str]], None] | None = None
-    """What is kept beside one that was opened; its texts are given, which are in no row of its own."""
+    following: Callable[["Door", Any, str, Mapping[str, str]], Callable[[Any], None] | None] | None = None
+    """Before and after it was opened, moved or learnt a fact: where it goes, and its texts, which are in no row."""
 
     @classmethod
     def of(cls, noun: Noun, **more: Any) -> Self:

@@ -52,9 +52,10 @@ def open_(door: "Door", noun: Kept, command: Open) -> Outcome:
         return _refuse(door, noun, command, parent, about, refusal, data, today, policy)
     data |= by(authority)
     draft = door.draft(noun, noun.says.opened, command.actor, data, today, policy, ground.rules, texts)
+    after = noun.following(door, new, new.state, texts) if noun.following else None
     done = door.opened(noun, new, draft)
-    if noun.opened is not None:
-        noun.opened(door, new, texts)
+    if after is not None:
+        after(command.actor)
     door.tell(noun, new, ground.tells, command.actor, done.entry_id, today)
     follow(door, ground.fires, noun, new, command.actor, command.data, today)
     return done

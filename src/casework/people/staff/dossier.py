@@ -70,7 +70,8 @@ def persons(conn: Connection, who: Collection[str], *, lock: bool = False) -> di
     parts: dict[str, dict[str, Any]] = {row.staff_no: {kept.part: () for kept in DATED} for row in rows}
     for kept in DATED:
         for staff_no, *values in conn.execute(_ROWS[kept.table], wanted):
-            parts[staff_no][kept.part] += (kept.row(*values),)
+            if staff_no in parts:  # who came between the two questions is not there yet
+                parts[staff_no][kept.part] += (kept.row(*values),)
     return {row.staff_no: Person(*row, **parts[row.staff_no]) for row in rows}
 
 

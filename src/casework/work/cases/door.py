@@ -120,7 +120,7 @@ def beside(door: Door, case: Case, _given: Mapping[str, Any]) -> dict[str, Any]:
     return gathered_of(newer, door.on(door.main, case)[0], door.gathered.closed.get(case.institution))
 
 
-def following(door: Door, case: Case, to: str) -> Callable[[Actor], None] | None:
+def following(door: Door, case: Case, to: str, _texts: Mapping[str, str]) -> Callable[[Actor], None] | None:
     """The owner whom the rules now name: after a step into another state (1.1.1), a flag that was set or lifted."""
     came_from = case.state
     if to == came_from:

@@ -34,7 +34,7 @@ CALL_BACKS: Final = Kept.of(
 )  # fmt: skip
 REMITTANCES: Final = Kept.of(REMITTANCE, table=table_of("remittances", REMITTANCE.rows))
 VISITS: Final = Kept.of(
-    VISIT, table=visits, prepare=visiting.prepare, beside=visiting.beside, opened=visiting.opened
+    VISIT, table=visits, prepare=visiting.prepare, beside=visiting.beside, following=visiting.following
 )  # fmt: skip
 DISPOSALS: Final = Kept.of(
     DISPOSAL, table=table_of("disposals", DISPOSAL.rows), prepare=one_of_a_case.prepare_for(DISPOSAL.chart),

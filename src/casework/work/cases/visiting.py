@@ -3,7 +3,7 @@
 And what was seen at the address before.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
@@ -14,6 +14,7 @@ from casework.clock import utc_text
 from casework.lifecycle.commands import Fire, Open
 from casework.lifecycle.door import Door
 from casework.lifecycle.gather import Gathered
+from casework.people.staff.actor import Actor
 from casework.work.cases.door import owning_of
 from casework.work.cases.noun import CASE_CHART
 from casework.work.cases.visit_addresses import COLUMNS, RiskSeen, risks_at, visit_addresses
@@ -98,10 +99,13 @@ def beside(door: Door, visit: Visit, given: Mapping[str, Any]) -> dict[str, Any]
     return gathered
 
 
-def opened(door: Door, visit: Visit, texts: Mapping[str, str]) -> None:
-    """The fingerprint of the address, by which a risk that is seen there is found again."""
-    index = door.gathered.vault.blind(_ADDRESS, texts["address"])
-    door.write_beside(visit_addresses, COLUMNS, (visit.id, visit.institution, visit.borrower_id, index))
+def following(door: Door, visit: Visit, _to: str, texts: Mapping[str, str]) -> Callable[[Actor], None] | None:
+    """An order's address is kept by its fingerprint: by it a risk that is seen there is found again."""
+    if _ADDRESS not in texts:
+        return None
+    index = door.gathered.vault.blind(_ADDRESS, texts[_ADDRESS])
+    row = (visit.id, visit.institution, visit.borrower_id, index)
+    return lambda _: door.write_beside(visit_addresses, COLUMNS, row)
 
 
 def _instant(told: Any) -> datetime | None:
