@@ -117,6 +117,18 @@ def test_a_bug_in_the_process_is_told_with_its_place_and_without_its_message(
     assert [run.status for run in bank.runs()] == ["interrupted"]
 
 
+@pytest.mark.parametrize("error", ["MemoryError()", "SystemError('a call returned NULL without setting an exception')"])
+def test_whatever_form_the_want_of_memory_takes_in_the_process_it_is_told_as_that(
+    bank: Bank, monkeypatch: pytest.MonkeyPatch, error: str
+) -> None:
+    monkeypatch.setattr(
+        import_process, "COMMAND", in_worker(f"def broken(*_, **__): raise {error}\nworker.import_feed = broken")
+    )
+    with pytest.raises(CallerError) as told:
+        take(bank, feed(bank))
+    assert told.value.code == "import_memory_exceeded"
+
+
 # ── at the shell ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

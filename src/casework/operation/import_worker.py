@@ -82,9 +82,11 @@ def carry_out(job: ImportJob, say: Callable[[WorkerTold], None], started: Starte
         if is_out_of_memory(busy):
             return WorkerTold("memory")
         return WorkerTold("try_again", code=busy.code, en=str(busy), retry_after_s=busy.retry_after_s)
-    except MemoryError:
+    except SystemError:  # the interpreter's own, where a call found no memory and lost its error for want of it
         return WorkerTold("memory")
     except Exception as error:  # noqa: BLE001  # whoever began this process tells of it
+        if is_out_of_memory(error):
+            return WorkerTold("memory")
         frames = traceback.extract_tb(error.__traceback__)[-12:]
         where = [f"{frame.filename.rpartition('/')[2]}:{frame.lineno}:{frame.name}" for frame in frames]
         return WorkerTold("broke", error=type(error).__name__, where=where)
@@ -119,7 +121,11 @@ def work(
 
     threading.Thread(target=end_with_parent, daemon=True).start()
     limit_memory(job.memory_mib)
-    say(carry_out(job, say, started))
+    try:
+        told = carry_out(job, say, started)
+    except MemoryError:  # there was none left to tell of the error either
+        told = WorkerTold("memory")
+    say(told)
     os._exit(0)  # nothing is left to be done, and much to be taken down
 
 
