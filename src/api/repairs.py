@@ -19,7 +19,8 @@ from api.reading.asking import answers, reader_of
 from api.receipts import Recording
 from api.serving import serving_of
 from api.wire import DoneOfNoun
-from casework.intake.contact_book.repairing import Finding, find
+from casework.intake.contact_book.adding import Finding
+from casework.intake.contact_book.repairing import find
 from casework.lifecycle.commands import Outcome
 from casework.storage.database import writing
 from casework.storage.driver_errors import again_on_conflict

@@ -16,7 +16,8 @@ from casework.evidence.ledger.lines import unrepaired
 from casework.evidence.ledger.sheets import CASES
 from casework.evidence.search.find import collect
 from casework.evidence.searching import SearchAsked, wanted_of
-from casework.intake.contact_book.repairing import Finding, find
+from casework.intake.contact_book.adding import Finding
+from casework.intake.contact_book.repairing import find
 from casework.intake.dialler.importing import import_contacts
 from casework.intake.dialler.recording import DIALLER
 from casework.lifecycle.advance import advance

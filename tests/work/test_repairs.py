@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from casework.errors import CallerError
-from casework.intake.contact_book.adding import Added, NewWay, add
+from casework.intake.contact_book.adding import Added, Finding, NewWay, add
 from casework.intake.contact_book.marking import REFUSED, mark
-from casework.intake.contact_book.repairing import Finding, find
+from casework.intake.contact_book.repairing import find
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Mistaken, Open, Outcome, Record, Refused
 from casework.lifecycle.listing import every

@@ -5,8 +5,8 @@ import click
 from casework.cli import lifecycle
 from casework.cli.shell import as_json, as_staff, console, permitted, print_json, started
 from casework.cli.tables import Table
-from casework.intake.contact_book.adding import ADDRESS_KINDS, RELATIONS
-from casework.intake.contact_book.repairing import Finding, find
+from casework.intake.contact_book.adding import ADDRESS_KINDS, RELATIONS, Finding
+from casework.intake.contact_book.repairing import find
 from casework.storage.database import reading, writing
 from casework.work.cases.repairing import REPAIRS
 from casework.work.contacts.contact import PARTIES

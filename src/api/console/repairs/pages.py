@@ -19,7 +19,8 @@ from api.repairs import way_found
 from api.serving import serving_of
 from casework.clock import now
 from casework.errors import CallerError
-from casework.intake.contact_book.repairing import EVENT, Finding
+from casework.intake.contact_book.adding import Finding
+from casework.intake.contact_book.repairing import EVENT
 from casework.people.staff.listing import names_of
 from casework.storage.database import reading
 from casework.work.cases.filter import BusinessDates

@@ -51,13 +51,9 @@ _BY_CUSTOMER: Final = ("borrower_id", "institution")
 _encode: Final = msgspec.msgpack.Encoder().encode
 
 
-class NewWay(msgspec.Struct, frozen=True, kw_only=True):
-    """A number or an address (or both) of somebody around the debtor of a loan, and where it comes from.
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """A number or an address (or both), whose it is, where it comes from and on which ground of the law."""
 
-    `found_by`: who found it, where that is not whoever enters it.
-    """
-
-    loan_id: str
     role: str
     source: str
     legal_basis: str
@@ -66,6 +62,15 @@ class NewWay(msgspec.Struct, frozen=True, kw_only=True):
     address_kind: str | None = None
     name: str | None = None
     relation: str | None = None
+
+
+class NewWay(Finding, frozen=True, kw_only=True):
+    """A number or an address (or both) of somebody around the debtor of a loan, and where it comes from.
+
+    `found_by`: who found it, where that is not whoever enters it.
+    """
+
+    loan_id: str
     found_by: str | None = None
 
 

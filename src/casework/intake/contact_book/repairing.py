@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 
 from casework.clock import Clock, now
 from casework.errors import CallerError
-from casework.intake.contact_book.adding import NewWay, NotAdded, add
+from casework.intake.contact_book.adding import Finding, NewWay, NotAdded, add
 from casework.intake.feed.cell import BadCell, phone_cell
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Outcome
@@ -22,19 +22,6 @@ from casework.work.cases.shown import seen
 from casework.work.repairs import Repair, outcome_of
 
 EVENT: Final = "find"
-
-
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """A number or an address (or both), whose it is, where it comes from and on which ground of the law."""
-
-    role: str
-    source: str
-    legal_basis: str
-    phone: str | None = None
-    address: str | None = None
-    address_kind: str | None = None
-    name: str | None = None
-    relation: str | None = None
 
 
 def find(
