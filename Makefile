@@ -7,9 +7,14 @@ BIN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-# In the virtual environment, with uv where it is on the PATH: it is quicker.
-install = if command -v uv >/dev/null; then uv pip install --quiet --compile-bytecode --python $(BIN)/python $(1); \
+# In the virtual environment, with uv where it is on the PATH: it is quicker. On a terminal one sees it go on: uv shows it
+# by itself, what pip says is put on one line.
+install = if command -v uv >/dev/null; then uv pip install $(QUIET) --compile-bytecode --python $(BIN)/python $(1); \
+  elif [ -t 2 ]; then set -o pipefail; $(BIN)/python -m pip install --progress-bar off $(1) | $(ONE_LINE); \
   else $(BIN)/python -m pip install --quiet $(1); fi
+QUIET = $$([ -t 2 ] || echo --quiet)
+ONE_LINE = awk '{ printf "\r\033[K%.76s", $$0; fflush() } END { printf "\r\033[K" }' >&2
+packages = $$(grep -c '^[a-z].*==' $(1)) packages
 pin = uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
   --custom-compile-command 'make lock'
 
@@ -22,6 +27,7 @@ help:  ## this list
 # Stamps are written last: an interrupted installation starts again. The first is for what runs the service, its lock
 # alone; what builds the package stands beside it for as long as that takes.
 .venv/.run: requirements.txt requirements-build.txt pyproject.toml
+	@echo "installing into .venv what runs the service: $(call packages,requirements.txt); half a minute, once" >&2
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
 	@rm -rf .venv/.build
@@ -29,14 +35,17 @@ help:  ## this list
 	@$(call install,--require-hashes --target .venv/.build -r requirements-build.txt)
 	@export PYTHONPATH="$(CURDIR)/.venv/.build"; $(call install,--no-deps --no-build-isolation -e .)
 	@rm -rf .venv/.build
+	@echo "compiling" >&2
 	@$(BIN)/python -m compileall -q src  # every command is a process: it need not be compiled each time
 	@touch $@
 
 .venv/.stamp: .venv/.run requirements-dev.txt
+	@echo "installing into .venv what tests and checks need: $(call packages,requirements-dev.txt) in all" >&2
 	@$(call install,--require-hashes -r requirements-dev.txt)
 	@touch $@
 
 demo: .venv/.run  ## a generated branch of 2,000 loans, a month of feeds up to today (TODAY=2024-07-01: another day), verified
+	@echo "making the branch in demo/" >&2
 	@$(BIN)/casework demo $(if $(TODAY),--today $(TODAY))
 
 test: .venv/.stamp  ## the suite on SQLite and on a real PostgreSQL

@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 
 from casework.address import parse_url
 from casework.cli import handover_tables
-from casework.cli.shell import console, errors, progress_wanted, told
+from casework.cli.shell import as_typed, console, errors, progress_wanted, told
 from casework.cli.tables import Table
 from casework.clock import now
 from casework.demo.place import FOLDER, environment, fresh
@@ -283,6 +283,7 @@ def _show_report(report: Report) -> None:
 
 
 def _show_ways(settings: Settings, told_of: DemoTold) -> None:
+    program = as_typed()
     collector, token = told_of.tokens["phone_collector"]
     auditor, auditors_token = told_of.tokens["auditor"]
     url = (
@@ -293,9 +294,9 @@ def _show_ways(settings: Settings, told_of: DemoTold) -> None:
     )
     lines = (
         f"  export CASEWORK_DATABASE_URL={url}",
-        f"  casework feed import {told_of.next_feed}   # the day after",
-        f"  casework case options {told_of.cases[_SHOWN_OF][0]} --as {collector}",
-        f"  casework serve   # then, as phone collector {collector}:",
+        f"  {program} feed import {told_of.next_feed}   # the day after",
+        f"  {program} case options {told_of.cases[_SHOWN_OF][0]} --as {collector}",
+        f"  {program} serve   # then, as phone collector {collector}:",
         f"  curl -H 'Authorization: Bearer {token}' 'http://127.0.0.1:8000/cases?state=lost_contact'",
         f"The auditor's token ({auditor}); both are shown this once: {auditors_token}",
     )
@@ -308,7 +309,8 @@ def _show_people(told_of: DemoTold) -> None:
     if told_of.days_off:
         years = ", ".join(map(str, told_of.days_off))
         console.print(f"\nThe calendar's library does not know {years}: days off of the demo's own were loaded")
-    console.print("\nTo look at it: casework serve, then http://127.0.0.1:8000/console", markup=False, highlight=False)
+    way = f"\nTo look at it: {as_typed()} serve, then http://127.0.0.1:8000/console"
+    console.print(way, markup=False, highlight=False, soft_wrap=True)
     table = Table("post", "staff no", "finds there", title="Whom to log in as", title_justify="left")
     for post, staff_no in told_of.personas.items():
         zh, en = _FINDS[post]

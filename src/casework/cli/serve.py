@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from casework.cli.shell import told
+from casework.cli.shell import as_typed, told
 from casework.errors import CallerError
 from casework.file_limit import raise_file_limit, room_for
 from casework.operation.startup import start
@@ -55,9 +55,12 @@ def _shared_metrics() -> Iterator[None]:
 def _environment(*, demo: bool) -> dict[str, str]:
     """The environment, with the demo's database where that is asked for; the workers see the same."""
     if demo:
-        from casework.demo.place import environment  # only `--demo` needs it
+        from casework.demo.place import FOLDER, environment, made  # only `--demo` needs it
 
-        os.environ.update(environment())
+        named = environment()
+        if named and not made():
+            raise CallerError("demo_missing", folder=str(FOLDER), command=as_typed())
+        os.environ.update(named)
     return dict(os.environ)
 
 

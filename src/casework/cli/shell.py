@@ -1,9 +1,11 @@
 """What every command shares: opening the branch, who acts, telling mistakes in one line, printing JSON."""
 
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any
 
 import click
@@ -84,6 +86,18 @@ def permitted(conn: Connection, branch: Branch, staff_no: str | None, command: s
     actor = acting(conn, branch, staff_no)
     branch.rulebook.permissions.require(actor, command)
     return actor
+
+
+def as_typed() -> str:
+    """What calls this program from where one stands: its name if that is on the PATH, else the way to it."""
+    program = Path(sys.argv[0])
+    if program.name != "casework":  # called from within: by tests, or with python -m
+        return "casework"
+    on_path = shutil.which("casework")
+    if on_path is not None and Path(on_path).resolve() == program.resolve():
+        return "casework"
+    whole = program.absolute()
+    return str(whole.relative_to(Path.cwd()) if whole.is_relative_to(Path.cwd()) else whole)
 
 
 def print_json(value: Any) -> None:
