@@ -20,25 +20,15 @@ import msgspec
 import sqlalchemy as sa
 
 from casework.address import parse_url
-from casework.intake.feed.tables import (
-    borrowers,
-    contacts,
-    loans,
-    set_aside,
-)
-from casework.log.tables import opening_keys, openings
+from casework.log.tables import opening_keys
+from casework.oversight.privacy.columns import PERSONAL
 from casework.settings import Settings
 from casework.storage.database import open_engine
-from casework.storage.jobs import jobs
-from casework.work.cases.tables import idempotency
-from casework.work.four_eyes.tables import requests
 
 _SUFFIXES: Final = ("", "-wal")
 _BUSY_S: Final = 5
 _REWRITTEN: Final = (opening_keys.name,)
-_VACUUMED: Final = tuple(
-    table.name for table in (openings, requests, borrowers, contacts, loans, set_aside, jobs, idempotency)
-)  # fmt: skip
+_VACUUMED: Final = tuple(table for table in PERSONAL if table not in _REWRITTEN)
 
 
 class Scrubbed(msgspec.Struct):
