@@ -566,7 +566,7 @@ table(
     must("width", sa.Integer),
     must("height", sa.Integer),
     must("taken_at", UtcDateTime),
-    sa.Column("place_sealed", Bytes),
+    must("place_sealed", Bytes),
     must("sent_by", sa.String(32)),
     must("sent_at", UtcDateTime),
     must("stored_as", sa.String(64)),

@@ -27,7 +27,7 @@ from casework.pictures import MAX_BYTES
 from casework.storage.database import reading
 from casework.work.cases.lifecycles import VISITS
 from casework.work.photos.alike import Alike, alike_of
-from casework.work.photos.showing import PhotoLine, photos_of, show_photo
+from casework.work.photos.showing import Captured, PhotoLine, photos_of, show_capture, show_photo
 from casework.work.photos.storing import PhotoKept, PhotoSent, keep_photo
 
 _SAID: Final = ("shows", "consent")
@@ -169,6 +169,21 @@ def look_at_photo(request: Request[Any, Any, Any], number: Number, purpose: Purp
     return _look(request, number, purpose, original=False)
 
 
+_TAKEN = {
+    "place": "30.59276,114.30525", "device": "Pixel 8", "told": ["place"], "photo_id": 12,
+    "taken_at": "2026-03-09T02:05:00Z",
+}  # fmt: skip
+
+
+@get("/photos/{number:int}/capture", sync_to_thread=True, tags=["visits"],
+     summary="When, where and with what a photo was taken",
+     responses=answers(Captured, _TAKEN, "unknown_photo", "purpose_unknown", "purpose_not_permitted"))  # fmt: skip
+def capture_of_photo(request: Request[Any, Any, Any], number: Number, purpose: Purpose = None) -> Captured:
+    """As the photo says, else as whoever sent it told (`told` names that); an entry says who looked and what for."""
+    serving = serving_of(request)
+    return show_capture(serving.engine, serving.branch, actor_of(request), number, purpose=purpose)
+
+
 @get("/photos/{number:int}/original", sync_to_thread=True, tags=["visits"], summary="A photo as it came",
      media_type="application/octet-stream",
      responses=_shown("application/octet-stream", "The file, byte for byte."))  # fmt: skip
@@ -190,4 +205,4 @@ def _look(request: Request[Any, Any, Any], number: int, purpose: str | None, *, 
 
 
 uploads = (send_photo,)
-route_handlers = (photos_of_visit, look_at_photo, photo_as_it_came)
+route_handlers = (photos_of_visit, look_at_photo, capture_of_photo, photo_as_it_came)

@@ -1,10 +1,14 @@
 """Visits over HTTP: their alarm; photos sent by who visits, listed, looked at with an entry, refused with why."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
+from casework.log.tables import entries
+from casework.storage.database import reading
 from tests.api.conftest import Running
 from tests.api.test_events import problem
 from tests.api.test_receipts import receipt_of
@@ -62,6 +66,33 @@ def test_a_photo_is_sent_listed_and_looked_at(running: Running, visit: int) -> N
     assert running.get(f"/visits/{visit}").json()["photos"] != []
 
 
+def looks(running: Running) -> list[tuple[list[str], list[int]]]:
+    """What of which photos was looked at, as the log has it."""
+    with reading(running.started.engine) as conn:
+        revealed = sa.select(entries.c.body).where(entries.c.event == "personal.revealed").order_by(entries.c.id)
+        found = [json.loads(bytes(body))["data"] for body in conn.execute(revealed).scalars()]
+    return [(one["fields"], one["photo_ids"]) for one in found if "photo_ids" in one]
+
+
+def test_where_and_with_what_a_photo_was_taken_is_told_with_an_entry_and_who_says_so(
+    running: Running, visit: int
+) -> None:
+    phone: dict[str, Any] = {"place": "30.5,114.3", "device": "Linux; Android 16", "taken_at": f"{DAY}T10:06:00+08:00"}
+    itself = send(running, visit, **phone).json()["photo_id"]
+    told = send(running, visit, written(scene(2, (800, 600))), **phone).json()["photo_id"]
+    assert running.get(f"/photos/{itself}/capture", "AUD1").json() == {
+        "place": "30.27500,120.15000", "device": "Pixel 9", "told": [], "photo_id": itself,
+        "taken_at": "2026-01-10T02:05:00Z",
+    }  # fmt: skip
+    assert running.get(f"/photos/{told}/capture", "AUD1").json() == {
+        "place": "30.5,114.3", "device": "Linux; Android 16", "told": ["taken_at", "place", "device"],
+        "photo_id": told, "taken_at": "2026-01-10T02:06:00Z",
+    }  # fmt: skip
+    assert looks(running) == [(["capture"], [itself]), (["capture"], [told])]
+    problem(running.get(f"/photos/{itself}/capture?purpose=curiosity", "AUD1"), 422, "purpose_unknown")
+    problem(running.get("/photos/99/capture"), 404, "unknown_photo")
+
+
 # What is wrong; what is sent; with which status and code it is answered.
 BAD: list[tuple[str, dict[str, Any], int, str]] = [
     ("a script", {"content": b"<script>"}, 422, "photo_unfit"),
@@ -110,7 +141,8 @@ def test_who_sees_no_visits_photos_learns_nothing_of_them(running: Running, visi
     photo_id = send(running, visit).json()["photo_id"]
     assert running.get(f"/photos/{photo_id}", "AUD1").status_code == 200
     for number in (photo_id, 99):
-        problem(running.get(f"/photos/{number}", "T1"), 403, "post_not_permitted")
+        for what in ("", "/capture", "/original"):
+            problem(running.get(f"/photos/{number}{what}", "T1"), 403, "post_not_permitted")
     problem(running.get("/photos/99"), 404, "unknown_photo")
 
 

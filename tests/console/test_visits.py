@@ -9,6 +9,7 @@ import pytest
 from casework.clock import now
 from casework.storage.database import writing
 from tests.api.conftest import Running
+from tests.api.test_visits import looks
 from tests.console.conftest import Browsing
 from tests.fed import dated
 from tests.test_pictures import camera, scene, written
@@ -200,11 +201,15 @@ def test_a_report_is_reviewed_beside_its_photos_and_those_that_look_the_same(
     smaller = scene(1, (400, 300)).resize((300, 225))
     reported(someone, running, other, written(smaller, quality=60, exif=camera(f"{today:%Y:%m:%d} 10:05:00")))
     board, manager = "/console/visits/review", browse("B1")
-    manager.get("/console/evening")
-    assert board in manager.page.text
+    for who, offered in ((manager, True), (someone, False)):
+        who.get("/console")
+        assert (board in who.page.text) is offered, "in the menu of those who review"
     manager.get(board)
     for text in ("与照片1相似", "与照片2相似", "未见到客户", "邻居"):
         assert text in manager.text(), text
+    for label, value in ("拍摄时间", f"{today} 10:05"), ("拍摄地点", "30.27500,120.15000"), ("拍摄设备", "Pixel 9"):
+        assert manager.text().count(f"{label} {value}") == 2, (label, manager.text())
+    assert looks(running) == [(["capture"], [1]), (["capture"], [2])]
     back = f"/console/visits/{visit}/review"
     assert manager.send(back, {"event": "send_back"}, data__reason="", data__remark="").status_code == 422
     manager.get(board)
@@ -225,6 +230,28 @@ def test_a_report_is_reviewed_beside_its_photos_and_those_that_look_the_same(
     manager.get(board)
     assert "抽中待复核的照片" not in manager.text()
     assert running.get(f"/visits/{other}").json()["rechecks"] != []
+
+
+def test_what_a_photo_does_not_say_is_marked_as_told_by_who_sent_it(
+    browse: Browse, running: Running, visit: int, today: date
+) -> None:
+    someone, stop = browse("R1"), f"/console/visits/{visit}/stop"
+    someone.get(stop)
+    someone.send(stop, CHECK_IN, data__at=f"{today} 10:00")
+    someone.get(stop)
+    typed = {"shows": "building", "taken_at": f"{today} 10:05", "device": "Linux; Android 16"}
+    answer = someone.upload(f"/console/visits/{visit}/photos", written(scene(1, (400, 300))), typed)
+    assert answer.status_code == 303, someone.text()
+    someone.get(stop)
+    someone.send(stop, CHECK_OUT, data__at=f"{today} 10:30")
+    someone.get(stop)
+    assert someone.send(stop, REPORT, **TOLD).status_code == 303, someone.text()
+    manager = browse("B1")
+    manager.get("/console/visits/review")
+    for text in (
+        f"拍摄时间 {today} 10:05 +08 上传时所报", "拍摄地点 未提供", "拍摄设备 Linux; Android 16 上传时所报",
+    ):  # fmt: skip
+        assert text in manager.text(), text
 
 
 def test_who_does_not_review_sees_no_buttons_and_sends_none(browse: Browse, running: Running, visit: int) -> None:

@@ -214,6 +214,6 @@ def test_erasure_takes_rows_and_files(there: Bank, files: FileStore) -> None:
     case = case_of(there)
     with writing(there.started.engine) as conn:
         (gone, traces) = forget(conn, Customer(case.institution, case.borrower_id))
-    assert (gone, len(traces), counted(there, photos), counted(there, photo_bands)) == (1, 1, 1, 16)
+    assert (gone, len(traces), counted(there, photos), counted(there, photo_bands)) == (1, 2, 1, 16)
     assert drop_files(there.started.engine, there.started.branch, clock=at(day(0))) == 1, "at once"
     assert len(stored(files)) == 2, "the other's"

@@ -49,6 +49,7 @@ _PLACES: Final[tuple[tuple[str, str | Kept, str | None], ...]] = (
     ("/console/distribution", "distribution", "case.distribute"), ("/console/handovers", "handovers", "handover.read"),
     *((f"/console/{one.table.name}", one, f"{one.word}.read") for one in LIFECYCLES[1:]),
     ("/console/visits/today", "visits_today", "visit.photo"),
+    ("/console/visits/review", "visits_review", "visit.draw"),
     ("/console/task-lists", "task_lists", "task.lists"),
     ("/console/evening", "evening", "day.read"), ("/console/feeds", "feeds", "feed.read"),
     ("/console/contact-files", "contact_files", "contact.import"),

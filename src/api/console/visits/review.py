@@ -29,6 +29,7 @@ from casework.work.cases.shown import ShownWanted, page_of
 from casework.work.cases.visit_places import risks_of
 from casework.work.photos.again import visits_drawn
 from casework.work.photos.alike import alike_of
+from casework.work.photos.capture import captures_of
 from casework.work.photos.showing import LOOK, photos_of_visits
 
 PLACE: Final = "/console/visits/review"
@@ -90,10 +91,15 @@ def _board(request: Request[Any, Any, Any], tried: Tried | None, cursor: str | N
     photos = defaultdict(list)
     for visit_id, line in sent:
         photos[visit_id].append(line)
+    # Of those that the page shows at once; a look at them is an entry, as that at each photo is.
+    whole, again = {one.id for one in found}, {photo for one in chosen for photo in one.drawn}
+    shown = [line.id for of, line in sent if of in whole or line.photo in again]
+    captures = captures_of(serving.engine, branch, actor, shown) if shown else {}
     said = {name: one for name, one in chart.facts[_RECHECK].fields.items() if name != "photo"}
     return render(
         request, "visits/review.html", status=int(tried.problem["status"]) if tried else 200, items=found,
         columns={one.id: columns_of(branch, VISITS, one, lang) for one in found}, photos=photos, alike=alike,
+        captures=captures,
         names=names, risks=risks, tried=tried, following=following, first=cursor is None, place=PLACE,
         back=fields_of(chart.events["send_back"].fields, branch.rulebook.policies.all[-1]),
         chosen=chosen, verdict=fields_of(said, branch.rulebook.policies.all[-1]),

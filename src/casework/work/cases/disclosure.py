@@ -45,20 +45,31 @@ def record_read(
 
 def record_revealed(
     conn: Connection, branch: Branch, actor: Actor, customer: Customer, fields: Iterable[str],
-    contact_ids: Sequence[int], *, purpose: str, photo_ids: Sequence[int] = (), clock: Clock = now,
+    contact_ids: Sequence[int], *, purpose: str, clock: Clock = now,
 ) -> None:  # fmt: skip
-    """Append `personal.revealed`: which fields, of which contacts or photos, what for; commit it first."""
+    """Append `personal.revealed`: which fields, of which contacts, what for; commit it first."""
     trail = branch.trail(clock())
-    data: dict[str, Any] = {
-        "fields": sorted(set(fields)),
-        "purpose": purpose,
-        "masked": False,
-        "contact_ids": sorted(contact_ids),
-    }
-    if photo_ids:
-        data["photo_ids"] = sorted(photo_ids)
+    data = _revealed(fields, purpose, contact_ids)
     trail.append(conn, stream_of(branch.vault, customer), Draft(REVEALED, actor.signed, data))
     trail.write(conn)
+
+
+def record_photos_revealed(
+    conn: Connection, branch: Branch, actor: Actor, photos: Mapping[Customer, Sequence[int]], fields: Iterable[str], *,
+    purpose: str, clock: Clock = now,
+) -> None:  # fmt: skip
+    """Append one `personal.revealed` to the stream of each borrower: what of which of their photos; commit it first."""
+    trail = branch.trail(clock())
+    for customer, photo_ids in sorted(photos.items()):  # in one order, as `record_read`
+        data = _revealed(fields, purpose, ()) | {"photo_ids": sorted(photo_ids)}
+        trail.append(conn, stream_of(branch.vault, customer), Draft(REVEALED, actor.signed, data))
+    trail.write(conn)
+
+
+def _revealed(fields: Iterable[str], purpose: str, contact_ids: Sequence[int]) -> dict[str, Any]:
+    return {
+        "fields": sorted(set(fields)), "purpose": purpose, "masked": False, "contact_ids": sorted(contact_ids),
+    }  # fmt: skip
 
 
 def record_export(

@@ -28,7 +28,7 @@ def forget(conn: Connection, customer: Customer) -> tuple[int, list[bytes]]:
     rows.delete_many(conn, photo_bands, "photo_id", [row.id for row in found])
     rows.delete_many(conn, photos, "id", [row.id for row in found])
     rows.insert_many(conn, files_to_drop, [(row.stored_as, _AT_ONCE) for row in found], ("stored_as", "since"))
-    return len(found), [bytes(one) for row in found for one in (row.look, row.place_sealed) if one is not None]
+    return len(found), [bytes(one) for row in found for one in (row.look, row.place_sealed)]
 
 
 def drop_files(engine: Engine, branch: Branch, *, clock: Clock = now) -> int:

@@ -16,10 +16,11 @@ from casework.people.staff.actor import Actor
 from casework.storage.database import reading, writing
 from casework.storage.files import FileStore
 from casework.work.cases.branch import Branch
-from casework.work.cases.disclosure import record_revealed
+from casework.work.cases.disclosure import record_photos_revealed
 from casework.work.cases.filter import MAX_ID
 from casework.work.cases.lifecycles import VISITS
 from casework.work.cases.shown import seen
+from casework.work.photos.capture import Capture, captures_of
 from casework.work.photos.storing import place_of
 from casework.work.photos.tables import PREVIEW, photos
 
@@ -40,6 +41,13 @@ class PhotoLine(msgspec.Struct):
     taken_at: datetime
     sent_by: str
     sent_at: datetime
+
+
+class Captured(Capture, frozen=True, kw_only=True):
+    """When, where and with what a photo was taken, and which of it the photo does not say itself (`told`)."""
+
+    photo_id: int
+    taken_at: datetime
 
 
 class Shown(NamedTuple):
@@ -77,20 +85,37 @@ def show_photo(
     purpose = purpose or permissions.purpose_of(actor)
     permissions.check_purpose(actor, purpose)
     with reading(engine) as conn:
-        known = photo_id if 0 < photo_id <= MAX_ID else 0
-        row: Any = conn.execute(sa.select(photos).where(photos.c.id == known)).one_or_none()
-        if row is None:
-            raise CallerError("unknown_photo")
-        try:
-            seen(conn, branch, VISITS, actor, row.visit_id, branch.today(clock()))
-        except CallerError:
-            raise CallerError("unknown_photo") from None
+        row = _row(conn, branch, actor, photo_id, clock)
         customer = Customer(row.institution, row.borrower_id)
         key = key_of(conn, branch.vault, stream_of(branch.vault, customer))
     name = row.stored_as if original else row.stored_as + PREVIEW
     content = key.open_bytes(place_of(name), files.get(name))
     with writing(engine) as conn:
-        record_revealed(
-            conn, branch, actor, customer, ["photo"], [], purpose=purpose, photo_ids=[photo_id], clock=clock
-        )
+        whose = {customer: [photo_id]}
+        record_photos_revealed(conn, branch, actor, whose, ["photo"], purpose=purpose, clock=clock)
     return Shown(content, row.media_type if original else PREVIEW_TYPE)
+
+
+def show_capture(
+    engine: Engine, branch: Branch, actor: Actor, photo_id: int, *, purpose: str | None = None, clock: Clock = now
+) -> Captured:  # fmt: skip
+    """When, where and with what it was taken; purpose and CallerErrors as of `show_photo`, without those of files."""
+    branch.rulebook.permissions.require(actor, LOOK)
+    with reading(engine) as conn:
+        row = _row(conn, branch, actor, photo_id, clock)
+    capture = captures_of(engine, branch, actor, [photo_id], purpose=purpose, clock=clock).get(photo_id)
+    if capture is None:  # they were erased meanwhile
+        raise CallerError("unknown_photo")
+    return Captured(**msgspec.structs.asdict(capture), photo_id=photo_id, taken_at=row.taken_at)
+
+
+def _row(conn: Connection, branch: Branch, actor: Actor, photo_id: int, clock: Clock) -> Any:
+    known = photo_id if 0 < photo_id <= MAX_ID else 0
+    row = conn.execute(sa.select(photos).where(photos.c.id == known)).one_or_none()
+    if row is None:
+        raise CallerError("unknown_photo")
+    try:
+        seen(conn, branch, VISITS, actor, row.visit_id, branch.today(clock()))
+    except CallerError:
+        raise CallerError("unknown_photo") from None
+    return row

@@ -31,6 +31,7 @@ from casework.work.cases.branch import Branch
 from casework.work.cases.lifecycles import VISITS
 from casework.work.cases.shown import seen
 from casework.work.photos.alike import Alike, alike_of
+from casework.work.photos.capture import capture_of, sealed
 from casework.work.photos.tables import PHOTO_COLUMNS, PREVIEW, files_to_drop, photo_bands, photos
 from casework.work.visits import Visit
 
@@ -121,11 +122,6 @@ def place_of(stored_as: str) -> str:
     return cell("files", "content", stored_as)
 
 
-def place_of_place(stored_as: str) -> str:
-    """To what the place and device of a photo are sealed."""
-    return cell("photos", "place_text", stored_as)
-
-
 def _record(
     conn: Connection, branch: Branch, actor: Actor, visit: Visit, sent: PhotoSent, picture: Picture,
     taken_at: datetime, stored_as: str, key: ValueSealer, clock: Clock,
@@ -140,12 +136,11 @@ def _record(
     (outcome,) = advance(conn, [command], branch, clock=clock)
     if not isinstance(outcome, Done):
         return outcome
-    device = ";".join(filter(None, (picture.place or sent.place, picture.device or sent.device)))
     shows = sent.said["shows"]
     row = (
         visit.id, visit.parent_id, visit.institution, visit.borrower_id, picture.sha256, picture.look, shows,
         picture.media_type, len(sent.content), picture.width, picture.height, taken_at,
-        key.seal(place_of_place(stored_as), device) if device else None, actor.id, at, stored_as,
+        sealed(key, stored_as, capture_of(picture, sent.place, sent.device)), actor.id, at, stored_as,
     )  # fmt: skip
     try:
         rows.insert_many(conn, photos, [(photo_id, *row)], ("id", *PHOTO_COLUMNS))

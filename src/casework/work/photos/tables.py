@@ -22,7 +22,7 @@ photos = sa.Table(
     sa.Column("width", sa.Integer, nullable=False),
     sa.Column("height", sa.Integer, nullable=False),
     sa.Column("taken_at", UtcDateTime, nullable=False),
-    sa.Column("place_sealed", Bytes),  # where and with what, as the device said
+    sa.Column("place_sealed", Bytes, nullable=False),  # `capture.Capture`: where, with what, who says so
     sa.Column("sent_by", sa.String(32), nullable=False),
     sa.Column("sent_at", UtcDateTime, nullable=False),
     sa.Column("stored_as", sa.String(64), nullable=False),
