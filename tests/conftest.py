@@ -38,7 +38,7 @@ LONGER = 20 if os.environ.get("CASEWORK_LONG") else 1
 """By how much a property with examples of its own number searches longer in `make check-long`."""
 
 _LONGEST = (
-    "tests/test_readme.py",
+    "tests/test_documents.py",
     "tests/net/test_approved.py",
     "tests/test_benchmarks.py",
     "tests/console/test_walk.py",

@@ -44,11 +44,11 @@ def test_imports_go_one_way() -> None:
 
 
 def test_the_maps_and_the_import_rules_name_the_same_groups_in_the_same_order() -> None:
-    """`casework/__init__`, the README's map and the first contract agree, and no folder is left out of them."""
+    """`casework/__init__`, CONTRIBUTING's map and the first contract agree, and no folder is left out of them."""
     docstring = ast.get_docstring(ast.parse((ROOT / "src/casework/__init__.py").read_text(encoding="utf-8")))
     in_docstring = re.findall(r"^    ([a-z]+)  +\S", docstring or "", re.MULTILINE)
     assert in_docstring[-1] == "leaves"
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    readme = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     in_readme = re.findall(r"^\| `src/casework/([a-z]+)` \|", readme, re.MULTILINE)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     contracts = project["tool"]["importlinter"]["contracts"]

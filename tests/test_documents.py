@@ -1,7 +1,8 @@
-"""The README runs: every command in its `console` blocks is executed and answers what the README shows.
+"""The papers run: every command in their `console` blocks is executed and answers what the paper shows.
 
-What differs from run to run (times, hashes, tokens, speeds) is compared as such; a line `…` stands for any lines.
-`python -m tests.test_readme` prints the README with the present answers in place of those that differ.
+Each paper is one shell session of its own, in an empty folder. What differs from run to run (times, hashes, tokens,
+speeds) is compared as such; a line `…` stands for any lines. `python -m tests.test_documents [FILE …]` writes the
+present answers into the papers, in place of those that differ, and the chart's picture anew.
 """
 
 import os
@@ -16,11 +17,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+
+from casework.cli.main import main
+from casework.intake.feed.headers import COLUMNS, KINDS, Kind
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
+RUN = (
+    README,
+    *(path for path in sorted(ROOT.glob("docs/*.md")) if "\n```console\n" in path.read_text(encoding="utf-8")),
+)
+PICTURE = ROOT / "docs/pictures/overdue_loan.svg"
+README_BYTES_AT_MOST = 9_000
 _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_MARK = "@@@readme@@@"
+_FOLDERS = "src|docs|tests|statecharts|migrations|benchmarks|deploy|supply"
+_MARK = "@@@answered@@@"
 _VARYING = (
     (re.compile(r"cw_[A-Za-z0-9_-]{43}"), "cw_TOKEN"),
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z?"), "INSTANT"),
@@ -36,7 +48,7 @@ _VARYING = (
 
 @dataclass
 class Command:
-    """One command of the README and what is shown below it."""
+    """One command of a paper and what is shown below it."""
 
     text: str
     shown: list[str]
@@ -112,18 +124,28 @@ def _trimmed(lines: list[str]) -> list[str]:
     return lines
 
 
-def test_every_command_of_the_readme_answers_what_it_shows(tmp_path: Path) -> None:
+def _commands(paper: Path) -> list[Command]:
+    return [command for block in _BLOCK.findall(paper.read_text()) for command in commands_of(block)]
+
+
+@pytest.mark.parametrize("paper", RUN, ids=lambda path: path.stem)
+def test_every_command_of_a_paper_answers_what_it_shows(paper: Path, tmp_path: Path) -> None:
     if subprocess.run(["bash", "-c", "command -v curl"], capture_output=True, check=False).returncode:
-        pytest.skip("the README uses curl, which this machine does not have")
-    commands = [command for block in _BLOCK.findall(README.read_text()) for command in commands_of(block)]
-    answers = run(commands, tmp_path)
-    assert len(commands) > 20
+        pytest.skip("the papers use curl, which this machine does not have")
+    commands = _commands(paper)
     wrong = [
         f"$ {command.text}\n--- shown\n" + "\n".join(command.shown) + "\n--- answered\n" + "\n".join(answer)
-        for command, answer in zip(commands, answers, strict=True)
+        for command, answer in zip(commands, run(commands, tmp_path), strict=True)
         if not agrees(command.shown, answer)
     ]
     assert not wrong, "\n\n".join(wrong)
+
+
+def test_the_readme_is_a_first_visit_and_the_tour_is_long() -> None:
+    assert len(README.read_bytes()) <= README_BYTES_AT_MOST
+    assert {path.name for path in RUN} >= {"README.md", "tour.md", "api.md"}
+    assert len(_commands(README)) >= 8
+    assert len(_commands(ROOT / "docs/tour.md")) > 20
 
 
 @pytest.mark.parametrize(
@@ -145,35 +167,64 @@ def test_an_answer_agrees_only_where_it_may_vary(shown: list[str], answered: lis
     assert agrees(shown, answered) is same
 
 
-@pytest.mark.parametrize("name", ["docs/operations.md", "docs/security.md", "CHANGELOG.md"])
-def test_every_file_that_the_papers_name_exists(name: str) -> None:
-    named = re.findall(r"`((?:src|docs|tests|statecharts|migrations|benchmarks)/[\w./-]+)`", (ROOT / name).read_text())
-    named += re.findall(r"`((?:src|docs|tests|statecharts|migrations|benchmarks)/[\w./-]+)`", README.read_text())
-    assert [path for path in named if not (ROOT / path).exists()] == []
+_PAPERS = (README, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted(ROOT.glob("docs/*.md")))
+
+
+@pytest.mark.parametrize("paper", _PAPERS, ids=lambda path: path.stem)
+def test_every_file_that_a_paper_names_or_links_to_exists(paper: Path) -> None:
+    text = paper.read_text(encoding="utf-8")
+    named = {ROOT / path for path in re.findall(rf"`((?:{_FOLDERS})/[\w./-]*\w/?)`", text)}
+    linked = {paper.parent / path for path in re.findall(r"\]\((?!https?:|#)([^)#]+)(?:#[^)]*)?\)", text)}
+    assert [str(path) for path in sorted(named | linked) if not path.exists()] == []
+
+
+def test_a_paper_that_names_a_missing_file_is_found_out() -> None:
+    named = re.findall(rf"`((?:{_FOLDERS})/[\w./-]*\w/?)`", "see `docs/no-such.md` and `src/casework/log`")
+    assert [(ROOT / path).exists() for path in named] == [False, True]
 
 
 def test_the_table_of_settings_names_exactly_what_is_read() -> None:
     read = set(re.findall(r"(?:text|number|_flag)\(\"([A-Z_]+)\"", (ROOT / "src/casework/settings.py").read_text()))
-    table = README.read_text().partition("## Settings")[2].partition("## ")[0]
+    table = (ROOT / "docs/settings.md").read_text(encoding="utf-8")
     assert read == set(re.findall(r"CASEWORK_([A-Z_]+)", table))
 
 
-def main() -> None:
-    """Print the README with present answers where those shown do not agree."""
-    text = README.read_text()
-    blocks = _BLOCK.findall(text)
-    commands = [command for block in blocks for command in commands_of(block)]
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_feeds_columns_are_told_as_they_are_read(kind: Kind) -> None:
+    told = (ROOT / "docs/feed.md").read_text(encoding="utf-8").partition(f"### `{kind}`")[2].partition("##")[0]
+    rows = re.findall(r"^\| `(\w+)` \| (must)? ?\| (.*?) \|", told, re.MULTILINE)
+    assert rows == [(one.name, "must" if one.compulsory else "", ", ".join(one.aliases)) for one in COLUMNS[kind]]
+
+
+def test_the_picture_in_the_readme_is_the_chart_that_is_in_force() -> None:
+    assert PICTURE.read_text(encoding="utf-8") == drawn()
+
+
+def drawn() -> str:
+    """The chart of a case, as the shell draws it."""
+    done = CliRunner().invoke(main, ["chart", "draw", "--format", "svg", "--lang", "en"])
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def answered(paper: Path) -> str:
+    """The paper with present answers where those shown do not agree."""
     with tempfile.TemporaryDirectory() as folder:
-        answers = iter(run(commands, Path(folder)))
-    for block in blocks:
+        answers = iter(run(_commands(paper), Path(folder)))
+
+    def present(block: re.Match[str]) -> str:
         lines = []
-        for command in commands_of(block):
+        for command in commands_of(block[1]):
             answer = next(answers)
             lines += ["$ " + command.text.replace("\n", "\n> ")]
             lines += command.shown if agrees(command.shown, answer) else _trimmed(answer)
-        text = text.replace(block, "\n".join(lines) + "\n", 1)
-    sys.stdout.write(text)
+        return "```console\n" + "\n".join(lines) + "\n```"
+
+    return _BLOCK.sub(present, paper.read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":
-    main()
+    PICTURE.write_text(drawn(), encoding="utf-8")
+    for paper in [Path(name).resolve() for name in sys.argv[1:]] or RUN:
+        paper.write_text(answered(paper), encoding="utf-8")
+        sys.stderr.write(f"{paper.name}\n")
