@@ -61,10 +61,12 @@ from api.connection_limits import ConnectionLimits
 from api.connections import Connections
 from api.console.frame.errors import on_pages
 from api.console.frame.page import compile_all, engine
+from api.cross_origin import across_origins
 from api.day_clock import DayClock
 from api.description import keep_words_of, openapi
 from api.edge import Edge
 from api.importing import Imports
+from api.manners import Manners
 from api.metrics import Metrics
 from api.nouns import described
 from api.parent import end_with_parent
@@ -104,7 +106,7 @@ class Assembled:
 
     app: Litestar
     routes: ASGIApp
-    """What the framework made of them, without the edge."""
+    """What the framework made of them, with the manners of all, without the edge."""
 
 
 def assemble(feed_upload_mib: int) -> Assembled:
@@ -123,7 +125,7 @@ def assemble(feed_upload_mib: int) -> Assembled:
         logging_config=None,
         debug=False,
     )
-    return Assembled(app, app.asgi_handler)
+    return Assembled(app, Manners(app.asgi_handler))
 
 
 def create_app(settings: Settings, assembled: Assembled | None = None) -> Litestar:
@@ -147,7 +149,7 @@ def create_app(settings: Settings, assembled: Assembled | None = None) -> Litest
     table = Permitted(started.branch.rulebook.permissions, pages_of(app))
     table.check_routes(app)
     app.state = State({"serving": serving, "permitted": table})  # nothing of a branch served before is left in it
-    app.asgi_handler = Edge(assembled.routes, serving)
+    app.asgi_handler = across_origins(Edge(assembled.routes, serving), settings.cors_origins)
     return app
 
 

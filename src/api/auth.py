@@ -45,7 +45,12 @@ def is_public(method: str, path: str) -> bool:
     """Whether this answers strangers: health, the API's own description, what gives a token, the way into the pages."""
     if path in _PUBLIC or path in _PUBLIC_PAGES or path.startswith(_ASSETS):
         return True
-    return method == "POST" and path in _LOGGING_IN
+    return method in ("POST", "OPTIONS") and path in _LOGGING_IN
+
+
+def is_description(path: str) -> bool:
+    """Whether this is the API's own description, the same to everybody."""
+    return path in _DESCRIPTION
 
 
 def is_page(path: str) -> bool:

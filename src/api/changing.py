@@ -19,7 +19,7 @@ from casework.work.cases.commands import Command
 from casework.work.cases.unseen import unseen
 
 MAX_CASE_ID = 2**53 - 1
-_ETAG = re.compile(r'"([1-9][0-9]{0,15})"')
+_ETAG = re.compile(r'"([1-9][0-9]{0,15})(?:-[0-9a-f]{16}(?:-gz)?)?"')
 
 CHANGING = (
     "malformed_json", "malformed_header", "post_not_permitted", "out_of_reach", "key_not_permitted", "refused",

@@ -15,6 +15,7 @@ from litestar.openapi.spec import Example, OpenAPI, OpenAPIMediaType, OpenAPIRes
 
 from api.faults import faults_of, missing_in
 from api.logs import FailedRequest, log, log_bug
+from api.manners import told_allowed
 from casework.codes import code_named, texts_of
 from casework.errors import CallerError, TryAgain
 from casework.personal import DoesNotOpen
@@ -117,6 +118,10 @@ def on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[b
         # A path parameter that is not a number, or no such path: to the caller the same.
         return problem_response(request, "not_found")
     code = _OF_HTTP.get(error.status_code, "malformed_request")
+    if "allow" in headers:
+        allowed = told_allowed(headers["allow"])
+        headers["allow"] = allowed
+        return problem_response(request, code, headers=headers, facts={"allowed": allowed.split(", ")})
     if code == "not_authenticated":
         headers["WWW-Authenticate"] = "Bearer"
     return problem_response(request, code, headers=headers)

@@ -50,6 +50,7 @@ class Settings:
     oidc_audience: str | None = None
     oidc_claim: str = "preferred_username"
     trusted_proxies: tuple[Network, ...] = ()
+    cors_origins: tuple[str, ...] = ()  # whose pages may call the API from a browser, each by its exact origin
     seal: bool = False  # what `casework serve` reads from the environment is on; a program that embeds the API says so
     log_origin: str | None = None
     sweep_at: time | None = None  # when `casework serve` closes the day, in branch time; none: cron does
@@ -102,6 +103,7 @@ class Settings:
             idle_timeout_s=number("IDLE_TIMEOUT_S", cls.idle_timeout_s, 1, 3_600),
             **_outside(text("OIDC_ISSUER"), text("OIDC_AUDIENCE"), text("OIDC_CLAIM")),
             trusted_proxies=_networks(text("TRUSTED_PROXIES") or ""),
+            cors_origins=_origins(text("CORS_ORIGINS") or ""),
             seal=_flag("SEAL", text("SEAL") or "1"),
             log_origin=text("LOG_ORIGIN"),
             sweep_at=_time_of_day("SWEEP_AT", text("SWEEP_AT")),
@@ -155,6 +157,19 @@ def _networks(text: str) -> tuple[Network, ...]:
         return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
     except ValueError:
         raise _malformed("TRUSTED_PROXIES", "addresses or networks, such as 10.0.0.7,10.1.0.0/24") from None
+
+
+def _origins(text: str) -> tuple[str, ...]:
+    """Exact origins, as a browser sends them; never `*`, which would be everybody's pages."""
+    found = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not all(is_safe_address(one) and one == _origin_of(one) for one in found):
+        raise _malformed("CORS_ORIGINS", "exact origins, such as https://desk.example.com (http:// on this machine)")
+    return found
+
+
+def _origin_of(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}".lower()
 
 
 def _flag(name: str, text: str | None) -> bool:
