@@ -33,7 +33,7 @@ def test_every_variable_is_heard() -> None:
             "CASEWORK_CONNECTIONS": "99", "CASEWORK_HEADER_TIMEOUT_S": "3", "CASEWORK_BODY_TIMEOUT_S": "4",
             "CASEWORK_IDLE_TIMEOUT_S": "5",
             "CASEWORK_SEAL": "0", "CASEWORK_LOG_ORIGIN": "bank.example/1",
-            "CASEWORK_SWEEP_AT": "06:30",
+            "CASEWORK_SWEEP_AT": "06:30", "CASEWORK_COMMIT": "f82fe6bb",
         }
     )  # fmt: skip
     assert settings == Settings(
@@ -56,6 +56,7 @@ def test_every_variable_is_heard() -> None:
         seal=False,
         log_origin="bank.example/1",
         sweep_at=time(6, 30),
+        commit="f82fe6bb",
     )
 
 

@@ -312,6 +312,7 @@ table(
     must("first_at", UtcDateTime),
     sa.Column("locked_until", UtcDateTime),
     sa.Index("ix_log_in_failures_first_at", "first_at"),
+    sa.Index("ix_log_in_failures_locked_until", "locked_until"),
 )
 table("calendar_days", key("day", sa.Date), must("is_worked", sa.Boolean))
 table("outages", key("day", sa.Date), must("reason", sa.String(32)))

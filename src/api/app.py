@@ -139,11 +139,12 @@ def create_app(settings: Settings, assembled: Assembled | None = None) -> Litest
     refuse_owner(started.engine, settings)
     assembled = assembled or assemble(settings.feed_upload_mib)
     metrics, behind = Metrics(), Behind(started)
+    metrics.begin(started)
     serving = Serving(
         started, Writer(started, metrics), Tokens(started.engine, started.branch, Issuer.of(settings)), metrics,
-        Imports(started, behind), Admission(), Receipts(settings, metrics), Awaiting(started.engine), Sealing(started),
-        Connections(ConnectionLimits.of(settings), metrics), PermitDesk(started), DayClock(started),
-        behind,
+        Imports(started, behind), Admission(), Receipts(settings, metrics), Awaiting(started.engine),
+        Sealing(started, metrics), Connections(ConnectionLimits.of(settings), metrics), PermitDesk(started),
+        DayClock(started), behind,
     )  # fmt: skip
     app = assembled.app
     table = Permitted(started.branch.rulebook.permissions, pages_of(app))

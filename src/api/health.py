@@ -4,7 +4,7 @@ from time import monotonic
 from typing import Any
 
 import msgspec
-from litestar import Request, Response, get
+from litestar import Litestar, Request, Response, get
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
 
@@ -12,6 +12,7 @@ from api.metrics import CONTENT_TYPE
 from api.problems import problem_responses
 from api.readiness import why_not
 from api.serving import Serving, serving_of
+from api.stored_metrics import Stored
 from casework.clock import now
 from casework.errors import CallerError
 from casework.intake.feed.held_back import FeedHealth, feed_health
@@ -41,16 +42,21 @@ def ready(request: Request[Any, Any, Any]) -> dict[str, str]:
     stand still, the log goes on from what was signed last and is sealed and signed within 10 s, and no entry lies ahead
     of the clock.
     """
-    state = request.app.state
-    until, failure = getattr(state, "ready_until", (0.0, None))
-    if until <= monotonic():
-        failure = why_not(serving_of(request))
-        state.ready_until = (monotonic() + READY_HELD_S, failure)
+    failure = _failure(request.app)
     if failure is not None:
         raise CallerError(
             "not_ready", f"服务尚未就绪：{failure.zh}", f"the service is not ready: {failure.en}", reason=failure.code
         )
     return {"status": "ok"}
+
+
+def _failure(app: Litestar) -> CallerError | None:
+    """Why work cannot be taken; held for a moment, for whoever asks often."""
+    until, failure = getattr(app.state, "ready_until", (0.0, None))
+    if until <= monotonic():
+        failure = why_not(app.state["serving"])
+        app.state.ready_until = (monotonic() + READY_HELD_S, failure)
+    return failure
 
 
 class BranchHealth(msgspec.Struct):
@@ -118,8 +124,10 @@ def branch_health_of(serving: Serving) -> BranchHealth:
      responses=problem_responses())  # fmt: skip
 def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
     """The exposition of all workers together; needs a token like everything else."""
-    serving = serving_of(request)
-    return Response(serving.metrics.text(serving.engine, serving.branch), media_type=CONTENT_TYPE)
+    app, serving = request.app, serving_of(request)
+    if "stored" not in app.state:
+        app.state["stored"] = Stored(serving.engine, serving.branch, lambda: _failure(app))
+    return Response(serving.metrics.text(app.state["stored"]), media_type=CONTENT_TYPE)
 
 
 route_handlers = [live, ready, branch_health, metrics]

@@ -8,7 +8,7 @@ import threading
 import time
 
 from api.logs import log
-from api.metrics import MULTIPROCESS
+from api.process_metrics import MULTIPROCESS
 
 FORCED_AFTER_S = 60.0
 """Longer than a worker that is told to end takes at most: the half minute that the server gives its requests."""

@@ -3,6 +3,7 @@
 import threading
 
 from api.logs import log, log_bug
+from api.metrics import Metrics
 from casework.errors import CallerError, TryAgain
 from casework.log.write.seal import Round
 from casework.operation.sealing import sealer_of
@@ -14,7 +15,8 @@ _TOLD_AT_MOST = 20
 class Sealing:
     """Seals twice a second until it is stopped; what troubles it is logged when it changes."""
 
-    def __init__(self, started: Started) -> None:
+    def __init__(self, started: Started, metrics: Metrics) -> None:
+        self._metrics = metrics
         self._sealer = sealer_of(started)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="casework-sealer") if started.settings.seal else None
@@ -44,6 +46,7 @@ class Sealing:
     def _tell(self, done: Round | CallerError | TryAgain) -> None:
         if not isinstance(done, TryAgain):
             self.refusal = done.refused if isinstance(done, Round) else done
+            self._metrics.signed(self.refusal)
         if not isinstance(done, Round):
             trouble: tuple[object, ...] = (done.code,)
         else:

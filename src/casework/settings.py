@@ -53,6 +53,7 @@ class Settings:
     cors_origins: tuple[str, ...] = ()  # whose pages may call the API from a browser, each by its exact origin
     seal: bool = False  # what `casework serve` reads from the environment is on; a program that embeds the API says so
     log_origin: str | None = None
+    commit: str | None = None  # that this was built from, for the metrics
     sweep_at: time | None = None  # when `casework serve` closes the day, in branch time; none: cron does
 
     @classmethod
@@ -106,6 +107,7 @@ class Settings:
             cors_origins=_origins(text("CORS_ORIGINS") or ""),
             seal=_flag("SEAL", text("SEAL") or "1"),
             log_origin=text("LOG_ORIGIN"),
+            commit=text("COMMIT"),
             sweep_at=_time_of_day("SWEEP_AT", text("SWEEP_AT")),
         )
 

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from casework.log.tables import entries
 from casework.operation.startup import Started
 from casework.settings import Settings
-from casework.storage.database import reading
+from casework.storage.database import MOST_LENT, reading
 from tests.api.conftest import Running, findings
 from tests.api.server import CASEWORK, environment, is_running, serving
 from tests.api.test_events import VISIT
@@ -158,6 +158,8 @@ def test_two_processes_on_one_database_share_cases_without_a_lost_update(
         if line.startswith("casework_http_request_seconds_count") and "events" in line
     ]
     assert sum(float(line.rsplit(" ", 1)[1]) for line in posted) == 60, "a scrape answers for all workers"
+    assert f'casework_pool_size{{pool="writing"}} {2.0 * MOST_LENT}' in metrics
+    assert "process_resident_memory_bytes" in metrics
     assert findings(started) == []
 
 

@@ -7,7 +7,8 @@ nothing but a whole log looked at may ever give 0.
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,9 @@ from sqlalchemy.engine import Connection
 from casework.cli import bundle, dossier, mining, past, receipts, sealing, searching
 from casework.cli.log_report import brief, print_report
 from casework.cli.shell import as_json, console, errors, print_json, progress_wanted, started
+from casework.clock import now
 from casework.errors import CallerError, RulesBroken, TryAgain
+from casework.evidence.verifying import RUN
 from casework.evidence.verifying import verify as verify_everything
 from casework.log.check.findings import EXIT_CODES, Report
 from casework.log.check.handed import handed_notes
@@ -33,12 +36,15 @@ from casework.log.format.checkpoint import WitnessKey
 from casework.log.format.entry import Entry, MalformedEntry, decode_strict
 from casework.log.tables import entries, texts
 from casework.log.tables import keys as key_rows
+from casework.operation.backup import disposing
 from casework.operation.right_keys import right_keys
 from casework.operation.startup import check_keys, check_schema, unlike
+from casework.people.staff.actor import system
 from casework.personal import Vault
 from casework.screen import on_screen
 from casework.settings import Keys, Settings, load_keys
-from casework.storage.database import open_engine, reading
+from casework.storage import jobs
+from casework.storage.database import open_engine, reading, writing
 
 
 @click.group()
@@ -128,21 +134,26 @@ def _verify(trusted: Path | None, asked: Sequence[WitnessKey]) -> Report:
     settings = Settings.from_environment()
     keys = load_keys(settings.keys_dir)
     outside = BroughtAlong.of(settings.keys_dir, handed_notes(settings.keys_dir, trusted) if trusted else (), asked)
-    engine = open_engine(settings.database_url, read_only=True)
-    try:
-        with reading(engine, snapshot=True) as conn:
-            check_schema(conn)
-            vault = Vault(keys.personal, keys.blind)
-            changed = _changed_rows_of_keys(conn, keys, vault)
-            with _progress(conn) as told_so_far:
-                report = verify_everything(
-                    conn, keys.mac, vault, outside=outside, loans_dir=settings.loans_dir, progress=told_so_far
-                )
-            if changed:
-                report.find("row_differs", table=key_rows.name, purposes=changed)
-            return report
-    finally:
-        engine.dispose()
+    engine, began_at = open_engine(settings.database_url, read_only=True), now()
+    with disposing(engine), reading(engine, snapshot=True) as conn:
+        check_schema(conn)
+        vault = Vault(keys.personal, keys.blind)
+        changed = _changed_rows_of_keys(conn, keys, vault)
+        with _progress(conn) as told_so_far:
+            report = verify_everything(
+                conn, keys.mac, vault, outside=outside, loans_dir=settings.loans_dir, progress=told_so_far
+            )
+        if changed:
+            report.find("row_differs", table=key_rows.name, purposes=changed)
+    _enter(settings, began_at, report)
+    return report
+
+
+def _enter(settings: Settings, began_at: datetime, report: Report) -> None:
+    """Beside those that pages began, for pages and metrics; goes without where it may not write (a standby)."""
+    engine = open_engine(settings.database_url)
+    with disposing(engine), suppress(TryAgain, sa.exc.DBAPIError), writing(engine) as conn:
+        jobs.ended(conn, RUN, system("cli").id, began_at, msgspec.json.encode(report))
 
 
 def _changed_rows_of_keys(conn: Connection, keys: Keys, vault: Vault) -> list[str]:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from sqlalchemy.engine import Connection
 
@@ -41,6 +42,8 @@ from casework.work.gate import replay as gate
 from casework.work.handover import replay as handover
 from casework.work.tasks import replay as tasks
 
+RUN: Final = "verification"
+"""As which job it is entered, wherever it was begun (`casework.storage.jobs`)."""
 _ALSO = (feed_tables, search_tables)
 """Imported so that every table of the database is known: kinds and foreign parts are looked at in all of them."""
 

@@ -7,6 +7,7 @@ the morning after: what it closes is the day before.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
+from typing import Final
 
 from sqlalchemy.engine import Connection, Engine
 
@@ -16,8 +17,9 @@ from casework.operation.alarms import AHEAD
 from casework.operation.alone import alone
 from casework.operation.sweeping import Swept, sweep
 from casework.people.days.loading import read_calendar, unknown_years
+from casework.people.staff.actor import system
 from casework.storage.database import reading, writing
-from casework.storage.jobs import forget
+from casework.storage.jobs import ended, forget
 from casework.work.cases.branch import Branch
 from casework.work.cases.gather import business_dates, days_closed
 from casework.work.four_eyes.requests import expire_due
@@ -25,6 +27,8 @@ from casework.work.handover.sweep import Swept as Departures
 from casework.work.handover.sweep import sweep_departures
 from casework.work.photos.dropping import drop_files
 
+RUN: Final = "sweep"
+"""As which job a close is entered when it has come to its end."""
 _NOON = time(12)
 
 
@@ -51,6 +55,7 @@ def close(
 
     `once`: who finds it closed steps aside too; else what became known since is looked for.
     """
+    began_at = clock()
     with alone(engine, "sweep") as mine:
         if not mine or (once and day is not None and not _is_still_open(engine, day)):
             return Closed(Swept(), stepped_aside=True)
@@ -63,7 +68,10 @@ def close(
         with reading(engine) as conn:
             ahead = [day + AHEAD for day in swept.days[-1:]]
             unknown = unknown_years(read_calendar(conn), [*swept.days, *ahead])
-        return Closed(swept, expired, departures, _without_lost_files(engine, branch, clock), unknown)
+        trouble = _without_lost_files(engine, branch, clock)
+        with writing(engine) as conn:
+            ended(conn, RUN, system("sweep").id, began_at)
+        return Closed(swept, expired, departures, trouble, unknown)
 
 
 def _without_lost_files(engine: Engine, branch: Branch, clock: Clock) -> str | None:

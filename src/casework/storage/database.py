@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import quote
 from weakref import WeakKeyDictionary
 
@@ -45,6 +45,8 @@ Bytes = sa.LargeBinary
 
 BUSY_TIMEOUT_MS = 5_000
 LOCK_TIMEOUT_MS = 10_000
+POOLED = 8  # connections that are kept; as many again where they do not do
+MOST_LENT = 2 * POOLED
 _READING = "casework_reading"
 _UNCONFIRMED = "casework_unconfirmed"
 
@@ -82,7 +84,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 # --- opening ------------------------------------------------------------------------------------------------
 
 
-def open_engine(url: str, *, read_only: bool = False, create: bool = False, pool_size: int = 8) -> Engine:
+def open_engine(url: str, *, read_only: bool = False, create: bool = False, pool_size: int = POOLED) -> Engine:
     """An engine for `url`; connects lazily. A missing SQLite file is `database_gone` unless `create` is said.
 
     SQLite takes `?max_page_count=` (pages) and `?busy_timeout_ms=` in the URL. Reading has a pool of its own,
@@ -302,7 +304,7 @@ def _transaction(engine: Engine, options: dict[str, Any], *, writes: bool = Fals
     conn: Connection | None = None
     decided = False
     try:
-        with engine.connect() as conn:
+        with _lent(engine) as conn:
             if options:
                 conn.execution_options(**options)  # in place
             with conn.begin():
@@ -321,6 +323,52 @@ def _transaction(engine: Engine, options: dict[str, Any], *, writes: bool = Fals
         if decided and failure.code == "database_gone":
             raise try_again("outcome_unknown") from exc
         raise failure from (None if failure is exc else exc)
+
+
+class Gauge(Protocol):
+    """A number that goes up and down, as a library of metrics has them."""
+
+    def inc(self) -> None:
+        """One more."""
+
+    def dec(self) -> None:
+        """One fewer."""
+
+
+class Watched(NamedTuple):
+    """What is told of a pool: threads that wait for a connection of it (or make one), and connections in use."""
+
+    waiting: Gauge
+    in_use: Gauge
+
+
+_watched: WeakKeyDictionary[Engine, Watched] = WeakKeyDictionary()
+
+
+def watch_pools(engine: Engine, *, writing: Watched, reading: Watched) -> None:
+    """From now on tell how the two pools of `engine` are used."""
+    _watched[engine] = writing
+    _watched[_readers[engine]] = reading
+
+
+@contextmanager
+def _lent(engine: Engine) -> Iterator[Connection]:
+    told = _watched.get(engine)
+    if told is None:
+        with engine.connect() as conn:
+            yield conn
+        return
+    told.waiting.inc()
+    try:
+        conn = engine.connect()
+    finally:
+        told.waiting.dec()
+    told.in_use.inc()
+    try:
+        with conn:
+            yield conn
+    finally:
+        told.in_use.dec()
 
 
 WRITES_REFUSED = ("database_full", "database_read_only")

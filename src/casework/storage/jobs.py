@@ -142,6 +142,26 @@ def end(
     conn.execute(jobs.update().where(jobs.c.id == job_id).values(values))
 
 
+def ended(conn: Connection, name: str, actor_id: str, began_at: datetime, outcome: bytes | None = None) -> None:
+    """Enter a run that has just ended well, wherever it ran; unlike one that `begin` enters, nobody waits for it."""
+    at = now()
+    values = {
+        "name": name, "actor_id": actor_id, "state": DONE, "began_at": began_at, "beat_at": at, "ended_at": at,
+        "stage": "", "done": 0, "about": b"null",
+    }  # fmt: skip
+    if outcome is not None:
+        values["outcome"] = zlib.compress(outcome, 1)
+    conn.execute(jobs.insert().values(values))
+
+
+def last_ended(conn: Connection, name: str) -> tuple[datetime, bytes | None] | None:
+    """When the last run of a name that came to its end did, and its outcome; none where there is none (any more)."""
+    done = (jobs.c.name == name) & (jobs.c.state == DONE)
+    wanted = sa.select(jobs.c.ended_at, jobs.c.outcome).where(done).order_by(jobs.c.id.desc()).limit(1)
+    row = conn.execute(wanted).one_or_none()
+    return None if row is None else (row.ended_at, None if row.outcome is None else zlib.decompress(row.outcome))
+
+
 def silenced(conn: Connection, job_id: int) -> None:
     """Nobody is at it any more: what it beat in goes."""
     if conn.dialect.name == "sqlite":

@@ -9,12 +9,12 @@ from api.console.frame.behind import Came, Kind, Went, begin, behind
 from api.console.frame.forms import typed_in
 from api.console.frame.page import render, to
 from api.serving import serving_of
-from casework.evidence.verifying import verify
+from casework.evidence.verifying import RUN, verify
 from casework.log.check.findings import TEXTS, TRUST_TEXTS, Report
 from casework.log.check.sealed import BroughtAlong
 from casework.storage.database import reading
 
-_VERIFICATION: Final = Kind("verification", outcome=Report)
+_VERIFICATION: Final = Kind(RUN, outcome=Report)
 
 
 @post("/console/log/verification", opt={"page": "audit.read"})

@@ -93,6 +93,16 @@ def clear(conn: Connection, staff_no: str) -> None:
     conn.execute(counted.delete().where(counted.c.subject == f"staff:{staff_no}"))
 
 
+def locked_now(conn: Connection, now: datetime) -> dict[str, int]:
+    """How many staff numbers and how many addresses are locked."""
+    found = {"staff_no": 0, "address": 0}
+    is_number = counted.c.subject.startswith("staff:")
+    held = sa.select(is_number, sa.func.count()).where(counted.c.locked_until > now).group_by(is_number)
+    for number, locked_ in conn.execute(held):
+        found["staff_no" if number else "address"] = locked_
+    return found
+
+
 def purge(conn: Connection, policy: Policy, now: datetime) -> int:
     """Forget what no longer counts; how many rows."""
     past = now - timedelta(minutes=policy.figure("login.lock_minutes"))

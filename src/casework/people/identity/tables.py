@@ -70,4 +70,5 @@ log_in_failures = sa.Table(
     sa.Column("first_at", UtcDateTime, nullable=False),
     sa.Column("locked_until", UtcDateTime),
     sa.Index("ix_log_in_failures_first_at", "first_at"),
+    sa.Index("ix_log_in_failures_locked_until", "locked_until"),
 )
