@@ -534,6 +534,7 @@ table(
     must("stated", sa.Boolean),
     must("photos", Bytes),
     must("drawn", Bytes),
+    sa.Column("recheck_since", sa.Date),
     must("rechecks", Bytes),
     must("times_returned", sa.BigInteger),
     sa.Column("due_on", sa.Date),
@@ -542,6 +543,7 @@ table(
     sa.Index("ix_visits_due", "due_on", "id"),
     sa.Index("ix_visits_loan", "loan_id", "id"),
     sa.Index("ix_visits_parent", "parent_id", "id"),
+    index_where("recheck_since IS NOT NULL", "ix_visits_recheck", "recheck_since", "id"),
 )
 table(
     "visit_addresses",

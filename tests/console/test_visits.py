@@ -224,12 +224,19 @@ def test_a_report_is_reviewed_beside_its_photos_and_those_that_look_the_same(
     assert drawn.status_code == 200, drawn.text
     manager.get(board)
     assert "抽中待复核的照片" in manager.text()
+    manager.get("/console/day")
+    manager.send("/console/day/take")
+    manager.get("/console/day")
+    assert f'<a href="{board}"' in manager.page.text.partition("<main")[2], "the task leads to the board"
+    manager.get(board)
     again = f"/console/visits/{other}/recheck"
     assert manager.send(again, data__verdict="", data__remark="").status_code == 422
     assert manager.send(again, data__verdict="genuine", data__remark="").status_code == 303, manager.text()
     manager.get(board)
     assert "抽中待复核的照片" not in manager.text()
     assert running.get(f"/visits/{other}").json()["rechecks"] != []
+    manager.get("/console/day")
+    assert board not in manager.page.text.partition("<main")[2], "its task is done"
 
 
 def test_what_a_photo_does_not_say_is_marked_as_told_by_who_sent_it(

@@ -11,10 +11,12 @@ from casework.errors import CallerError
 from casework.lifecycle.commands import Done, Outcome, Record
 from casework.log.tables import entries
 from casework.people.staff.actor import Actor
-from casework.storage.database import reading
-from casework.work.photos.drawing import draw_photos
+from casework.storage.database import reading, writing
+from casework.work.photos.again import visits_drawn
+from casework.work.photos.drawing import CHECK, draw_photos
 from casework.work.photos.sampling import digest_of, drawn, size_of
-from casework.work.tasks.tables import tasks
+from casework.work.tasks.acts import Addition, Desk
+from casework.work.tasks.tables import task_standing, tasks
 from tests.dialler.called import moment
 from tests.feed.bank import Bank
 from tests.test_pictures import scene, written
@@ -42,9 +44,9 @@ def told(bank: Bank, event: str) -> list[dict[str, Any]]:
         return [json.loads(bytes(body)) for body in found.scalars()]
 
 
-def verdict(bank: Bank, photo: str, said: str = "genuine", actor: Actor = B9) -> Outcome:
+def verdict(bank: Bank, photo: str, said: str = "genuine", actor: Actor = B9, number: int = 1) -> Outcome:
     data = {"photo": photo, "verdict": said}
-    fact = Record(actor=actor, noun="visit", id=1, kind="recheck", on=day(0), evidence="look:1", data=data)
+    fact = Record(actor=actor, noun="visit", id=number, kind="recheck", on=day(0), evidence="look:1", data=data)
     (outcome,) = do(bank, fact)
     return outcome
 
@@ -81,6 +83,57 @@ def test_what_is_drawn_is_a_task_and_has_one_verdict(there: Bank) -> None:
     assert codes(verdict(bank, chosen)) == {"photo_was_drawn"}, "once"
     (found,) = visits(bank)[0].rechecks
     assert (found.photo, found.verdict, found.by, visits(bank)[0].drawn) == (chosen, "staged", "B9", ())
+
+
+def tasks_open(bank: Bank) -> list[int]:
+    with reading(bank.started.engine) as conn:
+        found = sa.select(tasks.c.id).join(task_standing, task_standing.c.task_id == tasks.c.id, isouter=True)
+        return list(conn.execute(found.where(task_standing.c.done_on.is_(None)).order_by(tasks.c.id)).scalars())
+
+
+def drawn_of(bank: Bank, *visited: int) -> list[str]:
+    """A photo of each of these visits, which are accepted; all of them are drawn."""
+    files = bank.started.branch.files
+    photos = [kept(bank, files, written(scene(at)), visit).photo for at, visit in enumerate(visited, 1)]
+    for number in set(visited):
+        fire(bank, "check_out", number=number, at=moment(0, "10:30:00").isoformat())
+        fire(bank, "report", number=number, **REPORT)
+        fire(bank, "accept", B9, number)
+    chosen: set[str] = set()
+    while len(chosen) < len(photos):
+        chosen.update(
+            draw_photos(bank.started.engine, bank.started.branch, B9, day(0), day(0), clock=at(day(0))).photos
+        )
+    return photos
+
+
+def test_the_last_verdict_on_a_debtors_photos_ends_their_task_though_it_was_put_off(there: Bank) -> None:
+    first, others, second = drawn_of(there, 1, 2, 1)
+    both = tasks_open(there)
+    assert len(both) == 2, "one a debtor"
+    with writing(there.started.engine) as conn:
+        desk = Desk(conn, there.started.branch, B9, at(day(0))())
+        assert [one.refused for one in desk.postpone(both, until=day(2), reason="other")] == [None, None]
+        desk.close()
+    for photo, visit, left in ((first, 1, 2), (others, 2, 1), (second, 1, 0)):
+        assert isinstance(verdict(there, photo, number=visit), Done)
+        assert len(tasks_open(there)) == left, photo
+    ended = told(there, "tasks.done")
+    assert [(one["actor"]["id"], one["data"]["visit"]) for one in ended] == [("B9", 2), ("B9", 1)]
+    with reading(there.started.engine) as conn:
+        assert visits_drawn(conn) == []
+
+
+def test_nobody_adds_or_ends_by_hand_what_a_verdict_ends(there: Bank) -> None:
+    drawn_of(there, 1)
+    (task,) = tasks_open(there)
+    with writing(there.started.engine) as conn:
+        desk = Desk(conn, there.started.branch, B9, at(day(0))())
+        wanted = Addition(there.case(1).id, CHECK, day(1))
+        became = [*desk.finish([task]), *desk.add([wanted])]
+        desk.close()
+    assert [one.refused.code for one in became if one.refused] == ["not_by_hand", "unknown_task_kind"]
+    assert tasks_open(there) == [task]
 
 
 def test_who_was_not_there_neither_reports_nor_sends_photos(there: Bank) -> None:

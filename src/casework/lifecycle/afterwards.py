@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 from sqlalchemy.engine import Connection
 
 from casework.clock import Clock
-from casework.lifecycle.commands import Done, Fire, Open, Outcome
+from casework.lifecycle.commands import Done, Fire, Open, Outcome, Record
 
 ActName = tuple[str, str]
-"""A chart, and an event or a ground of it."""
+"""A chart, and an event, a ground or a fact of it."""
 
 
 class Acted(NamedTuple):
@@ -29,9 +29,16 @@ Afterwards = Mapping[ActName, Callable[[Connection, Any, Sequence[Acted], Clock]
 
 def act_of(command: Any) -> ActName | None:
     """What it does, of the nouns but the main one."""
-    if command.noun is None or not isinstance(command, (Fire, Open)):
+    if command.noun is None:
         return None
-    return command.noun, command.event if isinstance(command, Fire) else command.ground
+    match command:
+        case Fire():
+            return command.noun, command.event
+        case Open():
+            return command.noun, command.ground
+        case Record():
+            return command.noun, command.kind
+    return None
 
 
 def is_followed(command: Any, followed: Collection[ActName]) -> bool:

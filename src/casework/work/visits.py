@@ -74,6 +74,7 @@ class Visit(Child):
     stated: Annotated[bool, Label("以说明代照片", "Stated instead of a photo")] = False
     photos: Annotated[tuple[Photo, ...], Label("照片", "Photos")] = ()
     drawn: Annotated[tuple[str, ...], Label("抽中待复核", "Drawn to be checked again")] = ()
+    recheck_since: Annotated[date | None, Label("待复核起始日", "To be checked again since")] = None
     rechecks: Annotated[tuple[Recheck, ...], Label("复核结论", "Checked again")] = ()
     times_returned: Annotated[int, Label("退回次数", "Times returned")] = 0
     due_on: date | None = None
@@ -301,12 +302,14 @@ def photo(now: SubjectSituation, _: Params) -> None:
 def drawn(now: SubjectSituation, _: Params) -> None:
     visit = _visit(now)
     visit.drawn = tuple(sorted({*visit.drawn, now.given["photo"]}))
+    visit.recheck_since = visit.recheck_since or now.today
 
 
 @recorder
 def recheck(now: SubjectSituation, _: Params) -> None:
     visit, photo = _visit(now), now.given["photo"]
     visit.drawn = tuple(one for one in visit.drawn if one != photo)
+    visit.recheck_since = visit.recheck_since if visit.drawn else None
     visit.rechecks = (*visit.rechecks, Recheck(photo, now.given["verdict"], now.actor, now.today))
 
 

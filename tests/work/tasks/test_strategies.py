@@ -127,6 +127,7 @@ WHOLE = (RULES / "rules" / "tasks.toml").read_text(encoding="utf-8")
         ('owed_by = "basic_risk_manager"', 'owed_by = "emperor"', "owed_by: no post is called emperor"),
         ('owed_by = "basic_risk_manager"\n', "", "owed_by: missing"),
         ('[report]\nowed_by = "basic', '[report]\nowed_by = "emperor', "report.owed_by: no post is called"),
+        ('owed_by = "basic_risk_manager"\nby_service', "by_service", "photo_recheck.by_service: no post owes it"),
         ("[tasks.request]\n", '[tasks.request]\nowed_by = "approver"\n', "tasks.request.owed_by: who owes it is known"),
         ('states = ["phone_collection", "lost_contact", "home_visit", "litigation"]', 'states = ["moon"]',
          "strategies.judicial.states: no state is called moon"),

@@ -16,6 +16,7 @@ from api.auth import actor_of, still_valid
 from api.console.frame.forms import Tried, number_of, problem_of, typed_in
 from api.console.frame.page import language_of, render, to
 from api.console.nouns.shown import NOUNS
+from api.console.visits.review import PLACE as REVIEW
 from api.problems import status_of
 from api.serving import serving_of
 from casework.clock import now
@@ -32,6 +33,7 @@ from casework.work.cases.shown import ShownWanted, page_of
 from casework.work.cases.tables import cases
 from casework.work.contacts.latest import called_by, last_results
 from casework.work.gate.soonest import soonest_calls
+from casework.work.photos.drawing import CHECK as PHOTOS
 from casework.work.tasks.acts import Addition, Became, Desk
 from casework.work.tasks.own import Task, state_of, take_list, tasks_of, told
 from casework.work.tasks.pulling import take_next
@@ -59,11 +61,13 @@ async def take(request: Request[Any, Any, Any]) -> Response[Any]:
 
 @post("/console/day/next", opt={"page": "task.next"})
 async def begin_next(request: Request[Any, Any, Any]) -> Response[Any]:
-    """Begin the next task, and go to its debtor."""
+    """Begin the next task, and go to its debtor; to the board where it is about photos."""
     await typed_in(request)
 
     def work(conn: Connection, actor: Actor, at: datetime) -> str:
         task = take_next(conn, serving_of(request).branch, actor, at)
+        if task.ref == PHOTOS:
+            return REVIEW
         return "/console/day" if task.case_id is None else f"/console/debtors/{task.case_id}"
 
     return await asyncio.to_thread(_done, request, "next", {}, work)

@@ -10,7 +10,18 @@ from typing import Any, Final, NamedTuple
 
 from casework.errors import RulesBroken
 from casework.rules.statechart.policy import Policies, Policy
-from casework.rules.statechart.shape import LABELS, RULES, each, name, shape_faults, some, table, whole, zero_or_more
+from casework.rules.statechart.shape import (
+    LABELS,
+    RULES,
+    each,
+    flag,
+    name,
+    shape_faults,
+    some,
+    table,
+    whole,
+    zero_or_more,
+)
 
 TASKS: Final = (
     "broken_promise", "promise_due", "call_back", "hold_confirm", "hold_review", "hold_ends", "request",
@@ -52,7 +63,8 @@ class WorkList(NamedTuple):
 class TaskRules:
     """The file, checked. `owed_by`: the post that answers for a task of `OF_POST`; `report_by`: whose the report is.
 
-    `checked_by`: of a task by hand that the service adds too, on which post's list.
+    `checked_by`: of a task by hand that the service adds too, on which post's list; `by_service`: those of them that
+    nobody but the service adds or ends.
     """
 
     version: int
@@ -60,6 +72,7 @@ class TaskRules:
     owed_by: Mapping[str, str]
     by_hand: Mapping[str, TaskWords]
     checked_by: Mapping[str, str]
+    by_service: frozenset[str]
     move_reasons: Mapping[str, TaskWords]
     postpone_reasons: Mapping[str, TaskWords]
     strategies: Mapping[str, Strategy]
@@ -93,7 +106,7 @@ _WORDS = each(table(LABELS))
 _LIST = table({**LABELS, "states": some(name), "strategies": some(name), "rules": RULES})
 _STRATEGY = table({**LABELS, "states": some(name, empty="names no state"), "rules": RULES})
 _TASK = table({**LABELS, "rules": RULES}, {"owed_by": name})
-_ADDED = each(table(LABELS, {"owed_by": name}))
+_ADDED = each(table(LABELS, {"owed_by": name, "by_service": flag}))
 _FILE = table(
     {
         "name": name, "version": whole, "tasks": each(_TASK), "by_hand": _ADDED,
@@ -137,6 +150,7 @@ def parse_task_rules(body: bytes, policies: Policies, posts: frozenset[str], sta
         {code: row["owed_by"] for code, row in document["tasks"].items() if code in OF_POST},
         words("by_hand"),
         {code: row["owed_by"] for code, row in document["by_hand"].items() if "owed_by" in row},
+        frozenset(code for code, row in document["by_hand"].items() if row.get("by_service", False)),
         words("move_reasons"), words("postpone_reasons"),
         strategies, lists, document["report"]["owed_by"], body, hashlib.sha256(body).hexdigest(),
     )  # fmt: skip
@@ -160,9 +174,7 @@ def _meaning(document: Mapping[str, Any], posts: frozenset[str], states: frozens
             yield f"tasks.{code}.owed_by: " + ("missing" if code in OF_POST else "who owes it is known otherwise")
         elif row.get("owed_by", min(posts)) not in posts:
             yield f"tasks.{code}.owed_by: no post is called {row['owed_by']}"
-    for code, row in document["by_hand"].items():
-        if row.get("owed_by", min(posts)) not in posts:
-            yield f"by_hand.{code}.owed_by: no post is called {row['owed_by']}"
+    yield from _of_by_hand(document["by_hand"], posts)
     yield from (f"{key}: is empty" for key in ("by_hand", "move_reasons", "postpone_reasons") if not document[key])
     known = {"states": states, "strategies": document["strategies"].keys()}
     for code, row in document["strategies"].items():
@@ -176,6 +188,14 @@ def _meaning(document: Mapping[str, Any], posts: frozenset[str], states: frozens
                 if one in seen:
                     yield f"lists.{code}.{part}: {one} is on the list {seen[one]} already"
                 seen[one] = code
+
+
+def _of_by_hand(added: Mapping[str, Any], posts: frozenset[str]) -> Iterator[str]:
+    for code, row in added.items():
+        if row.get("owed_by", min(posts)) not in posts:
+            yield f"by_hand.{code}.owed_by: no post is called {row['owed_by']}"
+        if row.get("by_service", False) and "owed_by" not in row:
+            yield f"by_hand.{code}.by_service: no post owes it, so the service adds it to no list"
 
 
 def _is_time(policy: Policy, name: str) -> bool:

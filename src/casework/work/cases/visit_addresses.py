@@ -15,6 +15,10 @@ from casework.work.visits import NO_RISK, VISIT
 
 visits: Final = table_of("visits", VISIT.rows)
 sa.Index("ix_visits_day", visits.c.visit_on, visits.c.visitor)
+_TO_RECHECK: Final = visits.c.recheck_since.is_not(None)
+sa.Index(
+    "ix_visits_recheck", visits.c.recheck_since, visits.c.id, sqlite_where=_TO_RECHECK, postgresql_where=_TO_RECHECK
+)
 visit_addresses: Final = sa.Table(
     "visit_addresses",
     metadata,

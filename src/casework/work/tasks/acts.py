@@ -116,11 +116,23 @@ class Desk:
         """Only what was added by hand: everything else ends by what happens. Of one: `unknown_task`, `not_by_hand`."""
 
         def decide(task: Task) -> dict[str, Any]:
-            if task.task != BY_HAND:
+            if task.task != BY_HAND or task.ref in self.branch.rulebook.tasks.by_service:
                 raise CallerError("not_by_hand", task=task.id)
             return {}
 
         return self._act(stands.ENDED, ids, self._tasks(ids), decide, None, atomic=atomic, left_too=True)
+
+    def end(self, found: Sequence[Any], by: Mapping[str, Any]) -> None:
+        """What the service added and something else has done, whoever's list it is on, put off or not.
+
+        `found`: rows with `id` and `case_id`; `by`: what did it, as the entries say it.
+        """
+        numbers = {row.id for row in found}
+        hold(self.conn, numbers)
+        known = self.read_stands(numbers)
+        for task in found:
+            if (stand := known.get(task.id)) is None or stand.done_on is None:
+                self._put(stands.ENDED, task, self._about(task) | dict(by), None)
 
     def add(self, wanted: Sequence[Addition], *, atomic: bool = False) -> list[Became]:
         """A task of a case, on one's own list or, for whoever may move tasks, on another's.
@@ -207,10 +219,10 @@ class Desk:
                 self._put(event, task, self._about(task) | more, reason)
         return became
 
-    def _about(self, task: Task) -> dict[str, Any]:
+    def _about(self, task: Any) -> dict[str, Any]:
         return {"on": self.on.isoformat(), "task": task.id, "case": task.case_id}
 
-    def _put(self, event: str, task: Task, data: dict[str, Any], reason: str | None) -> None:
+    def _put(self, event: str, task: Any, data: dict[str, Any], reason: str | None) -> None:
         self._drafts.append((task.id, Draft(event, self.actor.signed, data, reason_code=reason, rules=("5.2",))))
         self._written[task.id] = stands.after(self._stands.get(task.id), event, data)
 
@@ -303,11 +315,12 @@ class Desk:
         }
 
     def _check_addition(self, one: Addition, case: Any, reach: Reach) -> Any:
-        known = self.branch.rulebook.tasks.by_hand
+        rules = self.branch.rulebook.tasks
+        known = [code for code in rules.by_hand if code not in rules.by_service]
         if one.what not in known:
             raise CallerError(
                 "unknown_task_kind", f"任务须为以下之一：{'、'.join(known)}",
-                f"the task must be one of {', '.join(known)}", field="what", known=list(known),
+                f"the task must be one of {', '.join(known)}", field="what", known=known,
             )  # fmt: skip
         if one.due_on < self.on:
             raise CallerError("due_in_past", field="due_on", day=str(self.on))

@@ -1,10 +1,11 @@
 """Checks that the result of a contact asks for: tasks that the service adds, on the list of the post that answers.
 
 A debtor who is said to have died, or to be in hardship, is looked into once, however many contacts say so; whoever has
-looked ends the task, an entry (`acts.Desk.finish`). Setting the hold is an act of its own.
+looked ends the task, an entry (`acts.Desk.finish`), or what they said of it does (`end_checks`). Setting the hold is an
+act of its own.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
@@ -19,6 +20,7 @@ from casework.work.cases.branch import Branch
 from casework.work.cases.loans import loans
 from casework.work.cases.tables import cases
 from casework.work.cases.task_rules import BY_HAND
+from casework.work.tasks.acts import Desk
 from casework.work.tasks.making import STREAM, next_id
 from casework.work.tasks.ranking import ADDED as WHY
 from casework.work.tasks.ranking import LAST
@@ -28,7 +30,7 @@ from casework.work.tasks.tables import COLUMNS, task_standing, tasks
 _LOANS: Final = sa.select(loans.c.institution, loans.c.borrower_id, loans.c.loan_id)
 _CASES: Final = sa.select(cases.c.id, cases.c.loan_id, cases.c.oldest_due_date, cases.c.overdue_fen).where(cases.c.live)
 _OPEN: Final = (
-    sa.select(tasks.c.loan_id, tasks.c.ref)
+    sa.select(*tasks.c["id", "case_id", "loan_id", "ref"])
     .join(task_standing, task_standing.c.task_id == tasks.c.id, isouter=True)
     .where(tasks.c.edition == sa.literal_column("0"), task_standing.c.done_on.is_(None))
 )
@@ -74,13 +76,36 @@ def add_checks(conn: Connection, branch: Branch, wanted: Sequence[Check], actor:
     return len(made)
 
 
+def end_checks(
+    conn: Connection, branch: Branch, check: Check, waiting: Callable[[], Collection[Customer]], actor: Actor,
+    at: datetime, **by: Any,
+) -> None:  # fmt: skip
+    """A check of that customer is done, in the caller's transaction, if nothing of theirs is still to be looked into.
+
+    `waiting`: who waits, asked once nobody can add any more; `by`: what did it, for the entry.
+    """
+    held_head(conn, STREAM)
+    if check.customer in waiting():
+        return
+    theirs = {loan for loan, whose in _whose(conn, {check.customer.borrower_id}).items() if whose == check.customer}
+    open_ = rows.select_by_keys(conn, _OPEN, "loan_id", sorted({check.loan_id, *theirs}))
+    found = [row for row in open_ if row.ref == check.what]
+    desk = Desk(conn, branch, actor, at)
+    desk.end(found, by)
+    desk.close()
+
+
+def _whose(conn: Connection, borrowers: Collection[str]) -> dict[str, Customer]:
+    """Whose the loans of these are."""
+    return {
+        row.loan_id: Customer(row.institution, row.borrower_id)
+        for row in rows.select_by_keys(conn, _LOANS, "borrower_id", sorted(borrowers))
+    }
+
+
 def _new(conn: Connection, wanted: Sequence[Check]) -> Iterator[tuple[Check, Any]]:
     """Those of whom nobody looks into the same yet, each with the case that it goes to, if there is one."""
-    borrowers = sorted({one.customer.borrower_id for one in wanted})
-    whose = {
-        row.loan_id: Customer(row.institution, row.borrower_id)
-        for row in rows.select_by_keys(conn, _LOANS, "borrower_id", borrowers)
-    }
+    whose = _whose(conn, {one.customer.borrower_id for one in wanted})
     theirs: dict[Customer, list[Any]] = {}
     for row in sorted(rows.select_by_keys(conn, _CASES, "loan_id", sorted(whose)), key=lambda row: int(row.id)):
         theirs.setdefault(whose[row.loan_id], []).append(row)
