@@ -10,6 +10,7 @@ from litestar import Litestar, Router
 from litestar.datastructures import State
 from litestar.template import TemplateConfig
 from litestar.types import ASGIApp
+from litestar.utils.sync import AsyncCallable
 from sqlalchemy.engine import Engine
 
 from api import (
@@ -125,7 +126,19 @@ def assemble(feed_upload_mib: int) -> Assembled:
         logging_config=None,
         debug=False,
     )
+    _wrap_once(app)
     return Assembled(app, Manners(app.asgi_handler))
+
+
+def _wrap_once(app: Litestar) -> None:
+    """The framework wraps a handler that runs in a thread anew for each other one of its place; then none is awaited.
+
+    It would be answered 500 wherever it makes the response itself.
+    """
+    for route in app.routes:
+        for handler in getattr(route, "route_handlers", ()):
+            while isinstance(handler.fn, AsyncCallable) and isinstance(handler.fn.func, AsyncCallable):
+                handler._fn = handler.fn.func  # noqa: SLF001  # there is no other way to it
 
 
 def create_app(settings: Settings, assembled: Assembled | None = None) -> Litestar:

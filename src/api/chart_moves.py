@@ -113,4 +113,4 @@ async def run_move(
     return await written(request, work, idempotency_key)
 
 
-route_handlers: list[Any] = [ask_for_move, run_move, chart_move]  # POST first: a GET is spoilt by a later one
+route_handlers: list[Any] = [ask_for_move, run_move, chart_move]

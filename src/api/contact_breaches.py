@@ -57,6 +57,7 @@ class BreachPage(msgspec.Struct):
     """All of the days asked for, as they began."""
 
     items: list[BreachBody]
+    next: None = None
 
 
 class ToReview(msgspec.Struct):
@@ -86,6 +87,7 @@ class ReviewPage(msgspec.Struct):
 
     items: list[ToReview]
     more: bool
+    next: None = None
 
 
 class ReviewBody(msgspec.Struct, forbid_unknown_fields=True):

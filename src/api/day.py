@@ -122,6 +122,7 @@ class UnrepairedBody(msgspec.Struct):
     """Customers who could not be repaired, a line for each of their cases; amounts in fen."""
 
     items: list[LedgerLine]
+    next: None = None
 
 
 class DailyBody(msgspec.Struct):
@@ -303,7 +304,8 @@ async def issue_report(
 
     def work(conn: Any, actor: Actor) -> StoredAnswer:
         issue(conn, branch, data.on, actor)
-        return StoredAnswer(201, msgspec.json.encode(_daily(*daily(conn, branch, data.on))), {})
+        body = msgspec.json.encode(_daily(*daily(conn, branch, data.on)))
+        return StoredAnswer(201, body, {"Location": f"/day/report?on={data.on}"})
 
     return await written(request, work, idempotency_key)
 

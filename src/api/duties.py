@@ -10,6 +10,7 @@ from litestar.params import QueryParameter
 from sqlalchemy.engine import Connection
 
 from api.auth import still_valid
+from api.list_shape import whole, whole_of
 from api.permitted import case_in_sight, reach
 from api.reading.asking import answers, reader_of
 from api.reading.cases import CaseId
@@ -164,14 +165,15 @@ def _file(
 
 
 @get("/cases/{case_id:int}/duties", sync_to_thread=True, summary="Duties of one case", tags=["duties"],
-     responses=answers(list[DutyBody], [_DUTY], "unknown_case", "filter_malformed", "invalid_request"))  # fmt: skip
-def duties_of_case(request: Request[Any, Any, Any], case_id: CaseId, on: _On = None) -> list[DutyBody]:
+     responses=answers(whole(DutyBody), {"items": [_DUTY], "next": None}, "unknown_case", "filter_malformed",
+                       "invalid_request"))  # fmt: skip
+def duties_of_case(request: Request[Any, Any, Any], case_id: CaseId, on: _On = None) -> Response[Any]:
     """What is owed to a case on a day, done or not, and what exempts."""
     serving, _ = reader_of(request, "on")
     day = on or serving.branch.today(now())
     with reading(serving.engine, snapshot=True) as conn:
         case_in_sight(conn, request, case_id)
-        return told_of_case(serving.branch, conn, case_id, day)
+        return whole_of(DutyBody, told_of_case(serving.branch, conn, case_id, day))
 
 
 def told_of_case(branch: Branch, conn: Any, case_id: int, on: date) -> list[DutyBody]:

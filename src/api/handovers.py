@@ -136,7 +136,7 @@ async def plan_handover(
             conn, branch, actor=actor, staff_no=data.staff_no, kind=data.kind, on=data.on,
             options=PlanOptions(tuple(data.receivers), data.team, data.region),
         )  # fmt: skip
-        return _answer(queries.find(conn, handover_id), 201)
+        return _answer(queries.find(conn, handover_id), 201, {"Location": f"/handovers/{handover_id}"})
 
     return await written(request, work, idempotency_key)
 
@@ -255,8 +255,8 @@ def download_sheet(
     return Response(body, media_type=XLSX, headers=headers)
 
 
-def _answer(body: Any, status: int) -> StoredAnswer:
-    return StoredAnswer(status, msgspec.json.encode(body), {})
+def _answer(body: Any, status: int, headers: dict[str, str] | None = None) -> StoredAnswer:
+    return StoredAnswer(status, msgspec.json.encode(body), headers or {})
 
 
 def answered(outcome: Approved | Applied | Replanned | Refused, request_id: str) -> StoredAnswer:

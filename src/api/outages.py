@@ -4,11 +4,12 @@ from datetime import date
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Request, get, post
+from litestar import Request, Response, get, post
 from litestar.openapi.spec import Example
 from litestar.params import Body
 from msgspec import Meta
 
+from api.list_shape import whole, whole_of
 from api.reading.asking import answers, reader_of
 from api.serving import serving_of
 from api.several import DONE, answered, refused
@@ -75,6 +76,7 @@ class OutageWithdrawn(msgspec.Struct, forbid_unknown_fields=True):
 
 
 _OUTAGE = {"day": "2026-03-09", "reason": "telephone", "zh": "电话线路故障", "en": "telephone lines"}
+_ALL = {"items": [_OUTAGE], "next": None}
 
 _ANSWER = {
     "atomic": False, "outages": 2, "by_outcome": {"done": 1, "outage_of_closed_day": 1},
@@ -88,19 +90,20 @@ _ANSWER = {
 }  # fmt: skip
 
 
-def _all(request: Request[Any, Any, Any], conn: Any) -> list[OutageBody]:
+def _all(request: Request[Any, Any, Any], conn: Any) -> Response[Any]:
     words = serving_of(request).branch.rulebook.duties.outages
-    return [OutageBody(day, one, *words.get(one, (one, one))) for day, one in every_outage(conn).items()]
+    found = [OutageBody(day, one, *words.get(one, (one, one))) for day, one in every_outage(conn).items()]
+    return whole_of(OutageBody, found)
 
 
 @post("/outages", status_code=200, sync_to_thread=True, summary="Declare an outage", tags=["duties"],
-      responses=answers(list[OutageBody], [_OUTAGE], "outage_reason_unknown", "outage_declared", "outage_to_come",
+      responses=answers(whole(OutageBody), _ALL, "outage_reason_unknown", "outage_declared", "outage_to_come",
                         "outage_of_closed_day", "invalid_request"))  # fmt: skip
 def declare(
     request: Request[Any, Any, Any],
     data: Annotated[OutageDeclared, Body(examples=[
         Example(summary="the lines were dead", value={"day": "2026-03-09", "reason": "telephone"})])],
-) -> list[OutageBody]:  # fmt: skip
+) -> Response[Any]:  # fmt: skip
     """Before its close it exempts from what could not be done on that day; what was taken at the close stays."""
     with changing(request) as change:
         known = change.branch.rulebook.duties.outages
@@ -132,12 +135,12 @@ def declare_many(
 
 
 @post("/outages/withdrawals", status_code=200, sync_to_thread=True, summary="Withdraw an outage", tags=["duties"],
-      responses=answers(list[OutageBody], [_OUTAGE], "outage_unknown", "outage_of_closed_day",
+      responses=answers(whole(OutageBody), _ALL, "outage_unknown", "outage_of_closed_day",
                         "invalid_request"))  # fmt: skip
 def withdraw(
     request: Request[Any, Any, Any],
     data: Annotated[OutageWithdrawn, Body(examples=[Example(summary="there was none", value={"day": "2026-03-09"})])],
-) -> list[OutageBody]:  # fmt: skip
+) -> Response[Any]:  # fmt: skip
     """There was none; an entry. Of a day that is closed it stays: what was owed on it was taken with it."""
     with changing(request) as change:
         one, closed = Outage(data.day, None), closed_through(change.conn)
@@ -146,8 +149,8 @@ def withdraw(
 
 
 @get("/outages", sync_to_thread=True, summary="Outages", tags=["duties"],
-     responses=answers(list[OutageBody], [_OUTAGE], "filter_malformed"))  # fmt: skip
-def outages(request: Request[Any, Any, Any]) -> list[OutageBody]:
+     responses=answers(whole(OutageBody), _ALL, "filter_malformed"))  # fmt: skip
+def outages(request: Request[Any, Any, Any]) -> Response[Any]:
     """Every outage that is declared, by day."""
     serving, _ = reader_of(request)
     with reading(serving.engine) as conn:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Request, delete, get, post
+from litestar import Request, Response, delete, get, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
 from litestar.params import Body, PathParameter
@@ -13,6 +13,7 @@ from msgspec import Meta
 from sqlalchemy.engine import Connection
 
 from api.auth import actor_of, holder_of, session_of, still_valid
+from api.list_shape import whole, whole_of
 from api.problems import problem_responses
 from api.serving import Serving, serving_of
 from api.session import Otp
@@ -103,20 +104,22 @@ _SESSION_LINE = {
     "id": 41, "created_at": "2026-03-09T08:15:02.114523Z", "refreshed_at": "2026-03-09T09:10:40.004100Z",
     "expires_at": "2026-03-09T20:15:02.114523Z", "second_factor": True, "current": True,
 }  # fmt: skip
+_SESSIONS = {"items": [_SESSION_LINE], "next": None}
 
 
 @get("/me/sessions", summary="My open sessions", tags=["session"], sync_to_thread=True,
-     responses={**_shown(list[SessionLine], [_SESSION_LINE]), **problem_responses("post_not_permitted")})  # fmt: skip
-def my_sessions(request: Request[Any, Any, Any]) -> list[SessionLine]:
+     responses={**_shown(whole(SessionLine), _SESSIONS), **problem_responses("post_not_permitted")})  # fmt: skip
+def my_sessions(request: Request[Any, Any, Any]) -> Response[Any]:
     """Where I am logged in, oldest first."""
     holder = holder_of(request)
     with reading(serving_of(request).engine) as conn:
         found = sessions.open_sessions(conn, holder.actor.id, now())
-    return [
+    lines = [
         SessionLine(one.id, one.created_at, one.refreshed_at, one.expires_at, one.second_factor,
                     one.id == holder.session_id)
         for one in found
     ]  # fmt: skip
+    return whole_of(SessionLine, lines)
 
 
 @delete("/me/sessions/{session_id:int}", status_code=204, summary="End one of my sessions", tags=["session"],
@@ -139,13 +142,14 @@ _KEY_LINE = {
     "created_at": "2026-03-09T08:15:02.114523Z", "expires_at": "2026-06-07T08:15:02.114523Z",
     "last_used_at": "2026-03-11T09:00:00.000000Z",
 }  # fmt: skip
+_KEYS = {"items": [_KEY_LINE], "next": None}
 
 
 @post("/me/keys", status_code=201, summary="Make an API key", tags=["session"], sync_to_thread=True,
       responses={**_shown(KeyIssued, _KEY_ISSUED, 201),
                  **problem_responses("unknown_command", "too_many_keys", "session_needed", "key_after_code",
                                     *_WRITES)})  # fmt: skip
-def make_key(request: Request[Any, Any, Any], data: Annotated[KeyBody, Body(examples=[_KEY])]) -> KeyIssued:
+def make_key(request: Request[Any, Any, Any], data: Annotated[KeyBody, Body(examples=[_KEY])]) -> Response[KeyIssued]:
     """A key for a program that works in my name, for so many days; it is shown this once."""
     serving = serving_of(request)
     if holder_of(request).kind == holding.KEY:
@@ -155,20 +159,21 @@ def make_key(request: Request[Any, Any, Any], data: Annotated[KeyBody, Body(exam
             change.conn, change.trail, change.actor, serving.branch.rulebook.permissions.commands.keys(),
             label=data.label, days=data.days, commands=data.commands, session_id=holder_of(request).session_id,
         )  # fmt: skip
-    return KeyIssued(made.id, made.token, made.expires_at)
+    return Response(KeyIssued(made.id, made.token, made.expires_at), headers={"Location": f"/me/keys/{made.id}"})
 
 
 @get("/me/keys", summary="My API keys", tags=["session"], sync_to_thread=True,
-     responses={**_shown(list[KeyLine], [_KEY_LINE]), **problem_responses("post_not_permitted")})  # fmt: skip
-def my_keys(request: Request[Any, Any, Any]) -> list[KeyLine]:
+     responses={**_shown(whole(KeyLine), _KEYS), **problem_responses("post_not_permitted")})  # fmt: skip
+def my_keys(request: Request[Any, Any, Any]) -> Response[Any]:
     """My live keys, oldest first; the texts are kept nowhere."""
     with reading(serving_of(request).engine) as conn:
         found = keys.keys_of(conn, actor_of(request).id, now())
-    return [
+    lines = [
         KeyLine(one.id, one.label, None if one.commands is None else list(one.commands), one.created_at,
                 one.expires_at, one.last_used_at)
         for one in found
     ]  # fmt: skip
+    return whole_of(KeyLine, lines)
 
 
 @delete("/me/keys/{key_id:int}", status_code=204, summary="Revoke one of my keys", tags=["session"],
@@ -194,13 +199,13 @@ _OTP = Annotated[OtpBody, Body(examples=[Example(id="otp", summary="A code", val
       sync_to_thread=True,
       responses={**_shown(EnrolmentBody, _ENROLMENT, 201),
                  **problem_responses("session_needed", "second_factor_exists", *_WRITES)})  # fmt: skip
-def enrol(request: Request[Any, Any, Any]) -> EnrolmentBody:
+def enrol(request: Request[Any, Any, Any]) -> Response[EnrolmentBody]:
     """A secret for an authenticator; in force once `confirm` was given a code of it."""
     serving = serving_of(request)
     session_of(request)
     with writing(serving.engine) as conn:
         made = second_factor.enrol(conn, serving.branch.mac_key, serving.branch.vault, still_valid(conn, request))
-    return EnrolmentBody(made.secret, made.uri)
+    return Response(EnrolmentBody(made.secret, made.uri), headers={"Location": "/me/second-factor"})
 
 
 @post("/me/second-factor/confirm", status_code=204, summary="Put the second factor into force", tags=["session"],

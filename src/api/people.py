@@ -4,10 +4,11 @@ from datetime import date
 from typing import Annotated, Any, Literal
 
 import msgspec
-from litestar import Request, get
+from litestar import Request, Response, get
 from litestar.params import PathParameter, QueryParameter
 
 from api.auth import holder_of
+from api.list_shape import whole, whole_of
 from api.reading.asking import answers, reader_of
 from casework.clock import now
 from casework.people.staff import listing, places
@@ -206,21 +207,21 @@ def history(
 
 
 @get("/teams", sync_to_thread=True, summary="Registered teams", tags=["staff"],
-     responses=answers(list[TeamBody], [TEAM], "filter_malformed"))  # fmt: skip
-def teams(request: Request[Any, Any, Any]) -> list[TeamBody]:
+     responses=answers(whole(TeamBody), {"items": [TEAM], "next": None}, "filter_malformed"))  # fmt: skip
+def teams(request: Request[Any, Any, Any]) -> Response[Any]:
     """Every registered team; as long as there is none, a team may be called anything."""
     serving, _ = reader_of(request)
     with reading(serving.engine) as conn:
-        return [TeamBody(*one) for one in places.all_teams(conn)]
+        return whole_of(TeamBody, [TeamBody(*one) for one in places.all_teams(conn)])
 
 
 @get("/regions", sync_to_thread=True, summary="Registered regions", tags=["staff"],
-     responses=answers(list[RegionBody], [REGION], "filter_malformed"))  # fmt: skip
-def regions(request: Request[Any, Any, Any]) -> list[RegionBody]:
+     responses=answers(whole(RegionBody), {"items": [REGION], "next": None}, "filter_malformed"))  # fmt: skip
+def regions(request: Request[Any, Any, Any]) -> Response[Any]:
     """Every registered region; as long as there is none, a region may be called anything."""
     serving, _ = reader_of(request)
     with reading(serving.engine) as conn:
-        return [RegionBody(*one) for one in places.all_regions(conn)]
+        return whole_of(RegionBody, [RegionBody(*one) for one in places.all_regions(conn)])
 
 
 route_handlers = [me, members, member, history, teams, regions]

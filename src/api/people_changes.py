@@ -2,9 +2,10 @@
 
 from datetime import date
 from typing import Annotated, Any, Literal
+from urllib.parse import quote
 
 import msgspec
-from litestar import Request, post
+from litestar import Request, Response, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
 from litestar.params import Body
@@ -189,12 +190,16 @@ def register_member(
         id="rep", summary="A business rep",
         value={"staff_no": "10021", "name": "张伟", "posts": ["business_rep"], "team": "T1"},
     )])],
-) -> Enrolled:  # fmt: skip
+) -> Response[Enrolled]:  # fmt: skip
     """They are in the register at once, without a post; each post becomes a request that somebody else approves."""
     given = msgspec.structs.asdict(data)
     with changing(request) as change:
         _, granted = enrol(change.conn, change.branch, change.trail, change.actor, **given)
-    return Enrolled(data.staff_no, [_asked(one) for one in granted])
+    return Response(Enrolled(data.staff_no, [_asked(one) for one in granted]), headers=_place_of(data.staff_no))
+
+
+def _place_of(staff_no: str) -> dict[str, str]:
+    return {"Location": f"/staff/{quote(staff_no, safe='')}"}
 
 
 def _asked(granted: PostsGranted) -> PostAsked:
@@ -307,7 +312,7 @@ def record_absence(
     data: Annotated[AbsenceBody, Body(examples=[Example(
         id="leave", summary="A week, with a deputy",
         value={"from_on": "2026-03-09", "until_on": "2026-03-13", "deputy": "10022"})])],
-) -> MemberHistory:  # fmt: skip
+) -> Response[MemberHistory]:  # fmt: skip
     """Somebody is away; on those days their deputy sees and acts in their place, and the log names both.
 
     One's own leave anybody records, with a deputy who holds every post that they are lent. Posts that reach cases of
@@ -319,7 +324,7 @@ def record_absence(
             change.conn, change.trail, change.actor, change.branch.rulebook.permissions, staff_no=staff_no,
             **msgspec.structs.asdict(data),
         )  # fmt: skip
-        return _shown(change, staff_no)
+        return Response(_shown(change, staff_no), headers=_place_of(staff_no))
 
 
 @post("/staff/{staff_no:str}/absences/end", status_code=200, summary="Back early", tags=["staff"], sync_to_thread=True,

@@ -54,6 +54,7 @@ class PhotosBody(msgspec.Struct):
     visit_id: int
     items: list[PhotoLine]
     alike: list[LooksAlike]
+    next: None = None
 
 
 _HASH = "sha256:" + "0f" * 32

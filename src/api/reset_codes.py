@@ -2,9 +2,10 @@
 
 from datetime import datetime
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import msgspec
-from litestar import Request, delete, post
+from litestar import Request, Response, delete, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
 from litestar.params import Body, PathParameter
@@ -59,7 +60,7 @@ _REVOKED = Example(id="revoked", summary="Three of them", value={"staff_no": "10
 def issue_reset_code(
     request: Request[Any, Any, Any], staff_no: StaffNo,
     data: Annotated[ResetBody, Body(examples=[Example(id="plain", summary="A new password", value={})])],
-) -> CodeBody:  # fmt: skip
+) -> Response[CodeBody]:  # fmt: skip
     """A code with which somebody else sets their password, good for some hours and once; an earlier one dies."""
     serving = serving_of(request)
     with changing(request) as change:
@@ -67,7 +68,8 @@ def issue_reset_code(
         issued = resetting.issue_code(
             change.conn, change.trail, policy, change.actor, staff_no=staff_no, second_factor_too=data.second_factor_too
         )
-    return CodeBody(issued.staff_no, issued.code, issued.expires_at, issued.awaits_second_administrator)
+    body = CodeBody(issued.staff_no, issued.code, issued.expires_at, issued.awaits_second_administrator)
+    return Response(body, headers={"Location": f"/staff/{quote(issued.staff_no, safe='')}"})  # the code is shown once
 
 
 @delete("/staff/{staff_no:str}/tokens", status_code=200, summary="Revoke all tokens of somebody", tags=["staff"],

@@ -4,11 +4,12 @@ from datetime import date, timedelta
 from typing import Annotated, Any, Final
 
 import msgspec
-from litestar import Request, get, post
+from litestar import Request, Response, get, post
 from litestar.openapi.spec import Example
 from litestar.params import Body, QueryParameter
 from msgspec import Meta
 
+from api.list_shape import whole, whole_of
 from api.reading.asking import answers, reader_of
 from api.several import DONE, counted, refused
 from api.written import changing
@@ -44,6 +45,7 @@ class RosterBody(msgspec.Struct):
     until_on: date
     items: list[ShiftBody]
     codes: dict[str, dict[str, str]]
+    next: None = None
 
 
 class RosterGiven(msgspec.Struct, forbid_unknown_fields=True):
@@ -145,27 +147,28 @@ def roster(
 
 
 @get("/roster/answers", sync_to_thread=True, summary="Who answers for who is off", tags=["staff"],
-     responses=answers(list[AnswerBody], [
+     responses=answers(whole(AnswerBody), {"items": [
          {"staff_no": "10021", "answers": "10022", "why": "stand_in", "why_zh": "班表指定替班",
           "why_en": "whom the roster names in their place", "nobody_on": False,
-          "posts": ["business_rep"]}], "filter_malformed",
+          "posts": ["business_rep"]}], "next": None}, "filter_malformed",
          "invalid_request"))  # fmt: skip
 def who_answers_on(
     request: Request[Any, Any, Any],
     on: Annotated[date | None, QueryParameter(description="The day; today, if left out.")] = None,
-) -> list[AnswerBody]:
+) -> Response[Any]:
     """Everybody who is off that day: who owes their duties, gets their tasks and is shown their calls."""
     serving, _ = reader_of(request, "on")
     day, rulebook = on or serving.branch.today(now()), serving.branch.rulebook
     with reading(serving.engine) as conn:
         found = answers_on(conn, rulebook.shifts, rulebook.policies.at(day), day)
-    return [
+    lines = [
         AnswerBody(
             who, one.staff_no, one.why, *WHYS[one.why], one.why in NOBODY_ON,
             sorted(posts_for(rulebook.permissions, found.roster, one.staff_no, who)),
         )
         for who, one in found.who_of_all().items()
     ]  # fmt: skip
+    return whole_of(AnswerBody, lines)
 
 
 route_handlers = [roster, who_answers_on, enter]

@@ -69,6 +69,7 @@ class TaskListBody(msgspec.Struct):
     held_back: int
     data_as_of: dict[str, date]
     items: list[TaskBody]
+    next: None = None
 
 
 class ListLine(msgspec.Struct):
@@ -88,6 +89,7 @@ class ListsBody(msgspec.Struct):
 
     on: date
     items: list[ListLine]
+    next: None = None
 
 
 class TakeBody(msgspec.Struct, forbid_unknown_fields=True):

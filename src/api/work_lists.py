@@ -34,6 +34,7 @@ class WorkListsBody(msgspec.Struct):
 
     on: date
     items: list[WorkListCount]
+    next: None = None
 
 
 class WorkListPage(msgspec.Struct):

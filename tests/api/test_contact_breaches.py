@@ -49,7 +49,7 @@ def test_breaches_of_some_days_are_listed_with_their_rules_and_their_review(runn
     }  # fmt: skip
     (item,) = listed(running).json()["items"]
     assert (item["verdict"], item["reviewed_by"]) == ("explained", "B1")
-    assert listed(running, to="2026-01-11").json() == {"items": []}
+    assert listed(running, to="2026-01-11").json() == {"items": [], "next": None}
     assert findings(running.started) == []
 
 

@@ -120,12 +120,13 @@ def test_a_day_is_lived_through_by_five_people(branch_day: Running, tmp_path: An
     assert report["issued"] is None
     assert {one["owed_by"]: one["came"] for one in report["report"]["people"]}["T1"] in {"handed_in", "late"}
     issued = running.post("/day/report", "B1", json={"on": on})
+    assert issued.headers["location"] == f"/day/report?on={on}"
     assert (issued.status_code, issued.json()["issued"]["by"]) == (201, "B1")
     assert issued.headers["receipt"]
     assert running.get("/day/report", "V1", params={"on": on}).json() == issued.json()
     problem(running.post("/day/report", "B1", json={"on": on}), 409, "report_issued")
     assert running.get("/day/report.xlsx", "V1", params={"on": on}).content[:2] == b"PK"
-    assert running.get("/day/unrepaired", "B1", params={"on": on}).json() == {"items": []}
+    assert running.get("/day/unrepaired", "B1", params={"on": on}).json() == {"items": [], "next": None}
     assert findings(running.started) == []
 
 

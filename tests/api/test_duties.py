@@ -94,7 +94,7 @@ def test_only_cases_within_reach_are_told_of(running: Running, two: list[int], c
 
 
 def test_a_case_tells_its_own(running: Running, two: list[int]) -> None:
-    answer = running.get(f"/cases/{two[0]}/duties?on={DAY}", "R1").json()
+    answer = running.get(f"/cases/{two[0]}/duties?on={DAY}", "R1").json()["items"]
     assert [(one["duty"], one["duty_zh"], one["status"], one["owed_by"]) for one in answer] == [
         ("dial", "每日拨打", "open", "R1"), ("visit", "下户", "open", "R1"),
     ]  # fmt: skip

@@ -161,6 +161,33 @@ def test_a_page_links_to_the_next_and_the_last_to_none(running: Running, path: s
     assert len(seen) >= 3
 
 
+def test_every_list_has_its_rows_in_items_and_tells_whether_there_are_more(running: Running) -> None:
+    """Of the description: what is a list is no bare array, and whatever has `items` has `next`."""
+    document = running.client.get("/schema/openapi.json").json()
+    known = document["components"]["schemas"]
+    wrong = []
+    for path, methods in document["paths"].items():
+        content = methods.get("get", {}).get("responses", {}).get("200", {}).get("content", {})
+        schema = content.get("application/json", {}).get("schema", {})
+        schema = known[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+        parts = schema.get("properties", {})
+        if schema.get("type") == "array" or ("items" in parts) != ("next" in parts and "status" not in parts):
+            wrong.append(path)
+    assert sorted(wrong) == ["/cases/{case_id}/diff", "/portfolio/diff"]  # one thing each, with pages of its parts
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "place"),
+    [("/staff", {"staff_no": "N1", "name": "新人", "posts": []}, "/staff/N1"),
+     ("/staff/T1/absences", {"from_on": "2099-01-05", "until_on": "2099-01-06"}, "/staff/T1"),
+     ("/staff/T1/reset-code", {}, "/staff/T1")],
+)  # fmt: skip
+def test_what_was_made_is_told_with_its_place(running: Running, path: str, body: dict[str, Any], place: str) -> None:
+    made = running.post(path, "ADM1", json=body)
+    assert (made.status_code, made.headers.get("location")) == (201, place), made.text
+    assert running.get(place, "ADM1").status_code == 200
+
+
 @pytest.fixture
 def across(settings: Settings, branch: tuple[Started, dict[str, str]], assembled: Assembled) -> Any:
     """The application for the pages of one other site."""

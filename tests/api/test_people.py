@@ -277,7 +277,7 @@ def test_somebody_who_left_comes_back_without_anything(running: Running) -> None
 
 
 def test_teams_and_regions_are_registered(running: Running) -> None:
-    assert running.get("/teams", "R1").json() == []
+    assert running.get("/teams", "R1").json()["items"] == []
     assert problem(running.post("/teams", "ADM1", json={"code": "T1", "name": "一组", "region": "R1"})) == (
         422, "unknown_region",
     )  # fmt: skip
@@ -286,7 +286,7 @@ def test_teams_and_regions_are_registered(running: Running) -> None:
     team = {"code": "一组", "name": "江岸一组", "region": "R1"}
     assert running.post("/teams", "ADM1", json=team).json() == team
     assert running.post("/teams", "ADM1", json={**team, "name": "江岸"}).json()["name"] == "江岸"
-    assert [one["name"] for one in running.get("/teams", "R1").json()] == ["江岸"]
-    assert running.get("/regions", "R1").json() == [region]
+    assert [one["name"] for one in running.get("/teams", "R1").json()["items"]] == ["江岸"]
+    assert running.get("/regions", "R1").json()["items"] == [region]
     assert problem(running.post("/staff/R1/changes", "ADM1", json={"move": {"team": "T9"}})) == (422, "unknown_team")
     assert findings(running.started) == []

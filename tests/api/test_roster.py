@@ -24,7 +24,7 @@ def test_shifts_are_entered_shown_and_answered_by(running: Running) -> None:
         ("R1", "rest", "P1"), ("T1", "day", None)
     ]  # fmt: skip
     assert shown["codes"]["rest"] == {"zh": "休息", "en": "day off"}
-    assert running.get(f"/roster/answers?on={DAY}", "R1").json() == [
+    assert running.get(f"/roster/answers?on={DAY}", "R1").json()["items"] == [
         {"staff_no": "R1", "answers": "P1", "why": "stand_in", "why_zh": "班表指定替班",
          "why_en": "whom the roster names in their place", "nobody_on": False, "posts": ["business_rep"]}
     ]  # fmt: skip
@@ -75,11 +75,11 @@ def test_outages_are_declared_and_withdrawn_some_at_a_time_with_a_result_for_eac
     answer = running.post("/outages/declarations", "B1", json={"outages": given})
     assert [one["outcome"] for one in answer.json()["results"]] == codes, answer.text
     assert "2026-01-09" in answer.json()["results"][1]["en"]
-    assert [one["day"] for one in running.get("/outages", "T1").json()] == ["2026-01-10"]
+    assert [one["day"] for one in running.get("/outages", "T1").json()["items"]] == ["2026-01-10"]
     back = {"outages": [{"day": "2026-01-10", "reason": None}, {"day": "2026-01-10", "reason": "power"}]}
     again = running.post("/outages/declarations", "B1", json=back)
     assert again.json()["by_outcome"] == {"done": 2}, again.text
-    assert [one["reason"] for one in running.get("/outages", "T1").json()] == ["power"]
+    assert [one["reason"] for one in running.get("/outages", "T1").json()["items"]] == ["power"]
     assert running.post("/outages/declarations", "T1", json=back).status_code == 403
     closed = running.post("/outages", "B1", json={"day": "2026-01-05", "reason": "power"})
     assert (closed.status_code, closed.json()["code"], closed.json()["first"]) == (
@@ -100,7 +100,7 @@ def test_an_outage_is_declared_and_withdrawn_by_basic_risk_alone(running: Runnin
         "outage_reason_unknown"
     )
     declared = running.post("/outages", "B1", json=outage)
-    assert declared.json() == [{**outage, "zh": "电话线路故障", "en": "telephone lines"}], declared.text
+    assert declared.json()["items"] == [{**outage, "zh": "电话线路故障", "en": "telephone lines"}], declared.text
     assert running.get("/outages", "T1").json() == declared.json()
-    assert running.post("/outages/withdrawals", "B1", json={"day": "2026-01-10"}).json() == []
+    assert running.post("/outages/withdrawals", "B1", json={"day": "2026-01-10"}).json()["items"] == []
     assert running.post("/outages/withdrawals", "B1", json={"day": "2026-01-10"}).json()["code"] == "outage_unknown"

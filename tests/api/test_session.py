@@ -205,7 +205,7 @@ def test_my_sessions_show_where_i_am_logged_in_and_end_there(running: Running, m
     set_password(running, "T1")
     here, there, other = log_in(running), log_in(running), log_in(running, "T1")
     mine = {"Authorization": f"Bearer {here['access_token']}"}
-    listed = running.client.get("/me/sessions", headers=mine).json()
+    listed = running.client.get("/me/sessions", headers=mine).json()["items"]
     assert [(one["id"], one["current"]) for one in listed] == [(here["session_id"], True), (there["session_id"], False)]
     assert running.client.delete(f"/me/sessions/{other['session_id']}", headers=mine).status_code == 404
     assert running.client.delete(f"/me/sessions/{there['session_id']}", headers=mine).status_code == 204
@@ -227,7 +227,7 @@ def test_a_key_is_made_in_a_session_and_works_for_what_it_names(
     refused = running.client.get("/charts", headers={"Authorization": f"Bearer {key}"})
     assert (refused.status_code, refused.json()["code"]) == (403, "key_not_permitted")
     headers = {"Authorization": f"Bearer {token}"}
-    listed = {one["id"]: one for one in running.client.get("/me/keys", headers=headers).json()}
+    listed = {one["id"]: one for one in running.client.get("/me/keys", headers=headers).json()["items"]}
     assert (listed[made.json()["id"]]["label"], listed[made.json()["id"]]["commands"]) == ("夜间报表", ["case.read"])
     assert running.client.delete(f"/me/keys/{made.json()['id']}", headers=headers).status_code == 204
     assert status(running, key, "/cases") == 401
@@ -248,7 +248,7 @@ def test_the_last_use_of_a_key_is_noted_when_the_service_ends(running: Running) 
     assert running.get("/me/cases").status_code == 200
     running.client.app.state["serving"].tokens._begin_noting()
     running.client.app.state["serving"].tokens._noting.result(10)
-    (key,) = running.get("/me/keys").json()
+    (key,) = running.get("/me/keys").json()["items"]
     assert key["last_used_at"].endswith(":00:00Z") or key["last_used_at"].endswith(":00:00.000000Z")
 
 

@@ -129,13 +129,13 @@ def test_whom_the_roster_does_not_name_reaches_nothing_of_it(running: Running, c
     for other in ("R1", "T1"):
         problem(running.get(f"/cases/{case}", other), 404, "unknown_case")
     assert running.get(f"/cases/{case}", "P1").status_code == 200
-    told = running.get("/roster/answers", "R1").json()
+    told = running.get("/roster/answers", "R1").json()["items"]
     assert [(one["staff_no"], one["answers"], one["posts"]) for one in told] == [("R8", "P1", ["business_rep"])]
 
 
 def test_a_post_that_decides_is_not_lent_and_it_is_said(running: Running, case: int) -> None:
     rests(running, "V1", "R1")
-    told = running.get("/roster/answers", "R1").json()
+    told = running.get("/roster/answers", "R1").json()["items"]
     assert [(one["staff_no"], one["answers"], one["posts"]) for one in told] == [("V1", "R1", [])]
     problem(running.get(f"/cases/{case}", "R1"), 404, "unknown_case")
     assert "approver" not in {post for one in running.get("/me", "R1").json()["deputises_for"] for post in one["posts"]}

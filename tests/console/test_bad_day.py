@@ -264,7 +264,7 @@ def test_a_roster_with_nobody_on_it_has_somebody_answer_and_every_way_says_so(ru
     today = running.started.branch.today(now()).isoformat()
     shift = [{"day": today, "staff_no": staff_no, "shift": "rest"} for staff_no in ("R1", "T1", "P1", "B1")]
     assert running.post("/roster", "B1", json={"shifts": shift}).status_code == 200
-    told = {one["staff_no"]: one for one in running.get("/roster/answers", "R1").json()}
+    told = {one["staff_no"]: one for one in running.get("/roster/answers", "R1").json()["items"]}
     assert (told["R1"]["answers"], told["R1"]["nobody_on"], told["R1"]["why"]) == ("B1", True, "head_off")
     said = casework(running.started.settings, "roster", "who", "--on", today)
     assert "班表无人" in said.err

@@ -93,7 +93,7 @@ def test_atomic_opens_all_or_none_and_the_refusals_stand_in_the_log(running: Run
 def test_a_dry_run_says_the_same_and_opens_nothing(
     running: Running, case_id: int, plural: str, table: Any, data: dict[str, Any]
 ) -> None:
-    (ground, *_) = [one["ground"] for one in running.get(f"/{plural}/openings").json() if one["allowed"]]
+    (ground, *_) = [one["ground"] for one in running.get(f"/{plural}/openings").json()["items"] if one["allowed"]]
     item = {"ground": ground, "data": data} | ({"of": case_id} if plural == "callbacks" else {})
     forecast = many(running, plural, item, item | {"ground": "whim"}, dry_run=True)
     assert outcomes(forecast) == [("done", 200, None), ("unknown_ground", 422, None)]

@@ -213,9 +213,9 @@ def test_options_say_what_may_be_done_and_by_whom(running: Running, case_id: int
         True, ["reason", "remark"],
     )  # fmt: skip
     assert [reason["code"] for reason in events["judge"]["reasons"]] == ["post_not_permitted", "grace_over"]
-    grounds = {offer["ground"]: offer["allowed"] for offer in running.get("/promises/openings").json()}
+    grounds = {offer["ground"]: offer["allowed"] for offer in running.get("/promises/openings").json()["items"]}
     assert grounds == {"made": True, "made_after_broken": False, "imported": False}
-    assert running.get("/holds/openings", "AUD1").json()[0]["reasons"][0]["code"] == "post_not_permitted"
+    assert running.get("/holds/openings", "AUD1").json()["items"][0]["reasons"][0]["code"] == "post_not_permitted"
 
 
 @pytest.mark.only("postgresql")

@@ -1,8 +1,8 @@
 """The console: pages for people, below `/console`. What they show and do is what the API shows and does.
 
 A folder is a noun: its pages and, beside them, their templates. `frame` is what all share. A page calls the slices
-itself, takes the cookie of a log-in alone, and names the command of the permission table that it is for; handlers of
-POST come before those of GET (a GET is spoilt by a later one of the same place). Words stand in `frame/words.toml`.
+itself, takes the cookie of a log-in alone, and names the command of the permission table that it is for. Words stand in
+`frame/words.toml`.
 """
 
 from collections.abc import Sequence

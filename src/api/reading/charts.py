@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from litestar import Request, Response, get
 from litestar.params import FromPath, QueryParameter
 
+from api.list_shape import whole, whole_of
 from api.reading.asking import answers, reader_of
 from api.serving import Serving
 from casework.errors import CallerError
@@ -162,15 +163,20 @@ _CHART = {
 }  # fmt: skip
 
 
-@get("/charts", sync_to_thread=True, responses=answers(list[PublishedChart], _CHARTS), tags=["rulebook"])
-def charts(request: Request[Any, Any, Any]) -> list[PublishedChart]:
+@get(
+    "/charts",
+    sync_to_thread=True,
+    responses=answers(whole(PublishedChart), {"items": _CHARTS, "next": None}),
+    tags=["rulebook"],
+)
+def charts(request: Request[Any, Any, Any]) -> Response[Any]:
     """Every published version of every chart."""
     serving, _ = reader_of(request)
     now = {one.digest for one in charts_in_force(serving).values()}
     columns = (texts.c.name, texts.c.digest)
     with reading(serving.engine) as conn:
         found = conn.execute(sa.select(*columns).where(texts.c.kind == "chart").order_by(texts.c.name)).all()
-    return [PublishedChart(row.name, row.digest, row.digest in now) for row in found]
+    return whole_of(PublishedChart, [PublishedChart(row.name, row.digest, row.digest in now) for row in found])
 
 
 @get(
@@ -226,11 +232,16 @@ def chart_drawing(request: Request[Any, Any, Any], lang: Language = "zh") -> Res
     return Response(svg(shown, lang), media_type="image/svg+xml")
 
 
-@get("/policies", sync_to_thread=True, responses=answers(list[PolicyView], _POLICIES), tags=["rulebook"])
-def policies(request: Request[Any, Any, Any]) -> list[PolicyView]:
+@get(
+    "/policies",
+    sync_to_thread=True,
+    responses=answers(whole(PolicyView), {"items": _POLICIES, "next": None}),
+    tags=["rulebook"],
+)
+def policies(request: Request[Any, Any, Any]) -> Response[Any]:
     """The branch's figures by effective date, each with its rules or source."""
     serving, _ = reader_of(request)
-    return policies_view(serving)
+    return whole_of(PolicyView, policies_view(serving))
 
 
 def policies_view(serving: Serving) -> list[PolicyView]:

@@ -9,6 +9,7 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromQuery, QueryParameter
 
 from api import examples
+from api.list_shape import whole, whole_of
 from api.nouns import Described, Number, today_of
 from api.permitted import reach
 from api.reading.asking import After, Cursor, Limit, answers, reader_of
@@ -178,12 +179,12 @@ def _openings(one: Described) -> Any:
     @get(
         f"/{one.plural}/openings", sync_to_thread=True, tags=[one.plural],
         summary=f"The grounds on which a {one.word} is opened",
-        responses=answers(list[OpeningOffer], [msgspec.to_builtins(one.ground)]),
+        responses=answers(whole(OpeningOffer), {"items": [msgspec.to_builtins(one.ground)], "next": None}),
     )  # fmt: skip
-    def openings(request: Request[Any, Any, Any]) -> list[OpeningOffer]:
+    def openings(request: Request[Any, Any, Any]) -> Response[Any]:
         """The grounds of the chart with the data that each takes; whether your posts may, the guards aside."""
         serving, actor = reader_of(request)
-        return openings_of(serving.branch, one.noun, actor, today_of(serving))
+        return whole_of(OpeningOffer, openings_of(serving.branch, one.noun, actor, today_of(serving)))
 
     return openings
 

@@ -45,7 +45,7 @@ def test_an_unknown_parameter_is_told_on_every_route(running: Running) -> None:
 def test_the_chart_is_shown_whole_with_its_figures(running: Running) -> None:
     chart = running.started.branch.rulebook.chart
     requests = running.started.branch.rulebook.requests
-    assert running.get("/charts").json() == [
+    assert running.get("/charts").json()["items"] == [
         {"title": one.title, "digest": one.digest, "in_force": True}
         for one in sorted(running.started.branch.rulebook.charts.values(), key=lambda one: one.title)
     ]
@@ -77,7 +77,7 @@ def test_the_chart_is_drawn_in_both_languages(running: Running) -> None:
 
 
 def test_policies_show_each_figure_with_its_rule_or_why_it_is_empty(running: Running) -> None:
-    (policy,) = running.get("/policies").json()
+    (policy,) = running.get("/policies").json()["items"]
     figures = {figure["key"]: figure for figure in policy["figures"]}
     assert policy["in_force"] is True
     assert figures["placement.from_dpd"]["value"] == 31

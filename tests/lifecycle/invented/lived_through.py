@@ -145,7 +145,7 @@ def test_facts_and_notes_are_recorded_and_its_history_and_options_tell_of_them(h
         ("called", True), ("miss", False), ("call_off", True),
     ]  # fmt: skip
     assert [(one["kind"], one["allowed"]) for one in offers["facts"]] == [("message", True)]
-    assert [one["ground"] for one in house.get("/errands/openings", "P1").json()] == ["agreed"]
+    assert [one["ground"] for one in house.get("/errands/openings", "P1").json()["items"]] == ["agreed"]
     assert findings(house.started) == []
 
 

@@ -274,7 +274,7 @@ def _posts(pages: _Pages) -> list[Any]:
 
 
 def route_handlers(nouns: Sequence[Described]) -> list[Any]:
-    """Of every noun; POST first: a GET is spoilt by a later one."""
+    """Of every noun."""
     made: list[Any] = []
     for pages in map(_Pages, nouns):
         made += [*_posts(pages), _list(pages), _opening(pages), _one(pages), _picture(pages)]

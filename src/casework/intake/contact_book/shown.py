@@ -30,6 +30,8 @@ class ContactBook(msgspec.Struct):
         """Which personal data it shows, for the entry of the read."""
         return {field for one in self.items for part, field in CONTACT_FIELDS.items() if getattr(one, part)}
 
+    next: None = None
+
 
 def contact_book(
     conn: Connection, branch: Branch, actor: Actor, customer: Customer, as_of: date | None = None
