@@ -11,17 +11,16 @@ from litestar.params import Body, QueryParameter
 from msgspec import Meta
 
 from api.auth import still_valid
-from api.day import file_named
 from api.permitted import reach
 from api.reading.asking import answers, reader_of
-from api.reading.exports import CSV
+from api.reading.exports import CSV, file_of
 from api.serving import serving_of
 from api.written import changing
 from casework.errors import CallerError
-from casework.evidence.evening.review_sheet import EXPORTED, review_file, sheet_name
+from casework.evidence.evening.review_sheet import review_file
 from casework.intake.feed.past_arrears import past_arrears
 from casework.storage.database import reading, writing
-from casework.work.cases.disclosure import record_export
+from casework.work.cases.taking_out import record_taken
 from casework.work.gate import reviews
 from casework.work.gate.found import found
 from casework.work.gate.subjects import Subject, of_breaches, subjects
@@ -260,10 +259,9 @@ def contacts_to_review_as_csv(request: Request[Any, Any, Any], first: _From, to:
         actor = still_valid(conn, request)
         if not reach(request).everything:
             raise CallerError("out_of_reach")
-        body, rows = review_file(conn, serving.branch, first, to, actor, "csv")
-        wanted = {"from": first.isoformat(), "to": to.isoformat()}
-        record_export(conn, serving.branch, actor, wanted, rows=rows, kind="csv", event=EXPORTED, file=body)
-    return file_named(body, CSV, sheet_name(first, to, "csv"))
+        taken = review_file(conn, serving.branch, first, to, actor, "csv")
+        record_taken(conn, serving.branch, actor, taken)
+    return file_of(taken.body, CSV, taken.name, cut=taken.cut)
 
 
 route_handlers = [breaches_of_days, contacts_of_days_to_review, contacts_to_review_as_csv, review_breach]

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
-from urllib.parse import quote
 
 import msgspec
 from litestar import Request, Response, get, post
@@ -17,7 +16,7 @@ from api.changing import IdempotencyKey
 from api.idempotency import StoredAnswer
 from api.problems import problem_responses, status_of
 from api.reading.asking import answers, reader_of
-from api.reading.exports import CSV, XLSX
+from api.reading.exports import CSV, XLSX, file_named
 from api.serving import serving_of
 from api.written import written
 from casework.clock import now
@@ -268,7 +267,7 @@ def ledger_as_csv(
         found = ledger_of(conn, serving.branch, on, team)
         body = as_csv(sheets_of(conn, serving.branch, found, actor)[_PARTS.index(sheet)], "zh")
         wanted = {"on": on.isoformat(), "team": team, "sheet": sheet}
-        rows = body.count(b"\r\n") - 1
+        rows = body.count(b"\r\n") - 2  # the header, and the mark
         record_export(conn, serving.branch, actor, wanted, rows=rows, kind="csv", event=EXPORTED, file=body)
     return file_named(body, CSV, file_name(on, team, "csv"))
 
@@ -330,13 +329,6 @@ def report_file(request: Request[Any, Any, Any], on: date) -> Response[bytes]:
         rows = len(found.people)
         record_export(conn, serving.branch, actor, wanted, rows=rows, kind="xlsx", event=REPORT_EXPORTED, file=body)
     return file_named(body, XLSX, report_name(on))
-
-
-def file_named(body: bytes, media_type: str, name: str) -> Response[bytes]:
-    """A file to be saved under a name in any script (RFC 6266)."""
-    plain = name.encode("ascii", "ignore").decode().strip("-") or "file"
-    disposition = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name)}"
-    return Response(body, media_type=media_type, headers={"Content-Disposition": disposition})
 
 
 def may_look_at(request: Request[Any, Any, Any]) -> set[str] | None:

@@ -7,11 +7,10 @@ from litestar import Request, Response, get
 from litestar.params import QueryParameter
 
 from api.auth import still_valid
-from api.day import file_named
 from api.nouns import Number
 from api.permitted import case_in_sight
 from api.reading.asking import answers, reader_of
-from api.reading.exports import XLSX
+from api.reading.exports import XLSX, file_named
 from casework.clock import now
 from casework.evidence.disposal_form import Prefilled, form_file, prefilled
 from casework.storage.database import reading, writing

@@ -9,23 +9,21 @@ from litestar import Request, Response, get
 from litestar.params import QueryParameter
 from sqlalchemy.engine import Connection
 
-from api.auth import still_valid
 from api.list_shape import whole, whole_of
 from api.permitted import case_in_sight, reach
 from api.reading.asking import answers, reader_of
 from api.reading.cases import CaseId
-from api.reading.exports import CSV, XLSX, Language, file_of
+from api.reading.exports import XLSX, Language, sent
 from api.serving import serving_of
 from casework.clock import now
 from casework.people.staff.permissions import Reach
 from casework.people.staff.roster_rows import read_roster
-from casework.storage.database import reading, writing
-from casework.table import as_csv, printed
+from casework.storage.database import reading
+from casework.table import MAX_ROWS, Lang
 from casework.work.cases.branch import Branch
-from casework.work.cases.disclosure import LIST_EXPORTED, record_export
-from casework.work.cases.export import MAX_ROWS, Lang
+from casework.work.cases.taking_out import FileKind, file_of_list, taker_of
 from casework.work.duties.listing import DutiesWanted, Listed, page_of_duties
-from casework.work.duties.table import LIST, sheet_of
+from casework.work.duties.table import DUTIES, duty_cells
 
 _On = Annotated[date | None, QueryParameter(description="The day; today, if left out.")]
 _Text = Annotated[str | None, QueryParameter(max_length=64)]
@@ -142,26 +140,19 @@ def duties_as_xlsx(
 
 def _file(
     request: Request[Any, Any, Any], on: date | None, owed_by: str | None, team: str | None, wanted: DutiesWanted,
-    kind: Literal["csv", "xlsx"], lang: Lang,
+    kind: FileKind, lang: Lang,
 ) -> Response[bytes]:  # fmt: skip
-    serving, _ = reader_of(request, *_FILTERS, "lang")
+    serving, actor = reader_of(request, *_FILTERS, "lang")
     day = on or serving.branch.today(now())
     asked: dict[str, Any] = {
-        "list": LIST, "on": day.isoformat(), "owed_by": owed_by, "team": team, "case_id": wanted.case_id,
+        "list": DUTIES.name, "on": day.isoformat(), "owed_by": owed_by, "team": team, "case_id": wanted.case_id,
         "duty": wanted.duty, "status": wanted.status, "exempt_by": wanted.exempt_by,
     }  # fmt: skip
+    said = {name: value for name, value in asked.items() if value is not None}
     with reading(serving.engine, snapshot=True) as conn:
         found = duties_found(conn, request, day, owed_by, team, wanted, MAX_ROWS + 1)
-    shown = found[:MAX_ROWS]
-    with writing(serving.engine) as conn:
-        actor = still_valid(conn, request)
-        sheet = sheet_of(conn, serving.branch, shown, f"{day} · {actor.id}", lang)
-        body = as_csv(sheet, lang) if kind == "csv" else printed([sheet], lang)
-        record_export(
-            conn, serving.branch, actor, {name: value for name, value in asked.items() if value is not None},
-            rows=len(shown), kind=kind, event=LIST_EXPORTED, file=body,
-        )  # fmt: skip
-    return file_of(body, CSV if kind == "csv" else XLSX, f"duties-{day}.{kind}", cut=len(found) > MAX_ROWS)
+        cells, taker = duty_cells(conn, serving.branch, found, lang), taker_of(conn, serving.branch, actor, now())
+    return sent(request, file_of_list(DUTIES, cells, kind, lang, said, taker))
 
 
 @get("/cases/{case_id:int}/duties", sync_to_thread=True, summary="Duties of one case", tags=["duties"],

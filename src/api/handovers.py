@@ -17,11 +17,13 @@ from api.changing import IdempotencyKey
 from api.idempotency import StoredAnswer
 from api.problems import MEDIA_TYPE, problem_body, problem_responses, request_id_of, status_of
 from api.reading.asking import answers, check_parameters
+from api.reading.exports import file_named
 from api.serving import serving_of
 from api.written import written
 from casework.errors import CallerError
 from casework.people.staff.actor import Actor
 from casework.storage.database import reading, writing
+from casework.table import Lang
 from casework.work.four_eyes.recording import Refused
 from casework.work.handover import queries
 from casework.work.handover.applying import Applied, apply
@@ -29,7 +31,7 @@ from casework.work.handover.approving import Approved, approve, withdraw
 from casework.work.handover.planning import PlanOptions, plan
 from casework.work.handover.queries import Handover, HandoverPage, ReceiptPage
 from casework.work.handover.replanning import Replanned
-from casework.work.handover.sheets import Lang, sheet_of
+from casework.work.handover.sheets import sheet_of
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 HandoverId = Annotated[int, PathParameter(description="The id of the hand-over.")]
@@ -250,9 +252,8 @@ def download_sheet(
         raise CallerError("unknown_receiver", receiver=name[:32])
     serving = serving_of(request)
     with writing(serving.engine) as conn:
-        body = sheet_of(conn, serving.branch, handover_id, receiver, actor=still_valid(conn, request), lang=lang)
-    headers = {"Content-Disposition": f'attachment; filename="handover-{handover_id}.xlsx"'}
-    return Response(body, media_type=XLSX, headers=headers)
+        made = sheet_of(conn, serving.branch, handover_id, receiver, actor=still_valid(conn, request), lang=lang)
+    return file_named(made.body, XLSX, made.name)
 
 
 def _answer(body: Any, status: int, headers: dict[str, str] | None = None) -> StoredAnswer:

@@ -62,11 +62,12 @@ def test_the_report_of_a_period_is_a_file_whose_taking_out_is_an_entry(running: 
     review(running, contact_ref=night, verdict="explained", remark="回拨")
     answer = running.get("/contacts/to-review.csv", "B1", params=DAYS)
     assert (answer.status_code, answer.headers["content-type"]) == (200, "text/csv; charset=utf-8"), answer.text
-    header, line = answer.content.decode("utf-8-sig").splitlines()
+    header, line, mark = answer.content.decode("utf-8-sig").splitlines()
     assert header.startswith("时间,借据号,催收人,对象,渠道,违规,其他待复核原因,复核,复核人,复核时间")
     assert line.startswith("2026-01-12 22:00,L1,")
     assert ",X1,未录音,已说明," in line
     assert "回拨" not in line, "the remark is sealed"
+    assert "B1" in mark
     page = running.get("/audit/entries", "AUD1", params={"stream": "exports:B1"}).json()
     (entry,) = [one["body"] for one in page["items"]]
     assert (entry["event"], entry["data"]["rows"]) == ("contact.reviews_exported", 1)

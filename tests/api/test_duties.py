@@ -59,7 +59,7 @@ def test_they_are_found_by_what_exempts_from_them(running: Running, two: list[in
     assert asked(running, "owed_by=R1&exempt_by=outage") == of_both
     assert asked(running, "owed_by=R1&exempt_by=promise") == []
     lines = running.get(f"/duties.csv?on={DAY}&owed_by=R1&exempt_by=outage", "B1").text.splitlines()
-    assert len(lines) == 1 + len(of_both)
+    assert len(lines) == 1 + len(of_both) + 1
 
 
 def test_those_of_a_team_are_found_by_who_belongs_to_it_that_day(running: Running, two: list[int]) -> None:
@@ -106,7 +106,8 @@ def test_they_are_taken_out_as_a_file_of_the_same_filters_and_it_is_an_entry(run
     csv = running.get(f"/duties.csv?on={DAY}&owed_by=R1&duty=dial&lang=en", "R1")
     assert csv.status_code == 200, csv.text
     assert csv.headers["casework-cut"] == "false"
-    header, *lines = csv.content.decode("utf-8-sig").splitlines()
+    header, *lines, mark = csv.content.decode("utf-8-sig").splitlines()
+    assert all(part in mark for part in ("R1", "2 rows", "Duty dial"))
     assert header == "Day,Loan,Duty,Status,Exempt by,Due,Owed by,Rules,Institution,Case"
     assert [line.split(",")[:4] for line in lines] == [
         [DAY, "L1", "dial every day", "open"], [DAY, "L2", "dial every day", "open"]

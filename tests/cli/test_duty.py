@@ -38,12 +38,13 @@ def test_every_duty_is_written_into_a_file_and_it_is_an_entry(shell: Bank, tmp_p
     (entry,) = shell.bodies("exports:B9")
     assert entry["data"]["filter"] == {"list": "duties", "on": day(1).isoformat()}
     assert (entry["data"]["rows"], entry["data"]["format"]) == (6, "xlsx")
+    assert run("--out", str(tmp_path)).output == f"当日任务-{day(1)}.xlsx: 6 duties 项任务\n"
 
 
 def test_a_file_as_somebody_has_only_the_cases_that_they_see(shell: Bank, tmp_path: Path) -> None:
     assert run("--out", str(tmp_path / "a.csv"), "--as", "P2").output.startswith("a.csv: ")
     told = (tmp_path / "a.csv").read_text(encoding="utf-8-sig").splitlines()
-    assert {line.split(",")[1] for line in told[1:]} <= {"L1", "L2", "L3"}
+    assert {line.split(",")[1] for line in told[1:-1]} <= {"L1", "L2", "L3"}
     assert "B9" not in run("--json", "--as", "P2").output
 
 

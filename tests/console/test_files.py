@@ -32,7 +32,7 @@ def test_a_list_has_its_workbook_with_the_mark_of_who_took_it_out(browse: Browse
     answer = someone.get(f"{place}.xlsx?purpose={asked}")
     assert answer.status_code == 200, someone.text()
     _, (mark, *_), header, *_ = rows_of(answer.content)
-    for part in (who, " +08 ", purpose):
+    for part in (who, "+08:00", purpose):
         assert part in str(mark), mark
     assert len(header) > 5
     assert all(header)

@@ -15,8 +15,8 @@ from tests.handover.house import House
 
 def sheet(house: House, handover: int, receiver: str, by: str = "B1", lang: Any = "zh") -> list[list[Any]]:
     with writing(house.started.engine) as conn:
-        body = sheet_of(conn, house.started.branch, handover, receiver, actor=house.who(by), lang=lang)
-    return CalamineWorkbook.from_filelike(io.BytesIO(body)).get_sheet_by_index(0).to_python()
+        made = sheet_of(conn, house.started.branch, handover, receiver, actor=house.who(by), lang=lang)
+    return CalamineWorkbook.from_filelike(io.BytesIO(made.body)).get_sheet_by_index(0).to_python()
 
 
 def planned(house: House) -> tuple[int, list[int]]:
@@ -31,7 +31,8 @@ def test_each_case_with_its_amounts_dates_reason_and_receipt(house: House) -> No
     handover, ids = planned(house)
     house.approve(handover)
     house.apply(handover)
-    header, *lines = sheet(house, handover, "C1", lang="en")
+    _, (mark, *_), header, *lines = sheet(house, handover, "C1", lang="en")
+    assert all(part in mark for part in ("B1", f"hand-over {handover}", "received by C1", "times in Asia/Shanghai"))
     first, second = (dict(zip(header, line, strict=True)) for line in lines)
     assert (first["Case"], first["Loan"], first["Overdue (yuan)"], first["Days past due"]) == (ids[0], "=1+1", 1000, 5)
     assert str(first["Promise to pay"]) == "2024-03-09"
@@ -44,9 +45,9 @@ def test_each_case_with_its_amounts_dates_reason_and_receipt(house: House) -> No
 def test_headers_and_states_are_in_the_language_asked_for(house: House) -> None:
     handover, _ = planned(house)
     zh, en = sheet(house, handover, "C1"), sheet(house, handover, "C1", lang="en")
-    assert (zh[0][0], en[0][0]) == ("案件编号", "Case")
+    assert (zh[2][0], en[2][0]) == ("案件编号", "Case")
     states = house.started.branch.rulebook.chart.states["phone_collection"]
-    assert (zh[1][3], en[1][3]) == (states.zh, states.en)
+    assert (zh[3][3], en[3][3]) == (states.zh, states.en)
 
 
 @pytest.mark.parametrize(("by", "code"), [("C2", "post_not_permitted"), ("R1", "post_not_permitted")])
@@ -55,7 +56,7 @@ def test_only_the_receiver_and_who_may_look_at_hand_overs_get_it(house: House, b
     with pytest.raises(CallerError) as raised:
         sheet(house, handover, "C1", by=by)
     assert raised.value.code == code
-    assert len(sheet(house, handover, "C1", by="C1")) == 3
+    assert len(sheet(house, handover, "C1", by="C1")) == 5
 
 
 def test_who_receives_nothing_has_no_sheet(house: House) -> None:

@@ -1,7 +1,5 @@
 """Children of cases and what is a customer's: replayed from their entries, deep too, and held against their rows."""
 
-import csv
-import io
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -16,9 +14,10 @@ from casework.evidence.bundle import deep
 from casework.evidence.past.one_case import case_as_of, case_difference
 from casework.evidence.past.portfolio import PortfolioFilter
 from casework.evidence.past.whole import portfolio_as_of
-from casework.evidence.search.export import Words, entries_csv
+from casework.evidence.search import export
 from casework.evidence.search.find import collect
 from casework.evidence.search.wanted import TermsWanted
+from casework.evidence.searching import words_of
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Refused
 from casework.lifecycles import LIFECYCLES
@@ -26,7 +25,6 @@ from casework.log.check.findings import Report
 from casework.log.format.entry import decode_strict
 from casework.log.tables import entries, texts
 from casework.storage.database import reading
-from casework.work.cases.event_names import event_names
 from casework.work.cases.history import history_of_case
 from casework.work.cases.publish import STREAM
 from casework.work.cases.queries import find_case
@@ -137,9 +135,10 @@ def test_a_process_miner_sees_promises_and_holds_beside_the_case_that_stays_in_i
 def test_a_file_of_found_entries_calls_each_by_the_chart_that_it_is_of(lived: Lived) -> None:
     with reading(lived.log.engine, snapshot=True) as conn:
         lines, _ = collect(conn, lived.log.branch.mac_key, TermsWanted(event="promise.step.*"), at_most=10)
-    rulebook = lived.log.branch.rulebook
-    content = entries_csv(lines, Words(rulebook.by_word, event_names(rulebook)), "en", cut=False).decode("utf-8-sig")
-    rows = list(csv.DictReader(io.StringIO(content)))
+    header = [column.en for column in export.ENTRIES.columns]
+    rows = [
+        dict(zip(header, cells, strict=True)) for cells in export.entry_cells(lines, words_of(lived.log.branch), "en")
+    ]
     assert sorted((row["Event in words"], row["From state"], row["To state"]) for row in rows) == [
         ("Promise to pay: Judge at the end of grace", "Open", "Partly kept"), ("Promise to pay: Kept", "Open", "Kept"),
     ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Final, Literal
+from zoneinfo import ZoneInfo
 
 import msgspec
 from litestar import Request
@@ -14,7 +15,7 @@ from api.console.evening.figures import FILES as FIGURES
 from api.console.evening.lists import FILES as EVENING_FILES
 from api.console.evening.unrepaired import FILES as UNREPAIRED
 from api.console.frame import shown, words
-from api.console.frame.files import ListFile, columns_named, handlers_of, word
+from api.console.frame.files import ListFile, columns_named, handlers_of, named_list
 from api.console.handover.lists import FILES as RECEIPTS
 from api.console.roster.lists import FILES as ROSTER_FILES
 from api.importing import as_they_are
@@ -25,9 +26,9 @@ from api.reading.entries import entry_filter
 from api.reading.lifecycles import wanted_of
 from api.serving import serving_of
 from casework.clock import now
+from casework.evidence.search.export import ENTRIES, entry_cells
 from casework.evidence.search.find import collect
-from casework.evidence.searching import EXPORTED as ENTRIES_EXPORTED
-from casework.evidence.searching import SearchAsked
+from casework.evidence.searching import SearchAsked, words_of
 from casework.evidence.searching import wanted_of as entries_wanted
 from casework.intake.feed.run import newest_runs
 from casework.people.staff import listing
@@ -36,8 +37,6 @@ from casework.people.staff.posts import post_labels
 from casework.storage.database import reading
 from casework.table import Lang
 from casework.work.cases import export
-from casework.work.cases.disclosure import EXPORTED
-from casework.work.cases.event_names import label_of
 from casework.work.cases.filter import BusinessDates, CaseFilter
 from casework.work.cases.queries import walk_cases
 from casework.work.cases.shown import ShownWanted, all_of
@@ -111,14 +110,14 @@ def _handovers(request: _Request, _asked: None, lang: Lang, _: int) -> Iterator[
 
 
 def _feeds(request: _Request, _asked: None, lang: Lang, _: int) -> Iterator[Sequence[Any]]:
-    branch, before = serving_of(request).branch, None
+    zone, before = ZoneInfo(serving_of(request).branch.time_zone), None
     with reading(serving_of(request).engine, snapshot=True) as conn:
         while page := newest_runs(conn, before=before, limit=MAX_PAGE):
             for one in as_they_are(conn, page)[0]:
                 key = f"feed_status.{one.status}"
                 yield (
                     one.id, one.as_of, one.institution, words.say(key, lang) if words.has(key) else one.status,
-                    shown.instant(one.started_at, branch.time_zone), one.actor_id,
+                    one.started_at.astimezone(zone), one.actor_id,
                     *(one.figures.get(name) for name in ("overdue", "opened", "gone", "set_aside")),
                 )  # fmt: skip
             before = page[-1].id
@@ -130,13 +129,7 @@ def _entries(request: _Request, asked: SearchAsked, lang: Lang, at_most: int) ->
     with reading(serving_of(request).engine, snapshot=True) as conn:
         wanted = entries_wanted(conn, branch, msgspec.convert(kept, SearchAsked))
         lines, _ = collect(conn, branch.mac_key, wanted, at_most=at_most)
-    for line in lines:
-        body = msgspec.json.decode(line.body)
-        yield (
-            line.entry_id, shown.instant(line.recorded_at, branch.time_zone),
-            label_of(branch.rulebook, body["event"])[0 if lang == "zh" else 1], body["event"], body["actor"]["id"],
-            body["actor"]["via"], body["reason_code"], " ".join(body["rules"]), line.leaf_hash,
-        )  # fmt: skip
+    return entry_cells(lines, words_of(branch), lang)
 
 
 _STAFF: Final = columns_named(
@@ -157,27 +150,21 @@ _HANDOVERS: Final = columns_named(
 )  # fmt: skip
 _FEEDS: Final = columns_named(
     ("id", "feed.number", 8), ("as_of", "feed.as_of", 12), ("institution", "feed.institution", 12),
-    ("status", "feed.status", 12), ("started_at", "feed.started_at", 24), ("by", "feed.by", 10),
+    ("status", "feed.status", 12), ("started_at", "feed.started_at", 17), ("by", "feed.by", 10),
     ("overdue", "feed.n_overdue", 10), ("opened", "feed.n_opened", 10), ("gone", "feed.n_gone", 10),
     ("set_aside", "feed.n_set_aside", 10),
 )  # fmt: skip
-_ENTRIES: Final = columns_named(
-    ("entry_id", "log.entry", 20), ("recorded_at", "log.recorded_at", 24), ("what", "log.what", 24),
-    ("event", "log.event", 24), ("actor", "log.actor", 10), ("via", "log.via", 8), ("code", "log.code", 18),
-    ("rules", "log.rule", 14), ("leaf_hash", "log.leaf_hash", 66),
-)  # fmt: skip
-
 FILES: Final = (
     *DAY_FILES, *EVENING_FILES, *UNREPAIRED, *FIGURES, *ROSTER_FILES,
-    ListFile("/console/cases", "case.export", word("nav.cases"), lambda _: export.CASE_COLUMNS, _cases,
-             wanted=case_filter, said=msgspec.to_builtins, event=EXPORTED),
-    ListFile("/console/staff", "staff.read", word("nav.staff"), lambda _: _STAFF, _staff, wanted=_staff_wanted),
-    ListFile("/console/requests", "request.read", word("nav.requests"), lambda _: _REQUESTS, _requests, wanted=_box,
+    ListFile("/console/cases", "case.export", lambda _: export.CASES, _cases,
+             wanted=case_filter, said=msgspec.to_builtins),
+    ListFile("/console/staff", "staff.read", named_list("nav.staff", _STAFF), _staff, wanted=_staff_wanted),
+    ListFile("/console/requests", "request.read", named_list("nav.requests", _REQUESTS), _requests, wanted=_box,
              said=lambda box: {"box": box}),
-    ListFile("/console/handovers", "handover.read", word("nav.handovers"), lambda _: _HANDOVERS, _handovers),
-    ListFile("/console/feeds", "feed.read", word("nav.feeds"), lambda _: _FEEDS, _feeds),
-    ListFile("/console/log", "audit.export", word("nav.log"), lambda _: _ENTRIES, _entries, wanted=entry_filter,
-             said=lambda asked: dict.fromkeys(msgspec.to_builtins(asked), True), event=ENTRIES_EXPORTED),
+    ListFile("/console/handovers", "handover.read", named_list("nav.handovers", _HANDOVERS), _handovers),
+    ListFile("/console/feeds", "feed.read", named_list("nav.feeds", _FEEDS), _feeds),
+    ListFile("/console/log", "audit.export", lambda _: ENTRIES, _entries, wanted=entry_filter,
+             said=lambda asked: dict.fromkeys(msgspec.to_builtins(asked), True)),
 )  # fmt: skip
 
 
@@ -196,15 +183,11 @@ def _of_noun(one: Described) -> ListFile:
         return map(export.noun_cells(one.noun, one.chart_of(serving), lang), found)
 
     return ListFile(
-        f"/console/{one.plural}", f"{one.word}.read", lambda request: _called(one, request),
-        lambda request: export.columns_of(one.noun, one.chart_of(serving_of(request))), rows, wanted=wanted_of,
+        f"/console/{one.plural}", f"{one.word}.read",
+        lambda request: export.noun_list(one.noun, one.chart_of(serving_of(request)), one.plural), rows,
+        wanted=wanted_of,
         said=lambda wanted: {"noun": one.word, **msgspec.to_builtins(wanted)},
     )  # fmt: skip
-
-
-def _called(one: Described, request: _Request) -> dict[str, str]:
-    chart = one.chart_of(serving_of(request))
-    return {"zh": chart.zh, "en": chart.en}
 
 
 def route_handlers(described: Sequence[Described]) -> list[Any]:

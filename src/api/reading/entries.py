@@ -7,22 +7,15 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, QueryParameter
 
 from api.reading.asking import Limit, answers, reader_of
-from api.reading.exports import CSV, XLSX, Language, file_of
-from api.serving import Serving
-from casework.clock import now, utc_text
+from api.reading.exports import XLSX, Language, file_of, sent
+from casework.clock import now
 from casework.evidence.search.cursor import MAX_LENGTH
-from casework.evidence.search.export import (
-    MAX_ROWS,
-    Format,
-    Words,
-    entries_csv,
-    entries_jsonl,
-    entries_xlsx,
-)
+from casework.evidence.search.export import ENTRIES, entries_jsonl
 from casework.evidence.search.find import EntryPage, collect, page_of_entries
 from casework.evidence.searching import (
     PARTS,
     SearchAsked,
+    entries_taken,
     record_entries_export,
     wanted_of,
 )
@@ -30,7 +23,8 @@ from casework.log.format.entry import MAX_INT
 from casework.log.format.entry_line import EntryLine
 from casework.log.queries import find_entry
 from casework.storage.database import reading, writing
-from casework.work.cases.event_names import event_names
+from casework.table import MAX_ROWS, Lang
+from casework.work.cases.taking_out import FileKind, file_name, taker_of
 
 JSON_LINES = "application/jsonl"
 _Code = Annotated[str | None, QueryParameter(max_length=80)]
@@ -154,21 +148,25 @@ def entry(request: Request[Any, Any, Any], entry_id: FromPath[str]) -> EntryLine
 )  # fmt: skip
 def entries_as_jsonl(request: Request[Any, Any, Any], asked: NamedDependency[SearchAsked]) -> Response[bytes]:
     """The exact bodies, one on a line, each of which hashes to its leaf. At most 20,000 (`Casework-Cut`)."""
-    lines, cut = _taken_out(request, asked, "jsonl")
-    return file_of(b"".join(entries_jsonl(lines)), JSON_LINES, "entries.jsonl", cut=cut)
+    serving, actor = reader_of(request, *PARTS)
+    with reading(serving.engine, snapshot=True) as conn:
+        wanted = wanted_of(conn, serving.branch, asked)
+        lines, cut = collect(conn, serving.branch.mac_key, wanted, at_most=MAX_ROWS)
+    with writing(serving.engine) as conn:
+        record_entries_export(conn, serving.branch, actor, asked, wanted, rows=len(lines), kind="jsonl")
+    name = file_name(ENTRIES.en.lower(), "", serving.branch.today(now()), "jsonl")
+    return file_of(b"".join(entries_jsonl(lines)), JSON_LINES, name, cut=cut)
 
 
 @get(
     "/audit/entries.csv", sync_to_thread=True, dependencies=_FILTER, tags=["audit"],
-    responses=answers(str, "分录编号,记录时间（UTC）,…\r\ncase:1207:6,…\r\n", *_MISTAKES, media_type="text/csv"),
+    responses=answers(str, "分录编号,记录时间,…\r\ncase:1207:6,…\r\n", *_MISTAKES, media_type="text/csv"),
 )  # fmt: skip
 def entries_as_csv(
     request: Request[Any, Any, Any], asked: NamedDependency[SearchAsked], *, lang: Language = "zh"
 ) -> Response[bytes]:
-    """The entries of a filter as CSV, at most 20,000; a last row and `Casework-Cut` say if there are more."""
-    lines, cut = _taken_out(request, asked, "csv", "lang")
-    serving, _ = reader_of(request, *PARTS, "lang")
-    return file_of(entries_csv(lines, _words(serving), lang, cut=cut), CSV, "entries.csv", cut=cut)
+    """The entries of a filter as CSV, at most 20,000; the last row says who took it out, and if there are more."""
+    return entries_file(request, asked, "csv", lang)
 
 
 @get(
@@ -178,26 +176,15 @@ def entries_as_csv(
 def entries_as_xlsx(
     request: Request[Any, Any, Any], asked: NamedDependency[SearchAsked], *, lang: Language = "zh"
 ) -> Response[bytes]:
-    """The entries of a filter as a workbook, at most 20,000; its sheet of notes says if there are more."""
-    lines, cut = _taken_out(request, asked, "xlsx", "lang")
-    serving, _ = reader_of(request, *PARTS, "lang")
-    notes = {{"zh": "导出时间", "en": "Made at"}[lang]: utc_text(now())}
-    body = entries_xlsx(lines, _words(serving), lang, cut=cut, notes=notes)
-    return file_of(body, XLSX, "entries.xlsx", cut=cut)
+    """The entries of a filter as a workbook, at most 20,000, to print; marked with who took it out."""
+    return entries_file(request, asked, "xlsx", lang)
 
 
-def _words(serving: Serving) -> Words:
-    return Words(serving.branch.rulebook.by_word, event_names(serving.branch.rulebook))
-
-
-def _taken_out(
-    request: Request[Any, Any, Any], asked: SearchAsked, kind: Format, *more: str
-) -> tuple[list[EntryLine], bool]:
-    """What a file will hold; that it was taken out is on record before it is made."""
-    serving, actor = reader_of(request, *PARTS, *more)
+def entries_file(request: Request[Any, Any, Any], asked: SearchAsked, kind: FileKind, lang: Lang) -> Response[bytes]:
+    """That file; that it was taken out is on record before it is sent."""
+    serving, actor = reader_of(request, *PARTS, "lang")
     with reading(serving.engine, snapshot=True) as conn:
         wanted = wanted_of(conn, serving.branch, asked)
         lines, cut = collect(conn, serving.branch.mac_key, wanted, at_most=MAX_ROWS)
-    with writing(serving.engine) as conn:
-        record_entries_export(conn, serving.branch, actor, asked, wanted, rows=len(lines), kind=kind)
-    return lines, cut
+        taker = taker_of(conn, serving.branch, actor, now())
+    return sent(request, entries_taken(serving.branch, lines, kind, lang, asked, wanted, taker, cut=cut))

@@ -1,29 +1,29 @@
 """The lists as files: CSV and XLSX of the same filters. Taking one out is an entry, committed before it is sent."""
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
+from urllib.parse import quote
 
 import msgspec
 from litestar import Request, Response, get
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromQuery, QueryParameter
 
+from api.auth import still_valid
 from api.permitted import reach
 from api.reading.asking import FILTERS, answers, case_filter, reader_of
-from casework.clock import now, utc_text
+from api.serving import serving_of
+from casework.clock import now
 from casework.storage.database import reading, writing
-from casework.work.cases.disclosure import record_export
-from casework.work.cases.export import (
-    MAX_ROWS,
-    Lang,
-    cases_csv,
-    cases_xlsx,
-)
+from casework.table import MAX_ROWS, Lang
+from casework.work.cases.export import CASES, case_cells
 from casework.work.cases.filter import BusinessDates, CaseFilter
-from casework.work.cases.line import CaseLine
 from casework.work.cases.queries import Sort, walk_cases
+from casework.work.cases.taking_out import BulkFile, FileKind, file_of_list, record_taken, taker_of
 
 CSV = "text/csv"  # Litestar adds the charset to text
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+MEDIA_TYPES: Final[Mapping[FileKind, str]] = {"xlsx": XLSX, "csv": CSV}
 Language = Annotated[Lang, QueryParameter(description="Language of headers and labels.")]
 
 
@@ -46,11 +46,8 @@ def cases_as_csv(
     sort: FromQuery[Sort] = "id",
     lang: Language = "zh",
 ) -> Response[bytes]:
-    """The cases of a filter as CSV, at most 20,000; a last row and `Casework-Cut` say if there are more."""
-    lines, cut = _lines(request, wanted, sort, "csv")
-    serving, _ = reader_of(request, *FILTERS, "sort", "lang")
-    body = cases_csv(lines, serving.branch.rulebook.chart, lang, cut=cut)
-    return file_of(body, CSV, "cases.csv", cut=cut)
+    """The cases of a filter as CSV, at most 20,000 (`Casework-Cut`); the last row says who took it out."""
+    return cases_file(request, wanted, sort, "csv", lang)
 
 
 @get(
@@ -66,41 +63,43 @@ def cases_as_xlsx(
     sort: FromQuery[Sort] = "id",
     lang: Language = "zh",
 ) -> Response[bytes]:
-    """The cases of a filter as a workbook, at most 20,000; its sheet of notes says if there are more."""
-    return cases_workbook(request, wanted, sort, lang)
+    """The cases of a filter as a workbook, at most 20,000 (`Casework-Cut`); its second line says who took it out."""
+    return cases_file(request, wanted, sort, "xlsx", lang)
 
 
-def cases_workbook(
-    request: Request[Any, Any, Any], wanted: CaseFilter, sort: Sort, lang: Literal["zh", "en"]
+def cases_file(
+    request: Request[Any, Any, Any], wanted: CaseFilter, sort: Sort, kind: FileKind, lang: Lang
 ) -> Response[bytes]:
-    """That workbook; that it was taken out is on record before it is made."""
-    lines, cut = _lines(request, wanted, sort, "xlsx")
-    serving, _ = reader_of(request, *FILTERS, "sort", "lang")
-    names = {"zh": ("筛选", "排序", "导出时间"), "en": ("Filter", "Sort", "Made at")}[lang]
-    asked = msgspec.json.encode(wanted).decode()
-    notes = dict(zip(names, (asked, sort, utc_text(now())), strict=True))
-    body = cases_xlsx(lines, serving.branch.rulebook.chart, lang, cut=cut, notes=notes)
-    return file_of(body, XLSX, "cases.xlsx", cut=cut)
-
-
-def _lines(
-    request: Request[Any, Any, Any], wanted: CaseFilter, sort: Sort, kind: Literal["csv", "xlsx"]
-) -> tuple[list[CaseLine], bool]:
+    """That file; that it was taken out is on record before it is sent."""
     serving, actor = reader_of(request, *FILTERS, "sort", "lang")
     with reading(serving.engine, snapshot=True) as conn:
-        dates = BusinessDates(conn, serving.branch)
+        taker, dates = taker_of(conn, serving.branch, actor, now()), BusinessDates(conn, serving.branch)
         chunks = walk_cases(conn, dates, wanted, within=reach(request), sort=sort, at_most=MAX_ROWS + 1)
         lines = [line for chunk in chunks for line in chunk]
-    shown = lines[:MAX_ROWS]
+    cells = (case_cells(line, serving.branch.rulebook.chart, lang) for line in lines)
+    return sent(request, file_of_list(CASES, cells, kind, lang, msgspec.to_builtins(wanted), taker))
+
+
+def sent(request: Request[Any, Any, Any], taken: BulkFile) -> Response[bytes]:
+    """A file of a list, once it is on record."""
+    serving = serving_of(request)
     with writing(serving.engine) as conn:
-        record_export(conn, serving.branch, actor, msgspec.to_builtins(wanted), rows=len(shown), kind=kind)
-    return shown, len(lines) > MAX_ROWS
+        record_taken(conn, serving.branch, still_valid(conn, request), taken)
+    return file_of(taken.body, MEDIA_TYPES[taken.kind], taken.name, cut=taken.cut)
 
 
 def file_of(body: bytes, media_type: str, name: str, *, cut: bool) -> Response[bytes]:
     """A file to be saved; `Casework-Cut` says whether it has less than was asked for."""
-    headers = {
-        "Content-Disposition": f'attachment; filename="{name}"',
-        "Casework-Cut": "true" if cut else "false",
-    }
+    headers = {"Content-Disposition": saved_as(name), "Casework-Cut": "true" if cut else "false"}
     return Response(body, media_type=media_type, headers=headers)
+
+
+def file_named(body: bytes, media_type: str, name: str) -> Response[bytes]:
+    """A file that is whole, to be saved under a name in any script."""
+    return Response(body, media_type=media_type, headers={"Content-Disposition": saved_as(name)})
+
+
+def saved_as(name: str) -> str:
+    """The disposition of a file to be saved under a name in any script (RFC 6266)."""
+    plain = name.encode("ascii", "ignore").decode().strip("-") or "file"
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name)}"

@@ -13,11 +13,13 @@ from api.list_shape import whole, whole_of
 from api.nouns import Described, Number, today_of
 from api.permitted import reach
 from api.reading.asking import After, Cursor, Limit, answers, reader_of
-from api.reading.exports import CSV, Language, file_of
+from api.reading.exports import CSV, Language, sent
+from casework.clock import now
 from casework.customer import Customer
 from casework.storage.database import reading, writing
-from casework.work.cases.disclosure import LIST_EXPORTED, record_export, record_read
-from casework.work.cases.export import MAX_ROWS, noun_csv
+from casework.table import MAX_ROWS
+from casework.work.cases.disclosure import record_read
+from casework.work.cases.export import noun_cells, noun_list
 from casework.work.cases.filter import BusinessDates
 from casework.work.cases.history import HistoryPage
 from casework.work.cases.options import OpeningOffer
@@ -32,6 +34,7 @@ from casework.work.cases.shown import (
     page_of,
     seen,
 )
+from casework.work.cases.taking_out import file_of_list, taker_of
 from casework.work.four_eyes.listing import show_pending
 
 SortBy = Annotated[Sort, QueryParameter(description="A minus is descending; what has no day due comes last.")]
@@ -93,15 +96,14 @@ def _csv(one: Described) -> Any:
         sort: SortBy = "id",
         lang: Language = "zh",
     ) -> Response[bytes]:
-        """Those of a filter, at most 20,000; a last row and `Casework-Cut` say if there are more."""
+        """Those of a filter, at most 20,000 (`Casework-Cut`); the last row says who took it out."""
         serving, actor = reader_of(request, *_FILTERS, "lang")
         with reading(serving.engine, snapshot=True) as conn:
             found, cut = all_of(conn, serving.branch, one.noun, reach(request), wanted, sort=sort, at_most=MAX_ROWS)
-        asked = {"noun": one.word, **msgspec.to_builtins(wanted)}
-        with writing(serving.engine) as conn:
-            record_export(conn, serving.branch, actor, asked, rows=len(found), kind="csv", event=LIST_EXPORTED)
-        body = noun_csv(found, one.noun, one.chart_of(serving), lang, cut=cut)
-        return file_of(body, CSV, f"{one.plural}.csv", cut=cut)
+            taker = taker_of(conn, serving.branch, actor, now())
+        asked, chart = {"noun": one.word, **msgspec.to_builtins(wanted)}, one.chart_of(serving)
+        listed, cells = noun_list(one.noun, chart, one.plural), noun_cells(one.noun, chart, lang)
+        return sent(request, file_of_list(listed, map(cells, found), "csv", lang, asked, taker, cut=cut))
 
     return as_csv
 

@@ -9,15 +9,14 @@ from zoneinfo import ZoneInfo
 import click
 
 from casework.cli.changing import as_, changing
-from casework.cli.ledger import write_out
 from casework.cli.several import ResultTold, atomic_option, from_option, result_of, right, rows_of, tell_each
 from casework.cli.shell import as_json, console, days_of, permitted, print_json, started
 from casework.cli.tables import Table
+from casework.cli.taking_out import kind_of, out_option, told_of, write_taken
 from casework.errors import CallerError
-from casework.evidence.evening.review_sheet import EXPORTED, review_file
+from casework.evidence.evening.review_sheet import review_file
 from casework.intake.feed.past_arrears import past_arrears
 from casework.storage.database import reading
-from casework.work.cases.disclosure import record_export
 from casework.work.contacts.registered import WHY
 from casework.work.gate.found import found
 from casework.work.gate.reviews import (
@@ -82,7 +81,7 @@ def breaches_(from_: datetime | None, to: datetime | None, json_: bool) -> None:
 @click.command("to-review")
 @click.option("--from", "from_", type=_DAY, required=True, help="The first day on which they began.")
 @click.option("--to", type=_DAY, required=True, help="The last such day.")
-@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Write them into a .csv or .xlsx file.")
+@out_option("Write them into")
 @as_json
 @as_
 def to_review_(from_: datetime, to: datetime, out: Path | None, json_: bool, by: str | None) -> None:
@@ -125,17 +124,10 @@ def to_review_(from_: datetime, to: datetime, out: Path | None, json_: bool, by:
 
 
 def _write(out: Path, first: date, last: date, by: str | None) -> None:
-    if out.suffix not in {".xlsx", ".csv"}:
-        raise click.BadParameter("a file ends in .xlsx or .csv", param_hint="--out")
     with changing(by, READ) as change:
-        content, lines = review_file(change.conn, change.branch, first, last, change.actor, out.suffix[1:])
-        wanted = {"from": first.isoformat(), "to": last.isoformat()}
-        record_export(
-            change.conn, change.branch, change.actor, wanted, rows=lines, kind=out.suffix[1:], event=EXPORTED,
-            file=content,
-        )  # fmt: skip
-        write_out(out, content)
-    console.print(f"{out.name}: {lines:,} contacts 条联系", markup=False)
+        taken = review_file(change.conn, change.branch, first, last, change.actor, kind_of(out))
+        file = write_taken(change.conn, change.branch, change.actor, taken, out)
+    console.print(told_of(taken, file, "contacts 条联系"), markup=False)
 
 
 def _told(reviewed: Mapping[tuple[str, str], Review], one: Subject) -> dict[str, Any]:

@@ -1,27 +1,23 @@
 """`casework duty`: what each case is owed on a day, and what became of it."""
 
 from collections import Counter
-from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 
 import click
-from sqlalchemy.engine import Connection
 
 from casework.cli.calendar import warn_of
 from casework.cli.changing import day
-from casework.cli.ledger import write_out
 from casework.cli.shell import as_json, as_staff, console, permitted, print_json, started
 from casework.cli.tables import Table
+from casework.cli.taking_out import kind_of, out_option, told_of, write_taken
 from casework.clock import now
 from casework.people.days.loading import read_calendar, unknown_years
-from casework.people.staff.actor import Actor
 from casework.storage.database import reading, writing
-from casework.table import as_csv, printed
 from casework.work.cases.branch import Branch
-from casework.work.cases.disclosure import LIST_EXPORTED, record_export
-from casework.work.duties.listing import Listed, duties_on, duties_within
-from casework.work.duties.table import LIST, STATUS_WORDS, exempted_by, sheet_of
+from casework.work.cases.taking_out import file_of_list, taker_of
+from casework.work.duties.listing import duties_on, duties_within
+from casework.work.duties.table import DUTIES, STATUS_WORDS, duty_cells, exempted_by
 
 
 @click.group()
@@ -36,7 +32,7 @@ def cli() -> None:
 
 @cli.command("list")
 @click.option("--on", type=day, required=True, metavar="DAY", help="The day, YYYY-MM-DD.")
-@click.option("--out", type=click.Path(path_type=Path), help="The .xlsx or .csv file to write: a line a duty.")
+@out_option("Write them, a line a duty, into")
 @as_json
 @as_staff
 def list_(on: datetime, out: Path | None, *, json_: bool, staff_no: str | None) -> None:
@@ -51,8 +47,6 @@ def list_(on: datetime, out: Path | None, *, json_: bool, staff_no: str | None) 
       casework duty list --on 2026-03-09 --json
       casework duty list --on 2026-03-09 --out 当日任务-2026-03-09.xlsx --as S0109
     """
-    if out is not None and out.suffix not in {".xlsx", ".csv"}:
-        raise click.BadParameter("a file ends in .xlsx or .csv", param_hint="--out")
     with started() as open_:
         branch = open_.branch
         with reading(open_.engine, snapshot=True) as conn:
@@ -63,10 +57,13 @@ def list_(on: datetime, out: Path | None, *, json_: bool, staff_no: str | None) 
             unknown = unknown_years(read_calendar(conn), [on.date()])
         if out is not None:
             with writing(open_.engine) as conn:
-                _write(conn, branch, actor, found, on.date(), out)
+                cells, taker = duty_cells(conn, branch, found, "zh"), taker_of(conn, branch, actor, now())
+                asked = {"list": DUTIES.name, "on": str(on.date())}
+                taken = file_of_list(DUTIES, cells, kind_of(out), "zh", asked, taker)
+                file = write_taken(conn, branch, actor, taken, out)
+            console.print(told_of(taken, file, "duties 项任务"), markup=False)
     warn_of(unknown)
     if out is not None:
-        console.print(f"{out.name}: {len(found):,} duties 项任务", markup=False)
         return
     if json_:
         print_json(
@@ -86,16 +83,6 @@ def list_(on: datetime, out: Path | None, *, json_: bool, staff_no: str | None) 
             if duty == name:
                 shown.add_row(f"{name} {rule.zh}", f"{status} {_word(branch, status)}".strip(), f"{number:,}")
     console.print(shown)
-
-
-def _write(conn: Connection, branch: Branch, actor: Actor, found: Sequence[Listed], on: date, out: Path) -> None:
-    sheet = sheet_of(conn, branch, found, f"{on} · {actor.id}", "zh")
-    content = as_csv(sheet, "zh") if out.suffix == ".csv" else printed([sheet], "zh")
-    record_export(
-        conn, branch, actor, {"list": LIST, "on": str(on)}, rows=len(found), kind=out.suffix[1:], event=LIST_EXPORTED,
-        file=content,
-    )  # fmt: skip
-    write_out(out, content)
 
 
 def _word(branch: Branch, status: str) -> str:

@@ -8,15 +8,17 @@ import click
 import msgspec
 
 from casework.cli import handover_tables
+from casework.cli.ledger import write_out
 from casework.cli.shell import FOLDED, acting, as_json, console, print_json, started
 from casework.operation.startup import Started
 from casework.storage.database import reading, writing
+from casework.table import Lang
 from casework.work.four_eyes.recording import Refused
 from casework.work.handover import planning, queries
 from casework.work.handover.applying import Applied, apply
 from casework.work.handover.approving import Approved, approve, withdraw
 from casework.work.handover.replanning import Replanned
-from casework.work.handover.sheets import Lang, sheet_of
+from casework.work.handover.sheets import sheet_of
 from casework.work.handovers import DEPARTURE, TRANSFER
 
 _id = click.argument("handover_id", type=click.IntRange(1, 2**53 - 1), metavar="ID")
@@ -189,9 +191,9 @@ def sheets(handover_id: int, folder: Path, *, lang: Lang, json_: bool, by: str |
         with writing(open_.engine) as conn:
             actor = acting(conn, open_.branch, by)
             for receiving in queries.find(conn, handover_id).preview.receivers:
-                body = sheet_of(conn, open_.branch, handover_id, receiving.receiver, actor=actor, lang=lang)
-                path = folder / f"handover-{handover_id}-{receiving.receiver}.xlsx"
-                path.write_bytes(body)
+                sheet = sheet_of(conn, open_.branch, handover_id, receiving.receiver, actor=actor, lang=lang)
+                path = folder / sheet.name
+                write_out(path, sheet.body)
                 made.append({"receiver": receiving.receiver, "cases": receiving.cases, "file": str(path)})
     if json_:
         print_json(made)

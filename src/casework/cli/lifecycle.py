@@ -18,6 +18,7 @@ from casework.cli.given import data_json_option, data_option, given
 from casework.cli.opening_many import openings
 from casework.cli.shell import acting, as_json, as_staff, console, permitted, print_json, started
 from casework.cli.tables import Table
+from casework.cli.taking_out import OutFile, kind_of, told_of, write_taken
 from casework.clock import now
 from casework.customer import Customer
 from casework.lifecycle.advance import advance
@@ -27,12 +28,14 @@ from casework.operation.startup import Started
 from casework.people.staff.actor import Actor
 from casework.rules.statechart.chart import Chart
 from casework.storage.database import reading, writing
+from casework.table import MAX_ROWS
 from casework.work.cases import shown
-from casework.work.cases.disclosure import LIST_EXPORTED, record_export, record_read
-from casework.work.cases.export import MAX_ROWS, columns_of, noun_csv, noun_texts
+from casework.work.cases.disclosure import record_read
+from casework.work.cases.export import columns_of, noun_cells, noun_list, noun_texts
 from casework.work.cases.filter import BusinessDates
 from casework.work.cases.lifecycles import CASES
 from casework.work.cases.sight import reach_of
+from casework.work.cases.taking_out import file_of_list, taker_of
 from casework.work.four_eyes.listing import show_pending
 
 _USAGE = frozenset({"unknown_event", "unknown_fact", "unknown_ground", "faulty_data"})
@@ -129,9 +132,9 @@ def looking(noun: Kept) -> list[click.Command]:
 
 
 def _export(noun: Kept) -> click.Command:
-    @click.command("export", help=_help(noun, "Write those of a filter to FILE as CSV; that is an entry itself.",
+    @click.command("export", help=_help(noun, "Write those of a filter to FILE (.csv, .xlsx); that is an entry itself.",
                                         f"export {noun.table.name}.csv --all"))  # fmt: skip
-    @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+    @click.argument("file", type=OutFile())
     @_filtered
     @_sorted
     @click.option("--lang", type=click.Choice(["zh", "en"]), default="zh", show_default=True)
@@ -142,11 +145,13 @@ def _export(noun: Kept) -> click.Command:
                 actor = permitted(conn, open_.branch, staff_no, f"{noun.word}.read")
                 within = reach_of(open_.branch, actor, f"{noun.word}.read", open_.branch.today(now()))
                 found, cut = shown.all_of(conn, open_.branch, noun, within, wanted, sort=sort, at_most=MAX_ROWS)
-            asked = {"noun": noun.word, **msgspec.to_builtins(wanted)}
+                taker = taker_of(conn, open_.branch, actor, now())
+            asked, chart = {"noun": noun.word, **msgspec.to_builtins(wanted)}, _chart(open_, noun)
+            cells, listed = noun_cells(noun, chart, lang), noun_list(noun, chart, noun.table.name)
+            taken = file_of_list(listed, map(cells, found), kind_of(file), lang, asked, taker, cut=cut)
             with writing(open_.engine) as conn:
-                record_export(conn, open_.branch, actor, asked, rows=len(found), kind="csv", event=LIST_EXPORTED)
-            file.write_bytes(noun_csv(found, noun, _chart(open_, noun), lang, cut=cut))
-        console.print(f"{len(found)} lines in {file}" + (", and more are left out" if cut else ""), markup=False)
+                told = told_of(taken, write_taken(conn, open_.branch, actor, taken, file), "lines 行")
+        console.print(told, markup=False)
 
     return export
 

@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, get_args
+from typing import Any, get_args
 
 import click
 import msgspec
@@ -26,18 +26,10 @@ from casework.cli.shell import (
     started,
 )
 from casework.cli.tables import Table
-from casework.clock import now, utc_text
+from casework.cli.taking_out import write_taken
+from casework.clock import now
 from casework.evidence.search.compare import differences
-from casework.evidence.search.export import (
-    MAX_ROWS,
-    Format,
-    Lang,
-    Words,
-    entries_csv,
-    entries_jsonl,
-    entries_xlsx,
-    named_amounts,
-)
+from casework.evidence.search.export import Format, entries_jsonl, named_amounts
 from casework.evidence.search.find import (
     EntryPage,
     collect,
@@ -46,7 +38,7 @@ from casework.evidence.search.find import (
 )
 from casework.evidence.search.index import Indexer, begin_anew
 from casework.evidence.search.wanted import TermsWanted, malformed
-from casework.evidence.searching import SearchAsked, record_entries_export, wanted_of
+from casework.evidence.searching import SearchAsked, entries_taken, record_entries_export, wanted_of
 from casework.log.format.entry_line import EntryLine
 from casework.log.queries import line_of
 from casework.log.tables import entries
@@ -54,7 +46,8 @@ from casework.money import fen_from_yuan, yuan_text
 from casework.operation.startup import Started
 from casework.people.staff.actor import Actor
 from casework.storage.database import reading, writing
-from casework.work.cases.event_names import event_names
+from casework.table import MAX_ROWS, Lang
+from casework.work.cases.taking_out import taker_of
 
 _SHOWN = 50
 
@@ -181,44 +174,42 @@ def _cells(line: EntryLine) -> list[str]:
 def _export(
     branch: Started, actor: Actor, asked: SearchAsked, wanted: TermsWanted, kind: Format, out: Path, lang: Lang
 ) -> None:
-    """Write beside the place, put the export on record, and only then put the file there."""
-    handle, name = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            rows, cut = _written(branch, wanted, kind, file, lang)
-        with writing(branch.engine) as conn:
-            record_entries_export(conn, branch.branch, actor, asked, wanted, rows=rows, kind=kind)
-        Path(name).replace(out)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    console.print(f"{rows:,} entries 分录 → {out}", markup=False)
+    """The export on record, and only then the file."""
+    if kind == "jsonl":
+        rows = _bodies(branch, actor, asked, wanted, out)
+        console.print(f"{rows:,} entries 分录 → {out}", markup=False)
+        return
+    with reading(branch.engine, snapshot=True) as conn:
+        lines, cut = collect(conn, branch.branch.mac_key, wanted, at_most=MAX_ROWS)
+        taker = taker_of(conn, branch.branch, actor, now())
+    taken = entries_taken(branch.branch, lines, kind, lang, asked, wanted, taker, cut=cut)
+    with writing(branch.engine) as conn:
+        file = write_taken(conn, branch.branch, actor, taken, out)
+    console.print(f"{taken.rows:,} entries 分录 → {file}", markup=False)
     if cut:
         errors.print(f"cut: more than {MAX_ROWS:,} match; narrow the filter, or take jsonl 已截断", markup=False)
 
 
-def _written(branch: Started, wanted: TermsWanted, kind: Format, file: BinaryIO, lang: Lang) -> tuple[int, bool]:
-    """How many entries went into the file, and whether there are more; JSON Lines go there as they are found."""
-    with reading(branch.engine, snapshot=True) as conn:
-        if kind != "jsonl":
-            lines, cut = collect(conn, branch.branch.mac_key, wanted, at_most=MAX_ROWS)
-        else:
-            rows = 0
-            with _progress("分录 entries", None) as told:
-                for found in walk(conn, wanted):
-                    lines = [line_of(row, branch.branch.mac_key) for row in found.rows]
-                    file.writelines(entries_jsonl(lines))
-                    rows += len(found.rows)
-                    told(rows)
-            return rows, False
-    rulebook = branch.branch.rulebook
-    words = Words(rulebook.by_word, event_names(rulebook))
-    if kind == "csv":
-        file.write(entries_csv(lines, words, lang, cut=cut))
-    else:
-        notes = {{"zh": "导出时间", "en": "Made at"}[lang]: utc_text(now())}
-        file.write(entries_xlsx(lines, words, lang, cut=cut, notes=notes))
-    return len(lines), cut
+def _bodies(branch: Started, actor: Actor, asked: SearchAsked, wanted: TermsWanted, out: Path) -> int:
+    """All of them, as they are found: written beside the place, and put there when that is on record."""
+    handle, name = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}.")
+    try:
+        rows = 0
+        with (
+            os.fdopen(handle, "wb") as file, _progress("分录 entries", None) as told,
+            reading(branch.engine, snapshot=True) as conn,
+        ):  # fmt: skip
+            for found in walk(conn, wanted):
+                file.writelines(entries_jsonl(line_of(row, branch.branch.mac_key) for row in found.rows))
+                rows += len(found.rows)
+                told(rows)
+        with writing(branch.engine) as conn:
+            record_entries_export(conn, branch.branch, actor, asked, wanted, rows=rows, kind="jsonl")
+        Path(name).replace(out)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    return rows
 
 
 @contextmanager

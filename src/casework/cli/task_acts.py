@@ -1,6 +1,6 @@
 """`casework task next|move|postpone|add|end|lists|strategy|worklists`: what people do with tasks and lists."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -10,10 +10,10 @@ import click
 from sqlalchemy.engine import Connection
 
 from casework.cli.changing import day
-from casework.cli.ledger import write_out
 from casework.cli.several import atomic_option, tell_each
 from casework.cli.shell import FOLDED, as_json, console, permitted, print_json, started
 from casework.cli.tables import Table
+from casework.cli.taking_out import kind_of, out_option, told_of, write_taken
 from casework.clock import now
 from casework.evidence.ledger.people import members_of, teams_then
 from casework.money import yuan_text
@@ -21,15 +21,15 @@ from casework.operation.morning import make_lists
 from casework.people.staff.actor import Actor, system
 from casework.people.staff.permissions import EVERYTHING
 from casework.storage.database import reading, writing
-from casework.table import Sheet, as_csv, printed
+from casework.table import BulkList
 from casework.work.cases.branch import Branch
-from casework.work.cases.disclosure import LIST_EXPORTED, record_export
+from casework.work.cases.taking_out import file_of_list, taker_of
 from casework.work.tasks.acts import Addition, Became, Desk
 from casework.work.tasks.own import list_of, states, told
 from casework.work.tasks.pulling import take_next
 from casework.work.tasks.strategies import COMMAND as STRATEGY
 from casework.work.tasks.strategies import counted, lines_of, start
-from casework.work.tasks.table import CASES, COLUMNS, lines_of_cases, lines_of_list
+from casework.work.tasks.table import TASK_LISTS, four_list, lines_of_cases, lines_of_list
 from casework.work.tasks.words import word_of
 
 _who = click.option("--as", "staff_no", type=FOLDED, required=True, metavar="STAFF_NO", help="Who acts.")
@@ -188,10 +188,7 @@ def strategy(case_ids: tuple[int, ...], strategy: str, staff_no: str, *, atomic:
 @click.command("worklists")
 @click.option("--list", "name", metavar="NAME", help="The cases of this one: phone, agency, legal, visit.")
 @click.option("--as", "staff_no", type=FOLDED, metavar="STAFF_NO", help="Act as this member of staff.")
-@click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), metavar="PATH",
-    help="Write it into this .xlsx or .csv file, to be sent on; an entry. Needs --list.",
-)  # fmt: skip
+@out_option("Write it, to be sent on, an entry, with --list, into")
 @as_json
 def worklists(name: str | None, staff_no: str | None, out: Path | None, *, json_: bool) -> None:
     """Count the four lists of today (电催, 委催, 法催, 下户), or list one, all of it.
@@ -202,10 +199,8 @@ def worklists(name: str | None, staff_no: str | None, out: Path | None, *, json_
       casework task worklists --list visit --json
       casework task worklists --list visit --out 下户-2026-03-10.xlsx --as S0109
     """
-    if out is not None:
-        _check_name(out)
-        if name is None:
-            raise click.UsageError("--out needs --list")
+    if out is not None and name is None:
+        raise click.UsageError("--out needs --list")
     with started() as open_, writing(open_.engine) if out else reading(open_.engine, snapshot=True) as conn:
         branch, on = open_.branch, open_.branch.today(now())
         actor = permitted(conn, branch, staff_no, "work_list.read")
@@ -216,13 +211,10 @@ def worklists(name: str | None, staff_no: str | None, out: Path | None, *, json_
         reach = branch.rulebook.permissions.within(actor, "work_list.read", branch.rulebook.policies.at(on))
         found = lines_of(conn, branch, name, on, limit=_MOST_LINES, reach=EVERYTHING if staff_no is None else reach)
         if out is not None:
-            words = branch.rulebook.tasks.lists[name]
-            lines = list(lines_of_cases(branch, found, "zh"))
-            sheet = Sheet(words.zh, f"{on} · {actor.id}", CASES, lines, frozenset({"overdue_fen"}))
-            _write(conn, branch, actor, sheet, len(lines), out, {"list": "work-lists", "name": name, "on": str(on)})
-    if out is not None:
-        console.print(f"{out.name}: {len(found):,} cases 案件", markup=False)
-        return
+            lines = lines_of_cases(branch, found, "zh")
+            asked = {"list": "work-lists", "name": name, "on": str(on)}
+            _take_out(conn, branch, actor, four_list(branch, name), lines, out, asked, "cases 案件")
+            return
     if json_:
         print_json(found)
         return
@@ -238,11 +230,6 @@ def worklists(name: str | None, staff_no: str | None, out: Path | None, *, json_
 _MOST_LINES = 1_000_000
 
 
-def _check_name(out: Path) -> None:
-    if out.suffix not in {".xlsx", ".csv"}:
-        raise click.BadParameter("a file ends in .xlsx or .csv", param_hint="--out")
-
-
 def _tell_counts(branch: Branch, counts: dict[str, int], *, json_: bool) -> None:
     if json_:
         print_json(counts)
@@ -256,7 +243,7 @@ def _tell_counts(branch: Branch, counts: dict[str, int], *, json_: bool) -> None
 @click.command()
 @click.option("--on", type=day, required=True, metavar="DAY", help="Whose morning; a past day's as it was handed out.")
 @click.option("--list", "whose", type=FOLDED, metavar="WHO", help="One list, of a person or a post (default: all).")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="The .xlsx or .csv file to write.")
+@out_option("Write them into", required=True)
 @click.option("--as", "staff_no", type=FOLDED, metavar="STAFF_NO", help="Act as this member of staff.")
 def export(on: datetime, whose: str | None, out: Path, staff_no: str | None) -> None:
     """Write the lists of DAY into a file, an entry each time; no personal data is on them.
@@ -266,7 +253,6 @@ def export(on: datetime, whose: str | None, out: Path, staff_no: str | None) -> 
       casework task export --on 2026-03-10 --out lists.xlsx --as S0109
       casework task export --on 2026-03-10 --list S0103 --out S0103.csv
     """
-    _check_name(out)
     with started() as open_, writing(open_.engine) as conn:
         branch, past = open_.branch, on.date() < open_.branch.today(now())
         actor = permitted(conn, branch, staff_no, "task.lists")
@@ -276,21 +262,18 @@ def export(on: datetime, whose: str | None, out: Path, staff_no: str | None) -> 
             line for name in names
             for line in lines_of_list(branch, (one for one in found if one.list_of == name), "zh")
         ]  # fmt: skip
-        sheet = Sheet("任务清单", f"{on.date()} · {actor.id}", COLUMNS, lines, frozenset({"overdue_fen"}))
-        asked = {"list": "task-lists", "on": str(on.date()), "whose": whose}
-        _write(conn, branch, actor, sheet, len(lines), out, asked)
-    console.print(f"{out.name}: {len(lines):,} tasks 项任务", markup=False)
+        asked = {"list": TASK_LISTS.name, "on": str(on.date()), "whose": whose}
+        _take_out(conn, branch, actor, TASK_LISTS, lines, out, asked, "tasks 项任务")
 
 
-def _write(
-    conn: Connection, branch: Branch, actor: Actor, sheet: Sheet, count: int, out: Path, asked: dict[str, Any]
+def _take_out(
+    conn: Connection, branch: Branch, actor: Actor, listed: BulkList, lines: Iterable[Sequence[Any]], out: Path,
+    asked: dict[str, Any], what: str,
 ) -> None:  # fmt: skip
     """The file, and the entry that it was taken out."""
-    content = as_csv(sheet, "zh") if out.suffix == ".csv" else printed([sheet], "zh")
-    record_export(
-        conn, branch, actor, asked, rows=count, kind=out.suffix[1:], event=LIST_EXPORTED, file=content
-    )  # fmt: skip
-    write_out(out, content)
+    taken = file_of_list(listed, lines, kind_of(out), "zh", asked, taker_of(conn, branch, actor, now()))
+    file = write_taken(conn, branch, actor, taken, out)
+    console.print(told_of(taken, file, what), markup=False)
 
 
 def _acted(command: str, staff_no: str, act: Callable[[Desk], Sequence[Became]], *, json_: bool) -> None:

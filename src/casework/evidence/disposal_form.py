@@ -13,10 +13,10 @@ from casework.people.staff.actor import Actor
 from casework.personal import mask
 from casework.rules.statechart.chart import Chart
 from casework.spreadsheet import Column
-from casework.table import Sheet, printed
+from casework.table import LIST_EXPORTED, Sheet, printed
 from casework.work.cases.branch import Branch
 from casework.work.cases.case import Case
-from casework.work.cases.disclosure import LIST_EXPORTED, record_export, record_read
+from casework.work.cases.disclosure import record_export, record_read
 from casework.work.cases.export import columns_of, fields_in, noun_texts
 from casework.work.cases.lifecycles import DISPOSALS, PROMISES
 from casework.work.cases.shown import history_of_noun, seen

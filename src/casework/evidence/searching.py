@@ -14,6 +14,7 @@ from casework import ids
 from casework.clock import Clock, now, utc_text
 from casework.customer import Customer, named, stream_of
 from casework.errors import CallerError
+from casework.evidence.search.export import ENTRIES, EXPORTED, Words, entry_cells
 from casework.evidence.search.wanted import (
     MAX_STREAMS,
     TermsWanted,
@@ -21,16 +22,19 @@ from casework.evidence.search.wanted import (
     malformed,
 )
 from casework.intake.feed.customers import institution_needed, institutions_of, of_customer
+from casework.log.format.entry_line import EntryLine
 from casework.log.tables import entries
 from casework.people.staff.actor import Actor
+from casework.table import Lang
 from casework.work.cases.branch import Branch
 from casework.work.cases.disclosure import record_export
+from casework.work.cases.event_names import event_names
 from casework.work.cases.filter import check_id
 from casework.work.cases.tables import cases
+from casework.work.cases.taking_out import BulkFile, FileKind, Taker, file_of_list
 from casework.work.four_eyes.events import number_of
 from casework.work.four_eyes.tables import requests
 
-EXPORTED = "audit.exported"
 _SUBJECT = re.compile(r"([a-z_]{1,32}):(.{1,200})")
 _STREAM = re.compile(r"[A-Za-z0-9._:/~-]{1,97}", re.ASCII)
 _BY_ID = ("loan", "borrower")  # whose ids have characters that no stream's name has
@@ -132,16 +136,37 @@ def record_entries_export(
     conn: Connection, branch: Branch, actor: Actor, asked: SearchAsked, wanted: TermsWanted, *, rows: int, kind: str,
     clock: Clock = now,
 ) -> None:  # fmt: skip
-    """Append `audit.exported` to `exports:<who>`: the filter, how many entries, in which format; commit before sending.
+    """Append `audit.exported` to `exports:<who>`: what was asked for, how many entries, in which format."""
+    record_export(
+        conn, branch, actor, _said(asked, wanted, rows), rows=rows, kind=kind, event=EXPORTED, clock=clock
+    )  # fmt: skip
 
-    Where nothing was found, the filter's values are left out: they stand nowhere in the log, and may be anything.
+
+def entries_taken(
+    branch: Branch, lines: Sequence[EntryLine], kind: FileKind, lang: Lang, asked: SearchAsked, wanted: TermsWanted,
+    taker: Taker, *, cut: bool,
+) -> BulkFile:  # fmt: skip
+    """Entries as a list that is taken out."""
+    said = _said(asked, wanted, len(lines))
+    return file_of_list(ENTRIES, entry_cells(lines, words_of(branch), lang), kind, lang, said, taker, cut=cut)
+
+
+def words_of(branch: Branch) -> Words:
+    """What a branch calls what its entries say."""
+    rules = branch.rulebook
+    return Words(rules.by_word, event_names(rules), ZoneInfo(branch.time_zone), rules.chart.posts)
+
+
+def _said(asked: SearchAsked, wanted: TermsWanted, rows: int) -> dict[str, Any]:
+    """The filter as the entry has it.
+
+    Where nothing was found, its values are left out: they stand nowhere in the log, and may be anything.
     """
     said: dict[str, Any] = {name: value for name, value in msgspec.to_builtins(asked).items() if value is not None}
     for name, instant in (("from", wanted.recorded_from), ("to", wanted.recorded_until)):
         if instant is not None:
             said[name] = utc_text(instant)
-    told = said if rows else dict.fromkeys(said, True)
-    record_export(conn, branch, actor, told, rows=rows, kind=kind, event=EXPORTED, clock=clock)
+    return said if rows else dict.fromkeys(said, True)
 
 
 def _instant(name: str, text: str | None, zone: str, *, days: int = 0) -> datetime | None:

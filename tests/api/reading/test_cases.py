@@ -219,24 +219,23 @@ def test_the_csv_has_yuan_with_two_places_and_no_formulas(running: Running) -> N
     assert answer.content.startswith(b"\xef\xbb\xbf")
     assert "attachment" in answer.headers["content-disposition"]
     assert answer.headers["casework-cut"] == "false"
-    header, row = csv.reader(io.StringIO(answer.content.decode("utf-8-sig"), newline=""))
+    header, row, (mark,) = csv.reader(io.StringIO(answer.content.decode("utf-8-sig"), newline=""))
     cells = dict(zip(header, row, strict=True))
+    assert (mark.startswith("taken out by"), "B1" in mark, "1 rows" in mark) == (True, True, True)
     assert cells["Overdue (yuan)"] == "1021.00"
     assert cells["Loan"] == "'=1+1"
     assert cells["State"] == "Phone collection"
 
 
-def test_the_workbook_has_numbers_dates_and_a_sheet_of_notes(running: Running) -> None:
+def test_the_workbook_has_numbers_dates_and_says_who_took_out_what(running: Running) -> None:
     running.open("=1+1", "L2", days_past_due=10)
     answer = running.get("/cases.xlsx", "B1", params={"dpd_min": 1})
     book = CalamineWorkbook.from_filelike(io.BytesIO(answer.content))
-    rows = book.get_sheet_by_index(0).to_python()
-    cells = dict(zip(rows[0], rows[1], strict=True))
-    assert len(rows) == 3
+    _, (mark, *_), header, *rows = book.get_sheet_by_index(0).to_python()
+    cells = dict(zip(header, rows[0], strict=True))
+    assert len(rows) == 2
     assert (cells["逾期总额（元）"], cells["借据号"], cells["最早应还日"]) == (1021.0, "=1+1", date(2025, 12, 31))
-    notes = {row[0]: row[1] for row in book.get_sheet_by_index(1).to_python()}
-    assert notes["行数"] == "2"
-    assert notes["筛选"] == '{"dpd_min":1}'
+    assert all(part in str(mark) for part in ("B1", "2行", "筛选：逾期天数不少于 1", "时间为Asia/Shanghai"))
 
 
 def test_people_are_told_by_name_and_number_and_who_was_never_registered_by_number(running: Running) -> None:
@@ -247,12 +246,12 @@ def test_people_are_told_by_name_and_number_and_who_was_never_registered_by_numb
     assert (line["owner"], line["owner_name"], line["handler_name"]) == ("R1", "王芳", "王芳")
     one = running.get("/cases/1", "B1").json()
     assert (one["owner"], one["owner_name"], one["handler_name"]) == ("R1", "王芳", "王芳")
-    rows = list(csv.DictReader(io.StringIO(running.get("/cases.csv", "B1").content.decode("utf-8-sig"))))
+    *rows, _ = csv.DictReader(io.StringIO(running.get("/cases.csv", "B1").content.decode("utf-8-sig")))
     assert {row["管户人"] for row in rows} == {"王芳（R1）"}
     with writing(running.started.engine) as conn:
         conn.execute(staff.update().where(staff.c.staff_no == "R1").values(name="R1"))
     assert running.get("/cases/1", "B1").json()["owner_name"] is None
-    rows = list(csv.DictReader(io.StringIO(running.get("/cases.csv", "B1").content.decode("utf-8-sig"))))
+    *rows, _ = csv.DictReader(io.StringIO(running.get("/cases.csv", "B1").content.decode("utf-8-sig")))
     assert {row["管户人"] for row in rows} == {"R1"}
 
 
@@ -260,5 +259,5 @@ def test_a_file_holds_what_the_list_holds(running: Running) -> None:
     running.open("L1", days_past_due=3)
     running.open("L2", days_past_due=40)
     answer = running.get("/cases.csv", "B1", params={"dpd_min": 31})
-    assert [line.split(",")[1] for line in answer.text.splitlines()[1:]] == ["L2"]
+    assert [line.split(",")[1] for line in answer.text.splitlines()[1:-1]] == ["L2"]
     assert running.get("/cases.csv", "B1", params={"stat": "x"}).status_code == 422

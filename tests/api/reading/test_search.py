@@ -3,11 +3,11 @@
 import csv
 import hashlib
 import io
-import json
 import re
 import zipfile
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -16,7 +16,7 @@ from python_calamine import CalamineWorkbook
 
 from casework.clock import now
 from casework.evidence.search.compare import differences
-from casework.evidence.search.export import Words, entries_csv, entries_xlsx
+from casework.evidence.search.export import ENTRIES, Words, entry_cells
 from casework.evidence.search.index import Indexer
 from casework.evidence.search.tables import search_terms
 from casework.lifecycle.commands import Fire, Note, Record
@@ -27,6 +27,7 @@ from casework.people.staff.actor import Actor
 from casework.settings import Settings
 from casework.storage.database import reading
 from casework.work.cases.rulebook import load_rulebook
+from casework.work.cases.taking_out import Taker, file_of_list
 from tests.api.conftest import BUSINESS_DATE, Running, findings
 from tests.contacted import REPAIRED
 
@@ -121,17 +122,20 @@ def test_every_line_of_json_lines_hashes_to_its_leaf(running: Running) -> None:
 def test_each_export_is_on_record_with_its_filter_and_never_with_what_somebody_merely_typed(running: Running) -> None:
     story(running)
     index(running)
+    digests = []
     for path, query in (
         ("jsonl", {"actor": "T1", "order": "newest"}), ("csv", {"subject": "loan:L1", "lang": "en"}),
         ("xlsx", {"actor": "13800138000", "from": "2026-01-01"}),
     ):  # fmt: skip
-        assert running.get(f"{PREFIX}.{path}", "AUD1", params=query).status_code == 200
+        answer = running.get(f"{PREFIX}.{path}", "AUD1", params=query)
+        assert answer.status_code == 200
+        digests.append(hashlib.sha256(answer.content).hexdigest())
     told = running.get(PREFIX, "AUD1", params={"stream": "exports:AUD1"}).json()["items"]
     assert [entry["body"]["event"] for entry in told] == ["audit.exported"] * 3
     assert [entry["body"]["data"] for entry in told] == [
         {"filter": {"actor": "T1", "order": "newest"}, "rows": 3, "format": "jsonl"},
-        {"filter": {"subject": "loan:L1"}, "rows": 3, "format": "csv"},
-        {"filter": {"actor": True, "from": True}, "rows": 0, "format": "xlsx"},
+        {"filter": {"subject": "loan:L1"}, "rows": 3, "format": "csv", "digest": digests[1]},
+        {"filter": {"actor": True, "from": True}, "rows": 0, "format": "xlsx", "digest": digests[2]},
     ]
     for staff_no in ("R1", "B1", "ADM1"):
         assert running.get(f"{PREFIX}.csv", staff_no).json()["code"] == "post_not_permitted"
@@ -144,20 +148,21 @@ def test_csv_and_workbook_say_what_an_entry_says_and_hold_no_formula(running: Ru
     table: list[dict[str, str]] = []
     for lang, header in (("zh", "分录编号"), ("en", "Entry")):
         text = running.get(f"{PREFIX}.csv", "AUD1", params={"actor": "T1", "lang": lang}).content.decode("utf-8-sig")
-        table = list(csv.DictReader(io.StringIO(text)))
+        *table, mark = csv.DictReader(io.StringIO(text))
+        assert "AUD1" in mark[header]
         assert [line[header] for line in table][-1] == f"case:{other}:2"
     (refused,) = [line for line in table if line["Reason codes"]]
     assert (refused["Event"], refused["Reason codes"]) == ("case.refused.mark_lost", "post_not_permitted")
     assert re.search("[一-鿿]", refused["Event in words"]) is None
-    assert json.loads(refused["Data"])["reasons"][0]["code"] == "post_not_permitted"
+    assert "reasons.1.code post_not_permitted" in refused["Data"]
     assert not [cell for line in table for cell in line.values() if cell[:1] in tuple("=+-@\t\r\n＝＋－＠")]
     answer = running.get(f"{PREFIX}.xlsx", "AUD1", params={"event": "case.*"})
     book = CalamineWorkbook.from_filelike(io.BytesIO(answer.content))
-    head, *rows = book.get_sheet_by_name("审计分录").to_python()
-    assert head[:3] == ["分录编号", "记录时间（UTC）", "事件"]
-    assert {type(cell) for row in rows for cell in row} == {str}
+    _, (told, *_), head, *rows = book.get_sheet_by_name("审计分录").to_python()
+    assert head[:3] == ["分录编号", "记录时间", "事件名称"]
+    assert {type(cell) for row in rows for cell in row} == {str, datetime}
     assert "outstanding_principal 50000.00" in str(rows[0][head.index("金额（元）")])
-    assert book.get_sheet_by_name("说明").to_python()[-1] == ["行数", str(len(rows))]
+    assert all(part in str(told) for part in ("AUD1", f"{len(rows)}行", "时间为Asia/Shanghai", "筛选：事件 case.*"))
     with zipfile.ZipFile(io.BytesIO(answer.content)) as parts:
         assert not [name for name in parts.namelist() if b"<f>" in parts.read(name)]
 
@@ -173,15 +178,17 @@ def test_no_text_of_an_entry_becomes_a_formula() -> None:
         EntryLine(f"={n}", msgspec.Raw(raw), "ab", now(), n == 0)
         for n, raw in enumerate([msgspec.json.encode(body), b"{"])
     ]
-    words = Words(load_rulebook(Settings.from_environment({}).statecharts).by_word, {})
-    table = list(csv.reader(io.StringIO(entries_csv(lines, words, "en", cut=True).decode("utf-8-sig"))))
-    cells = [cell for row in table for cell in row]
-    assert "'=HYPERLINK(1)" in cells
-    assert not [cell for cell in cells if cell[:1] in tuple("=+-@\t\r\n＝＋－＠")]
+    words = Words(load_rulebook(Settings.from_environment({}).statecharts).by_word, {}, ZoneInfo("Asia/Shanghai"))
+    taker, cells = Taker("=x", now(), "Asia/Shanghai"), list(entry_cells(lines, words, "en"))
+    text = file_of_list(ENTRIES, cells, "csv", "en", {"=1": "=2"}, taker, cut=True).body.decode("utf-8-sig")
+    table = list(csv.reader(io.StringIO(text)))
+    flat = [cell for row in table for cell in row]
+    assert "'=HYPERLINK(1)" in flat
+    assert not [cell for cell in flat if cell[:1] in tuple("=+-@\t\r\n＝＋－＠")]
     assert table[2][-1] == "(unreadable body)"
     assert "narrow the filter" in table[-1][0]
-    assert [row[-2] for row in table[:3]] == ["Written by this service", "yes", "no: forged"]
-    made = entries_xlsx(lines, words, "zh", cut=True, notes={"=1": "=2"})
+    assert [row[10] for row in table[:3]] == ["Written by this service", "yes", "no: forged"]
+    made = file_of_list(ENTRIES, cells, "xlsx", "zh", {"=1": "=2"}, taker, cut=True).body
     with zipfile.ZipFile(io.BytesIO(made)) as parts:
         assert not [name for name in parts.namelist() if b"<f>" in parts.read(name)]
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 from litestar import Request
 
 from api.console.frame import shown
-from api.console.frame.files import ListFile, columns_named, word
+from api.console.frame.files import ListFile, columns_named, named_list
 from api.contact_files import run_of
 from casework.table import Lang
 
@@ -27,6 +27,6 @@ def _set_aside(request: Request[Any, Any, Any], _asked: None, lang: Lang, _: int
 
 
 FILES: Final = (
-    ListFile("/console/contact-files/set-aside-why", "contact.import", word("contact_file.set_aside"),
-             lambda _: _COLUMNS, _set_aside),
+    ListFile("/console/contact-files/set-aside-why", "contact.import",
+             named_list("contact_file.set_aside", _COLUMNS), _set_aside),
 )  # fmt: skip

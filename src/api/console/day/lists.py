@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 
 from api.auth import actor_of
 from api.console.day.pages import acting, chosen, in_form, lines_of
-from api.console.frame.files import ListFile, word
+from api.console.frame.files import ListFile, named_list
 from api.console.frame.forms import Tried, problem_of, typed_in
 from api.console.frame.page import language_of, render
 from api.permitted import reach
@@ -155,11 +155,11 @@ def _cases(request: _Request, name: str, lang: Lang, at_most: int) -> Iterator[S
 
 
 FILES: Final = (
-    ListFile("/console/day", "task.read", word("nav.day"), lambda _: _OWN, _own, wanted=_day,
+    ListFile("/console/day", "task.read", named_list("nav.day", _OWN), _own, wanted=_day,
              said=lambda on: {"on": str(on) if on else None}),
-    ListFile("/console/task-lists", "task.lists", word("lists.title"), lambda _: COLUMNS, _tasks, wanted=_wanted,
+    ListFile("/console/task-lists", "task.lists", named_list("lists.title", COLUMNS), _tasks, wanted=_wanted,
              said=lambda asked: {"on": str(asked.on) if asked.on else None, "whose": asked.whose or None}),
-    ListFile("/console/work-lists", "work_list.read", word("lists.four"), lambda _: CASES, _cases, wanted=_named,
+    ListFile("/console/work-lists", "work_list.read", named_list("lists.four", CASES), _cases, wanted=_named,
              said=lambda name: {"list": name}),
 )  # fmt: skip
 route_handlers = [move, task_lists, work_list]

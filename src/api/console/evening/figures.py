@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Annotated, Any, Final, Literal, NamedTuple
+from zoneinfo import ZoneInfo
 
 from litestar import Request, Response, get
 from litestar.di import NamedDependency, Provide
@@ -11,7 +12,7 @@ from sqlalchemy.engine import Connection
 
 from api.auth import actor_of
 from api.console.frame import shown, words
-from api.console.frame.files import ListFile, columns_named, word
+from api.console.frame.files import ListFile, columns_named, named_list
 from api.console.frame.page import render
 from api.day import may_look_at
 from api.duties import duties_found
@@ -24,12 +25,11 @@ from casework.evidence.ledger.people import members_of
 from casework.people.staff.listing import names_of
 from casework.people.staff.roster_rows import read_roster
 from casework.storage.database import reading
-from casework.table import Lang
-from casework.work.cases.export import MAX_ROWS
+from casework.table import MAX_ROWS, Lang
 from casework.work.contacts.contact import Contact
 from casework.work.contacts.latest import contacts_of_day
 from casework.work.duties.listing import DutiesWanted, Listed
-from casework.work.duties.table import COLUMNS, sheet_of
+from casework.work.duties.table import DUTIES, duty_cells
 
 _Request = Request[Any, Any, Any]
 _ROWS: Final = 100
@@ -147,7 +147,7 @@ def _contacts(conn: Connection, request: _Request, wanted: _Contacts, limit: int
 def _duty_rows(request: _Request, wanted: _Duties, lang: Lang, _: int) -> Iterator[Sequence[Any]]:
     with reading(serving_of(request).engine, snapshot=True) as conn:
         found = _duties(conn, request, wanted, MAX_ROWS + 1)
-        yield from sheet_of(conn, serving_of(request).branch, found, "", lang).lines
+        yield from duty_cells(conn, serving_of(request).branch, found, lang)
 
 
 def _contact_rows(request: _Request, wanted: _Contacts, lang: Lang, _: int) -> Iterator[Sequence[Any]]:
@@ -157,7 +157,7 @@ def _contact_rows(request: _Request, wanted: _Contacts, lang: Lang, _: int) -> I
     for one in found:
         result = branch.rulebook.results.by_code.get(one.result)
         yield (
-            shown.instant(one.started_at, branch.time_zone), one.loan_id, words.say(f"role.{one.party}", lang),
+            one.started_at.astimezone(ZoneInfo(branch.time_zone)), one.loan_id, words.say(f"role.{one.party}", lang),
             words.say(f"channel.{one.channel}", lang), shown.told(result, lang) if result else one.result, one.seconds,
             one.staff_no,
         )  # fmt: skip
@@ -168,9 +168,9 @@ def _said(wanted: _Duties | _Contacts) -> dict[str, str]:
 
 
 FILES: Final = (
-    ListFile("/console/evening/duties", "duty.read", word("evening.duty_list"), lambda _: COLUMNS, _duty_rows,
+    ListFile("/console/evening/duties", "duty.read", lambda _: DUTIES, _duty_rows,
              wanted=_duties_wanted, said=_said),
-    ListFile("/console/evening/contacts", "day.read", word("evening.contact_list"), lambda _: _CONTACTS, _contact_rows,
+    ListFile("/console/evening/contacts", "day.read", named_list("evening.contact_list", _CONTACTS), _contact_rows,
              wanted=_contacts_wanted, said=_said),
 )  # fmt: skip
 route_handlers = [duties, contacts]

@@ -3,12 +3,13 @@
 from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Annotated, Any, Final, NamedTuple
+from zoneinfo import ZoneInfo
 
 from litestar import Request
 from litestar.params import QueryParameter
 
-from api.console.frame import shown, words
-from api.console.frame.files import ListFile, columns_named, word
+from api.console.frame import words
+from api.console.frame.files import ListFile, columns_named, named_list
 from api.day import may_look_at
 from api.serving import serving_of
 from casework.clock import now
@@ -22,7 +23,7 @@ _COLUMNS: Final = (*columns_named(
     ("who", "evening.who", 18), ("team", "evening.team", 10),
     *((name, f"evening.{name}", 10) for name in STATUSES), ("contacts", "evening.contacts", 8),
     ("ledger", "evening.ledger", 10), ("supplement", "evening.supplement", 12),
-), Column("handed_in_at", "上交时间", "Handed in", 22))  # fmt: skip
+), Column("handed_in_at", "上交时间", "Handed in", 17))  # fmt: skip
 
 
 class _Wanted(NamedTuple):
@@ -45,13 +46,13 @@ def _people(request: Request[Any, Any, Any], wanted: _Wanted, lang: Lang, _: int
         names = people_called(conn, branch, {one.owed_by for one in found}, lang)
     for one in found:
         came = [words.say(f"came.{code}", lang) if code else None for code in (one.came, one.supplement_came)]
-        at = shown.instant(one.ledger.handed_in_at, branch.time_zone) if one.ledger else None
+        at = one.ledger.handed_in_at.astimezone(ZoneInfo(branch.time_zone)) if one.ledger else None
         yield (
             names.who(one.owed_by), one.team, *(getattr(one, name) for name in STATUSES), one.contacts, *came, at,
         )  # fmt: skip
 
 
 FILES: Final = (
-    ListFile("/console/evening", "day.read", word("evening.people"), lambda _: _COLUMNS, _people, wanted=_wanted,
+    ListFile("/console/evening", "day.read", named_list("evening.people", _COLUMNS), _people, wanted=_wanted,
              said=lambda asked: {"on": str(asked.on) if asked.on else None, "team": asked.team}),
 )  # fmt: skip

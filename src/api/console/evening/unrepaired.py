@@ -9,7 +9,7 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import QueryParameter
 from sqlalchemy.engine import Connection
 
-from api.console.frame.files import ListFile, columns_named, word
+from api.console.frame.files import ListFile, columns_named, named_list
 from api.console.frame.forms import Tried, problem_of
 from api.console.frame.page import language_of, render
 from api.reading.asking import check_parameters
@@ -88,7 +88,7 @@ def _rows(request: _Request, wanted: _Wanted, _lang: Lang, _: int) -> Iterator[S
 
 
 FILES: Final = (
-    ListFile(PLACE, "ledger.export", word("repair.unrepaired"), lambda _: _COLUMNS, _rows, wanted=_wanted,
+    ListFile(PLACE, "ledger.export", named_list("repair.unrepaired", _COLUMNS), _rows, wanted=_wanted,
              said=lambda wanted: {name: str(value) for name, value in wanted._asdict().items() if value is not None}),
 )  # fmt: skip
 route_handlers = [listed]

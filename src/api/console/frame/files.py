@@ -13,21 +13,19 @@ from litestar import Request, Response, get
 from litestar.di import NamedDependency, Provide
 from litestar.params import QueryParameter
 
-from api.auth import still_valid
-from api.console.frame import shown, words
+from api.auth import actor_of, still_valid
+from api.console.frame import words
 from api.console.frame.behind import Went
 from api.console.frame.made_behind import About, Made, file_made, made_behind
 from api.console.frame.page import language_of
-from api.reading.exports import XLSX
+from api.reading.exports import MEDIA_TYPES
 from api.serving import serving_of
 from casework.clock import now
 from casework.errors import CallerError
-from casework.people.staff.listing import names_of
-from casework.spreadsheet import Column, safe_cell
-from casework.storage.database import writing
-from casework.table import Lang, Sheet, as_csv, printed
-from casework.work.cases.disclosure import LIST_EXPORTED, record_export
-from casework.work.cases.export import MAX_ROWS, cut_note
+from casework.spreadsheet import Column
+from casework.storage.database import reading, writing
+from casework.table import MAX_ROWS, BulkList, Lang
+from casework.work.cases.taking_out import FileKind, file_name, file_of_list, record_taken, taker_of
 
 PURPOSES: Final = ("work", "report", "review", "audit")
 """What a list may be taken out for; `words.toml` has them."""
@@ -40,7 +38,7 @@ def _nothing() -> None:
 
 @dataclass(frozen=True, slots=True)
 class ListFile:
-    """A list at `place`: the command of its page, its columns, its rows for a reader and a filter (`wanted`).
+    """A list at `place`: the command of its page, what it is, its rows for a reader and a filter (`wanted`).
 
     `said`: what the entry says of the filter, without anything personal. `rows` are as the page shows them; the last
     parameter is how many will be read at most, for those who do not read page by page.
@@ -48,22 +46,20 @@ class ListFile:
 
     place: str
     command: str
-    called: Callable[[Request[Any, Any, Any]], Mapping[str, str]]
-    columns: Callable[[Request[Any, Any, Any]], Sequence[Column]]
+    listed: Callable[[Request[Any, Any, Any]], BulkList]
     rows: Callable[[Request[Any, Any, Any], Any, Lang, int], Iterable[Sequence[Any]]]
     wanted: Callable[..., Any] = _nothing
     said: Callable[[Any], Mapping[str, Any]] = lambda _: {}
-    event: str = LIST_EXPORTED
 
     @property
     def name(self) -> str:
-        """Of the file and in the entry."""
+        """In the entry."""
         return self.place.rpartition("/")[2]
 
 
-def word(key: str) -> Callable[[Request[Any, Any, Any]], Mapping[str, str]]:
+def named_list(key: str, columns: Sequence[Column]) -> Callable[[Request[Any, Any, Any]], BulkList]:
     """A list that the table of words names."""
-    return lambda _: words.WORDS[key]
+    return lambda _: BulkList(key, words.WORDS[key]["zh"], words.WORDS[key]["en"], columns)
 
 
 def columns_named(*columns: tuple[str, str, int]) -> Sequence[Column]:
@@ -73,10 +69,10 @@ def columns_named(*columns: tuple[str, str, int]) -> Sequence[Column]:
 
 def handlers_of(one: ListFile) -> list[Any]:
     """The files beside its page, for whom the page is."""
-    return [_handler(one, kind) for kind in _WRITTEN]
+    return [_handler(one, kind) for kind in MEDIA_TYPES]
 
 
-def _handler(one: ListFile, kind: str) -> Any:
+def _handler(one: ListFile, kind: FileKind) -> Any:
     @get(f"{one.place}.{kind}", sync_to_thread=True, opt={"page": one.command},
          dependencies={"wanted": Provide(one.wanted, sync_to_thread=False)})  # fmt: skip
     def taken_out(
@@ -88,14 +84,17 @@ def _handler(one: ListFile, kind: str) -> Any:
     return taken_out
 
 
-def _taken_out(request: Request[Any, Any, Any], one: ListFile, kind: str, wanted: Any, purpose: str) -> Response[Any]:
+def _taken_out(
+    request: Request[Any, Any, Any], one: ListFile, kind: FileKind, wanted: Any, purpose: str
+) -> Response[Any]:
     if purpose not in PURPOSES:
         raise CallerError("invalid_request", "请选择导出用途", "say what the list is taken out for")
     lang: Lang = "zh" if language_of(request) == "zh" else "en"
     at_once = min(serving_of(request).settings.export_rows, MAX_ROWS)
     found = list(islice(one.rows(request, wanted, lang, at_once + 1), at_once + 1))
-    called = one.called(request)
-    about = About(called["zh"], called["en"], f"{one.name}.{kind}", one.command, words.WORDS[f"file.{purpose}"])
+    called, today = one.listed(request), serving_of(request).branch.today(now())
+    name = file_name(getattr(called, lang), "", today, kind)
+    about = About(called.zh, called.en, name, one.command, words.WORDS[f"file.{purpose}"])
 
     def make(rows: Iterable[Sequence[Any]]) -> Made:
         return _made(request, one, _Asked(kind, wanted, purpose, lang), rows)
@@ -111,31 +110,23 @@ def _taken_out(request: Request[Any, Any, Any], one: ListFile, kind: str, wanted
 class _Asked(NamedTuple):
     """How a list is taken out."""
 
-    kind: str
+    kind: FileKind
     wanted: Any
     purpose: str
     lang: Lang
 
 
 def _made(request: Request[Any, Any, Any], one: ListFile, asked: _Asked, found: Iterable[Sequence[Any]]) -> Made:
-    """The file; that it was taken out is on record before it is made."""
+    """The file, on record before it is sent."""
     serving, lang = serving_of(request), asked.lang
-    rows = list(islice(found, MAX_ROWS + 1))
-    cut = len(rows) > MAX_ROWS
-    del rows[MAX_ROWS:]
+    said = {"list": one.name, "purpose": asked.purpose, **one.said(asked.wanted)}
+    with reading(serving.engine) as conn:
+        taker = taker_of(conn, serving.branch, actor_of(request), now())
+    told = [words.say(f"file.{asked.purpose}", lang)]
+    taken = file_of_list(one.listed(request), found, asked.kind, lang, said, taker, told=told)
     with writing(serving.engine) as conn:
-        actor = still_valid(conn, request)
-        names = names_of(conn, [actor.id])
-        said = {"list": one.name, "purpose": asked.purpose, **one.said(asked.wanted)}
-        record_export(conn, serving.branch, actor, said, rows=len(rows), kind=asked.kind, event=one.event)
-    mark = [
-        f"{names.get(actor.id, '')} {actor.id}".strip(), shown.instant(now(), serving.branch.time_zone),
-        words.say(f"file.{asked.purpose}", lang), words.say("file.rows", lang, number=len(rows)),
-    ]  # fmt: skip
-    about = " · ".join([*mark, cut_note(lang)] if cut else mark)
-    media_type, written = _WRITTEN[asked.kind]
-    body = written(Sheet(one.called(request)[lang][:31], about, one.columns(request), rows), lang)
-    return Made(body, media_type, len(rows), cut)
+        record_taken(conn, serving.branch, still_valid(conn, request), taken)
+    return Made(taken.body, MEDIA_TYPES[taken.kind], taken.rows, taken.cut)
 
 
 def _counted(rows: Iterable[Sequence[Any]], went: Went) -> Iterator[Sequence[Any]]:
@@ -144,17 +135,3 @@ def _counted(rows: Iterable[Sequence[Any]], went: Went) -> Iterator[Sequence[Any
         if number % _TOLD_EVERY == 0:
             went(number)
         yield row
-
-
-def _workbook(sheet: Sheet, lang: Lang) -> bytes:
-    return printed([sheet], lang)
-
-
-def _csv(sheet: Sheet, lang: Lang) -> bytes:
-    """With the mark below the lines, which begin in the first row as programs want it."""
-    return as_csv(sheet, lang) + f"{safe_cell(sheet.about)}\r\n".encode()
-
-
-_WRITTEN: Final[Mapping[str, tuple[str, Callable[[Sheet, Lang], bytes]]]] = {
-    "xlsx": (XLSX, _workbook), "csv": ("text/csv; charset=utf-8", _csv),
-}  # fmt: skip

@@ -5,7 +5,6 @@ One at a time for each person. It goes after the policy's days (`work.kept_days`
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
-from urllib.parse import quote
 
 import msgspec
 from litestar import Request, Response
@@ -13,6 +12,7 @@ from litestar import Request, Response
 from api.auth import actor_of
 from api.console.frame.behind import Came, Kind, Went, begin
 from api.console.frame.page import HEADERS, to
+from api.reading.exports import saved_as
 
 PLACE: Final = "/console/files"
 """Where whoever asked finds it again."""
@@ -62,7 +62,6 @@ def made_behind(request: Request[Any, Any, Any], about: About, work: Callable[[W
 
 def file_made(about: About, made: Made) -> Response[Any]:
     """The file itself, to be saved."""
-    plain = about.name.encode("ascii", "ignore").decode().strip("-") or "file"
-    named = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(about.name)}"
+    named = saved_as(about.name)
     headers = {**HEADERS, "content-disposition": named, "casework-cut": str(made.cut).lower()}
     return Response(made.body, media_type=made.media_type, headers=headers)

@@ -7,7 +7,7 @@ from litestar import Request
 from litestar.params import FromPath
 
 from api.console.frame import shown
-from api.console.frame.files import ListFile, columns_named, word
+from api.console.frame.files import ListFile, columns_named, named_list
 from api.serving import serving_of
 from casework.people.staff.listing import names_of
 from casework.storage.database import reading
@@ -39,6 +39,6 @@ def _receipts(request: Request[Any, Any, Any], number: int, lang: Lang, _: int) 
 
 
 FILES: Final = (
-    ListFile("/console/handovers/{number:int}/receipts", "handover.read", word("handover.receipts"),
-             lambda _: _COLUMNS, _receipts, wanted=_number, said=lambda number: {"handover": number}),
+    ListFile("/console/handovers/{number:int}/receipts", "handover.read", named_list("handover.receipts", _COLUMNS),
+             _receipts, wanted=_number, said=lambda number: {"handover": number}),
 )  # fmt: skip

@@ -18,6 +18,7 @@ from api.handovers import XLSX, SheetName, answered
 from api.idempotency import StoredAnswer
 from api.problems import request_id_of, status_of
 from api.reading.asking import check_parameters
+from api.reading.exports import saved_as
 from api.serving import serving_of
 from api.written import changing, written, written_now
 from casework.clock import now
@@ -143,12 +144,11 @@ def sheet(request: Request[Any, Any, Any], number: _Number, name: SheetName) -> 
     if not dot or kind != "xlsx" or not 1 <= len(receiver) <= 32:
         raise CallerError("unknown_receiver", receiver=name[:32])
     with changing(request) as change:
-        body = sheet_of(
+        made = sheet_of(
             change.conn, change.branch, number, receiver, actor=change.actor,
             lang="zh" if language_of(request) == "zh" else "en",
         )  # fmt: skip
-    named = {"content-disposition": f'attachment; filename="handover-{number}-{receiver}.xlsx"'}
-    return Response(body, media_type=XLSX, headers={**HEADERS, **named})
+    return Response(made.body, media_type=XLSX, headers={**HEADERS, "content-disposition": saved_as(made.name)})
 
 
 @get("/console/handovers", sync_to_thread=True, opt={"page": "handover.read"})

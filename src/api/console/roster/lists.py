@@ -8,7 +8,7 @@ from litestar import Request
 from litestar.params import QueryParameter
 
 from api.console.frame import shown, words
-from api.console.frame.files import ListFile, columns_named, word
+from api.console.frame.files import ListFile, columns_named, named_list
 from api.console.roster.pages import week_of
 from api.serving import serving_of
 from casework.spreadsheet import Column
@@ -45,6 +45,6 @@ def _shifts(request: Request[Any, Any, Any], wanted: _Wanted, lang: Lang, _: int
 
 
 FILES: Final = (
-    ListFile("/console/roster", "roster.read", word("roster.title"), lambda _: _COLUMNS, _shifts, wanted=_wanted,
+    ListFile("/console/roster", "roster.read", named_list("roster.title", _COLUMNS), _shifts, wanted=_wanted,
              said=lambda asked: {"week": str(asked.week) if asked.week else None, "team": asked.team}),
 )  # fmt: skip

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.engine import Connection
 
+from casework.clock import Clock, now
 from casework.evidence.evening.of_day import people_called
 from casework.evidence.evening.report_sheets import VERDICTS
 from casework.evidence.ledger.people import Called
@@ -14,8 +15,9 @@ from casework.evidence.ledger.sheets import CHANNEL_WORDS, PARTY_WORDS
 from casework.intake.feed.past_arrears import past_arrears
 from casework.people.staff.actor import Actor
 from casework.spreadsheet import Column
-from casework.table import Sheet, as_csv, printed
+from casework.table import BulkList
 from casework.work.cases.branch import Branch
+from casework.work.cases.taking_out import BulkFile, FileKind, file_of_list, taker_of
 from casework.work.contacts.registered import WHY
 from casework.work.gate.reviews import Review, reviews, verdict_on
 from casework.work.gate.subjects import Subject, subjects
@@ -31,23 +33,21 @@ COLUMNS: Final = (
 )  # fmt: skip
 
 
-def review_sheet(conn: Connection, branch: Branch, first: date, last: date, made_by: Actor) -> Sheet:
-    """All of them, breaches first."""
+REVIEWS: Final = BulkList("reviews", "违规及待复核联系", "Contacts to review", COLUMNS, EXPORTED)
+
+
+def review_file(
+    conn: Connection, branch: Branch, first: date, last: date, made_by: Actor, kind: FileKind, clock: Clock = now
+) -> BulkFile:  # fmt: skip
+    """The report as a file, in Chinese; breaches first."""
     listed = subjects(conn, branch, past_arrears, first, last).items
     known = reviews(conn, [one.contact for one in listed])
     reviewed = [(one, verdict_on(known, one)) for one in listed]
     whose = {one.contact.staff_no or "" for one in listed} | {seen.actor_id for _, seen in reviewed if seen}
     names, zone = people_called(conn, branch, whose - {""}), ZoneInfo(branch.time_zone)
-    about = f"{first} – {last} · {made_by.id}"
-    return Sheet("违规及待复核联系", about, COLUMNS, list(_lines(reviewed, names, zone)))
-
-
-def review_file(
-    conn: Connection, branch: Branch, first: date, last: date, made_by: Actor, ending: str
-) -> tuple[bytes, int]:
-    """The same as a file that ends so, csv or xlsx, in Chinese; and how many lines it has."""
-    sheet = review_sheet(conn, branch, first, last, made_by)
-    return as_csv(sheet, "zh") if ending == "csv" else printed([sheet], "zh"), len(list(sheet.lines))
+    asked, taker = {"from": first.isoformat(), "to": last.isoformat()}, taker_of(conn, branch, made_by, clock())
+    cells = _lines(reviewed, names, zone)
+    return file_of_list(REVIEWS, cells, kind, "zh", asked, taker, scope=str(first), on=last)
 
 
 def _lines(reviewed: Sequence[tuple[Subject, Review | None]], names: Called, zone: ZoneInfo) -> Iterator[Sequence[Any]]:
@@ -60,8 +60,3 @@ def _lines(reviewed: Sequence[tuple[Subject, Review | None]], names: Called, zon
             VERDICTS[seen.verdict if seen else None][0], names.who(seen.actor_id) if seen else None,
             seen.reviewed_at.astimezone(zone) if seen else None, one.source, one.contact_ref,
         )  # fmt: skip
-
-
-def sheet_name(first: date, last: date, ending: str) -> str:
-    """As the branch files it."""
-    return f"违规及待复核联系-{first}-{last}.{ending}"

@@ -1,54 +1,55 @@
-"""Entries as files: JSON Lines with the exact bytes, CSV and XLSX with readable columns. Pure."""
+"""Entries as files: JSON Lines with the exact bytes; a list whose columns for programs stay off paper. Pure."""
 
-import csv
-import io
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from casework.log.format.entry_line import EntryLine
 from casework.money import yuan_text
 from casework.rules.statechart.chart import Chart
-from casework.spreadsheet import Column, safe_cell, workbook
+from casework.spreadsheet import Column
+from casework.table import BulkList, Lang
 
-MAX_ROWS: Final = 20_000
-_MAX_CELL: Final = 32_000  # a workbook's cell holds 32,767
-Lang = Literal["zh", "en"]
 Format = Literal["jsonl", "csv", "xlsx"]
+EXPORTED: Final = "audit.exported"
 
 
 _COLUMNS: Final = (
-    Column("entry_id", "分录编号", "Entry", 18),
-    Column("recorded_at", "记录时间（UTC）", "Recorded (UTC)", 28),
+    Column("entry_id", "分录编号", "Entry", 16),
+    Column("recorded_at", "记录时间", "Recorded", 19, "seconds"),
+    Column("label", "事件名称", "Event in words", 22),
+    Column("from", "原状态", "From state", 12),
+    Column("to", "新状态", "To state", 12),
+    Column("actor", "操作人", "Actor", 10),
+    Column("post_word", "岗位名称", "Post in words", 14),
+    Column("codes", "原因代码", "Reason codes", 20),
+    Column("rules", "规则", "Rules", 12),
+    Column("amounts", "金额（元）", "Amounts (yuan)", 26),
+    Column("written_by", "由本服务写入", "Written by this service", 10),
     Column("event", "事件", "Event", 26),
-    Column("label", "事件名称", "Event in words", 20),
-    Column("from", "原状态", "From state", 14),
-    Column("to", "新状态", "To state", 14),
-    Column("actor", "操作人", "Actor", 12),
     Column("actor_kind", "操作人类别", "Kind of actor", 10),
     Column("via", "途径", "Came by", 8),
     Column("post", "岗位", "Post", 18),
     Column("acting_for", "代理", "Acting for", 12),
-    Column("codes", "原因代码", "Reason codes", 24),
-    Column("rules", "规则", "Rules", 14),
-    Column("amounts", "金额（元）", "Amounts (yuan)", 36),
     Column("business_date", "业务日期", "Business date", 12),
     Column("chart", "状态图", "Chart", 24),
     Column("policy", "政策", "Policy", 20),
     Column("leaf_hash", "叶哈希", "Leaf hash", 66),
-    Column("written_by", "由本服务写入", "Written by this service", 12),
     Column("data", "数据", "Data", 60),
 )
 _WRITTEN_BY: Final = {"zh": {True: "是", False: "否：伪造"}, "en": {True: "yes", False: "no: forged"}}
+ENTRIES: Final = BulkList("entries", "审计分录", "Entries", _COLUMNS, EXPORTED, kept_left=1, unprinted=10)
 
 
 class Words(NamedTuple):
-    """What states and entries are called."""
+    """What states, entries and posts are called, and the zone that times are told in."""
 
     charts: Mapping[str, Chart]  # by the first word of the entries that they are the charts of
     names: Mapping[str, tuple[str, str]]  # of events, zh and en
+    zone: ZoneInfo
+    posts: Mapping[str, Mapping[str, str]] = {}
 
 
 def entries_jsonl(lines: Iterable[EntryLine]) -> Iterator[bytes]:
@@ -57,60 +58,59 @@ def entries_jsonl(lines: Iterable[EntryLine]) -> Iterator[bytes]:
         yield bytes(line.body) + b"\n"
 
 
-def entries_csv(lines: Iterable[EntryLine], words: Words, lang: Lang, *, cut: bool) -> bytes:
-    """UTF-8 with BOM, CRLF; no cell can be taken for a formula. When `cut`, a last row says so."""
-    out = io.StringIO(newline="")
-    writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow([getattr(column, lang) for column in _COLUMNS])
+def entry_cells(lines: Iterable[EntryLine], words: Words, lang: Lang) -> Iterator[list[Any]]:
+    """Each entry in the order of the columns of `ENTRIES`; of a body that somebody changed, what it is."""
     for line in lines:
         told = _told(line, words, lang)
-        writer.writerow([safe_cell(told.get(column.field, "")) for column in _COLUMNS])
-    if cut:
-        writer.writerow([cut_note(lang)])
-    return out.getvalue().encode("utf-8-sig")
+        yield [told.get(column.field) for column in _COLUMNS]
 
 
-def entries_xlsx(lines: Iterable[EntryLine], words: Words, lang: Lang, *, cut: bool, notes: Mapping[str, str]) -> bytes:
-    """A workbook: the entries, and a sheet of notes; every cell is a text."""
-    rows = (
-        [_fitting(told.get(column.field, "")) for column in _COLUMNS]
-        for told in (_told(line, words, lang) for line in lines)
-    )
-    title = {"zh": "审计分录", "en": "Entries"}[lang]
-    return workbook(_COLUMNS, rows, lang, title, notes, cut_note(lang) if cut else None)
+def in_words(value: Any, name: str = "") -> Iterator[str]:
+    """What an entry's data says as `name value` each, whatever lies in what; amounts in yuan."""
+    if isinstance(value, Mapping):
+        for key, one in value.items():
+            yield from in_words(one, f"{name}.{key}" if name else str(key))
+    elif isinstance(value, list):
+        if any(isinstance(one, Mapping | list) for one in value):
+            for number, one in enumerate(value, 1):
+                yield from in_words(one, f"{name}.{number}")
+        elif value:
+            yield f"{name} {', '.join(map(_plain, value))}"
+    elif name.endswith("_fen") and type(value) is int:
+        yield f"{name.removesuffix('_fen')} {yuan_text(value)}"
+    elif value is not None:
+        yield f"{name} {_plain(value)}"
 
 
-def _fitting(text: str) -> str:
-    return text if len(text) <= _MAX_CELL else f"{text[:_MAX_CELL]}…"
+def _plain(value: Any) -> str:
+    return {True: "yes", False: "no", None: "none"}[value] if value is None or isinstance(value, bool) else str(value)
 
 
-def cut_note(lang: Lang) -> str:
-    """What a file says at its end when more entries match than it has."""
-    if lang == "zh":
-        return f"仅导出前 {MAX_ROWS} 行以内；请缩小筛选范围"
-    return f"only the first rows, {MAX_ROWS} at most; narrow the filter"
-
-
-def _told(line: EntryLine, words: Words, lang: Lang) -> dict[str, str]:
-    """The columns of one entry; of a body that somebody changed, what it is."""
-    told = {"entry_id": line.entry_id, "recorded_at": _time(line.recorded_at), "leaf_hash": line.leaf_hash}
+def _told(line: EntryLine, words: Words, lang: Lang) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "entry_id": line.entry_id,
+        "recorded_at": line.recorded_at.astimezone(words.zone),
+        "leaf_hash": line.leaf_hash,
+    }
     told["written_by"] = _WRITTEN_BY[lang][line.mac_holds]
     try:
         body = msgspec.json.decode(line.body)
         data: dict[str, Any] = body["data"]
         chart = words.charts.get(body["event"].partition(".")[0])
         reasons = [reason["code"] for reason in data.get("reasons", ())]
+        post = str(data.get("post") or "")
         codes = dict.fromkeys([*([body["reason_code"]] if body["reason_code"] else []), *reasons])
         return told | {
             "event": body["event"], "label": words.names.get(body["event"], ("", ""))[lang == "en"],
             "from": _state(body["from"], chart, lang), "to": _state(body["to"], chart, lang),
             "actor": body["actor"]["id"], "actor_kind": body["actor"]["kind"], "via": body["actor"]["via"],
-            "post": str(data.get("post") or ""), "acting_for": str(data.get("acting_for") or ""),
+            "post": post, "post_word": words.posts.get(post, {}).get(lang, post),
+            "acting_for": str(data.get("acting_for") or ""),
             "codes": " ".join(codes), "rules": " ".join(body["rules"]),
             "amounts": "; ".join(f"{name} {yuan_text(amount)}" for name, amount in named_amounts(data)),
             "business_date": str(data.get("business_date") or ""),
             "chart": body["chart"] or "", "policy": body["policy"] or "",
-            "data": msgspec.json.encode(data, order="deterministic").decode(),
+            "data": "; ".join(in_words(data)),
         }  # fmt: skip
     except (msgspec.MsgspecError, UnicodeDecodeError, LookupError, TypeError, AttributeError):
         return told | {"data": {"zh": "（正文不可读）", "en": "(unreadable body)"}[lang]}
@@ -127,10 +127,6 @@ def named_amounts(data: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
                     yield from named_amounts(one)
         elif key.endswith("_fen") and isinstance(value, int) and not isinstance(value, bool):
             yield key.removesuffix("_fen"), value
-
-
-def _time(instant: datetime) -> str:
-    return instant.strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
 def _state(name: str | None, chart: Chart | None, lang: Lang) -> str:

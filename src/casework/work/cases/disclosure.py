@@ -10,10 +10,10 @@ from casework.clock import Clock, now
 from casework.customer import Customer, stream_of
 from casework.log.write.trail import Draft
 from casework.people.staff.actor import Actor
+from casework.table import LIST_EXPORTED
 from casework.work.cases.branch import Branch
 
-READ, REVEALED, EXPORTED = "personal.read", "personal.revealed", "cases.exported"
-LIST_EXPORTED = "list.exported"  # of any other noun, which the filter names
+READ, REVEALED = "personal.read", "personal.revealed"
 
 
 def record_read(
@@ -74,7 +74,7 @@ def _revealed(fields: Iterable[str], purpose: str, contact_ids: Sequence[int]) -
 
 def record_export(
     conn: Connection, branch: Branch, actor: Actor, wanted: Mapping[str, Any], *, rows: int, kind: str,
-    event: str = EXPORTED, file: bytes | None = None, clock: Clock = now,
+    event: str = LIST_EXPORTED, file: bytes | None = None, clock: Clock = now,
 ) -> None:  # fmt: skip
     """Append `event` to `exports:<who>`: what was taken out (the filter's parts), how many rows, in which format.
 

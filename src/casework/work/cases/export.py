@@ -1,8 +1,6 @@
-"""Lists as CSV and XLSX: the same rows, readable columns, amounts in yuan with two places. Pure."""
+"""Cases and nouns as lists that are taken out (`taking_out`): their columns, and what stands in them. Pure."""
 
-import csv
-import io
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_type_hints
 
@@ -11,10 +9,10 @@ from casework.lifecycle.subject import HEAD, Label
 from casework.money import yuan_text
 from casework.rules.statechart.chart import Chart
 from casework.rules.statechart.fields import Field
-from casework.spreadsheet import Column, safe_cell, workbook
+from casework.spreadsheet import Column, safe_cell
+from casework.table import BulkList
 from casework.work.cases.line import CaseLine
 
-MAX_ROWS = 20_000
 Lang = Literal["zh", "en"]
 
 
@@ -47,23 +45,7 @@ CASE_COLUMNS = (
 _PEOPLE = {"owner": "owner_name", "handler": "handler_name"}
 
 
-def cases_csv(lines: Iterable[CaseLine], chart: Chart, lang: Lang, *, cut: bool) -> bytes:
-    """The cases as `_csv` has them, in the columns of `cases_xlsx`."""
-    return _csv(CASE_COLUMNS, lines, lambda line, field: _shown(line, field, chart, lang), lang, cut=cut)
-
-
-def _csv(
-    columns: Sequence[Column], lines: Iterable[Any], shown: Callable[[Any, str], Any], lang: Lang, *, cut: bool
-) -> bytes:
-    """UTF-8 with BOM, CRLF; no cell can be taken for a formula. When `cut`, a last row says so."""
-    out = io.StringIO(newline="")
-    writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow([getattr(column, lang) for column in columns])
-    for line in lines:
-        writer.writerow([_text(column.field, shown(line, column.field)) for column in columns])
-    if cut:
-        writer.writerow([cut_note(lang)])
-    return out.getvalue().encode("utf-8-sig")
+CASES: Final = BulkList("cases", "案件", "Cases", CASE_COLUMNS, "cases.exported", kept_left=2)
 
 
 # ── any noun ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -115,12 +97,9 @@ def _label_of(name: str, fields: Mapping[str, Field], hint: Any) -> tuple[str, s
     return labels[0].zh, labels[0].en
 
 
-def noun_csv(subjects: Iterable[Any], noun: Noun, chart: Chart, lang: Lang, *, cut: bool) -> bytes:
-    """Subjects as `_csv` has them, codes in words."""
-    fields = fields_in(chart)
-    return _csv(
-        columns_of(noun, chart), subjects, lambda one, name: _told(one, name, chart, fields, lang), lang, cut=cut
-    )
+def noun_list(noun: Noun, chart: Chart, name: str) -> BulkList:
+    """A noun's list by its chart alone; `name`: what entries call it."""
+    return BulkList(name, chart.zh, chart.en, columns_of(noun, chart), kept_left=2)
 
 
 def noun_cells(noun: Noun, chart: Chart, lang: Lang) -> Callable[[Any], list[Any]]:
@@ -147,20 +126,6 @@ def _told(subject: Any, name: str, chart: Chart, fields: Mapping[str, Field], la
     if name == "opened_for" and value in chart.openings:
         return getattr(chart.openings[value], lang)
     return fields[name].one_of[value][lang] if name in fields and value in fields[name].one_of else value
-
-
-def cases_xlsx(lines: Iterable[CaseLine], chart: Chart, lang: Lang, *, cut: bool, notes: Mapping[str, str]) -> bytes:
-    """A workbook: the cases, and a sheet of notes (filter, sort, time); one row in memory at a time."""
-    rows = (case_cells(line, chart, lang) for line in lines)
-    title = {"zh": "案件", "en": "Cases"}[lang]
-    return workbook(CASE_COLUMNS, rows, lang, title, notes, cut_note(lang) if cut else None)
-
-
-def cut_note(lang: Lang) -> str:
-    """What a file says at its end when the filter holds more rows than a file may have."""
-    if lang == "zh":
-        return f"仅导出前 {MAX_ROWS} 行；请缩小筛选范围"
-    return f"only the first {MAX_ROWS} rows; narrow the filter"
 
 
 def _text(field: str, value: Any) -> str:

@@ -7,12 +7,10 @@ from sqlalchemy.engine import Connection
 
 from casework.people.staff.listing import names_of
 from casework.spreadsheet import Column
-from casework.table import Lang, Sheet
+from casework.table import BulkList, Lang
 from casework.work.cases.branch import Branch
 from casework.work.duties.listing import Listed
 
-LIST: Final = "duties"
-"""What an entry calls the list that was taken out."""
 COLUMNS: Final = (
     Column("day", "日期", "Day", 11), Column("loan_id", "借据号", "Loan", 18), Column("duty", "任务", "Duty", 18),
     Column("status", "状态", "Status", 11), Column("exempt_by", "豁免规则", "Exempt by", 14),
@@ -20,6 +18,7 @@ COLUMNS: Final = (
     Column("rules", "规则", "Rules", 18), Column("institution", "机构", "Institution", 12),
     Column("case_id", "案件编号", "Case", 10),
 )  # fmt: skip
+DUTIES: Final = BulkList("duties", "当日任务", "Duties", COLUMNS)
 STATUS_WORDS: Final = {
     "done": ("已完成", "done"), "late": ("逾期未办", "late"), "open": ("待办", "open"), "exempt": ("豁免", "exempt"),
 }  # fmt: skip
@@ -37,11 +36,10 @@ def exempted_by(branch: Branch, by: str, lang: Lang) -> str:
     return _EXEMPT_BY[by][lang == "en"] if by in _EXEMPT_BY else by
 
 
-def sheet_of(conn: Connection, branch: Branch, found: Sequence[Listed], about: str, lang: Lang) -> Sheet:
+def duty_cells(conn: Connection, branch: Branch, found: Sequence[Listed], lang: Lang) -> Iterator[Sequence[Any]]:
     """A line each, in the order given; people by name and number, posts by name."""
-    title = {"zh": "当日任务", "en": "Duties"}[lang]
     names = names_of(conn, {one.owed_by for one in found} - branch.rulebook.permissions.posts.keys())
-    return Sheet(title, about, COLUMNS, _lines(branch, found, names, lang))
+    return _lines(branch, found, names, lang)
 
 
 def _lines(branch: Branch, found: Iterable[Listed], names: Mapping[str, str], lang: Lang) -> Iterator[Sequence[Any]]:

@@ -1,7 +1,7 @@
 """Hand-over sheets: which cases a receiver gets, as a file for them. That one was made is an entry of the hand-over."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -9,12 +9,14 @@ from sqlalchemy.engine import Connection
 from casework.clock import Clock, now
 from casework.errors import CallerError
 from casework.people.staff.actor import Actor
-from casework.spreadsheet import Column, workbook
+from casework.spreadsheet import Column
 from casework.storage import rows
+from casework.table import BulkList, Lang
 from casework.work.cases.branch import Branch
 from casework.work.cases.case import Case, from_row
 from casework.work.cases.filter import BusinessDates
 from casework.work.cases.gather import CASE_ROWS
+from casework.work.cases.taking_out import BulkFile, file_of_list, taker_of
 from casework.work.handover import recording
 from casework.work.handover.moves import OWNER_STAYS
 from casework.work.handover.preview import cells_of
@@ -24,7 +26,6 @@ from casework.work.handovers import HANDOVER, Handover
 
 READ, SHEET = "handover.read", "handover.sheet"
 _CHUNK = 1_000
-Lang = Literal["zh", "en"]
 _FIRST = (
     Column("case_id", "案件编号", "Case", 10), Column("loan_id", "借据号", "Loan", 20),
     Column("borrower_id", "客户号", "Borrower", 16), Column("state", "状态", "State", 14),
@@ -43,14 +44,14 @@ _REASONS = {
     "by_rule": ("按规则", "by rule"), "named": ("指定接收人", "named by hand"),
     "owner_stays": ("由管户人经办", "its owner handles it"),
 }  # fmt: skip
-_NOTES = (("移交计划", "Hand-over"), ("交出人", "Handed over by"), ("接收人", "Received by"), ("种类", "Kind"),
-          ("生效日", "Effective on"), ("计划状态", "Status"))  # fmt: skip
+_ABOUT = (("移交计划", "hand-over"), ("交出人", "handed over by"), ("接收人", "received by"), ("种类", "kind"),
+          ("生效日", "effective on"), ("计划状态", "status"))  # fmt: skip
 
 
 def sheet_of(
     conn: Connection, branch: Branch, handover_id: int, receiver: str, *, actor: Actor, lang: Lang = "zh",
     clock: Clock = now,
-) -> bytes:  # fmt: skip
+) -> BulkFile:  # fmt: skip
     """The workbook of one receiver, for them (and their deputy) or for who may look at hand-overs; leaves an entry.
 
     CallerErrors: unknown_handover, post_not_permitted, unknown_receiver.
@@ -66,18 +67,23 @@ def sheet_of(
     words = {name: getattr(state, lang) for name, state in of_cases.states.items()}
     words |= {rule.name: getattr(rule, lang) for rule in (*rules.rules, rules.fallback)}
     words |= {code: told[lang == "en"] for code, told in _REASONS.items()}
-    kind = getattr(branch.rulebook.charts[HANDOVER.chart].openings[plan.opened_for], lang)
-    about = (str(plan.id), plan.staff_no, receiver, kind, plan.effective_on.isoformat(), plan.state)
-    notes = {names[lang == "en"]: text for names, text in zip(_NOTES, about, strict=True)}
-    columns = (*_FIRST, *(Column(word, *told, 14) for word, told in kinds_of(branch).items()), *_LAST)
+    chart = branch.rulebook.charts[HANDOVER.chart]
+    kind, state = getattr(chart.openings[plan.opened_for], lang), getattr(chart.state_named(plan.state), lang)
+    about = (str(plan.id), plan.staff_no, receiver, kind, plan.effective_on.isoformat(), state)
+    told = [f"{names[lang == 'en']} {text}" for names, text in zip(_ABOUT, about, strict=True)]
+    columns = (*_FIRST, *(Column(word, *names, 12) for word, names in kinds_of(branch).items()), *_LAST)
+    listed = BulkList("handover", "移交案件", "Hand-over", columns, kept_left=2, at_most=count)
     lines = _lines(conn, branch, plan, receiver, lang, words)
     table = ([line.get(column.field) for column in columns] for line in lines)
-    body = workbook(columns, table, lang, {"zh": "移交案件", "en": "Cases"}[lang], notes)
-    trail = branch.trail(clock())
+    taker = taker_of(conn, branch, actor, clock())
+    made = file_of_list(
+        listed, table, "xlsx", lang, {}, taker, told=told, scope=f"{plan.id}-{receiver}", on=plan.effective_on
+    )
+    trail = branch.trail(taker.at)
     said = {"receiver": receiver, "cases": count, "format": "xlsx"}
     recording.record(conn, branch, trail, recording.plan_of(conn, plan.id, lock=True), "sheet_made", actor, said)
     trail.write(conn)
-    return body
+    return made
 
 
 def _lines(

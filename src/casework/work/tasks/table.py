@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from casework.spreadsheet import Column
-from casework.table import Lang
+from casework.table import BulkList, Lang
 from casework.work.cases.branch import Branch
 from casework.work.tasks.own import Task, told
 from casework.work.tasks.strategies import WorkLine
@@ -23,6 +23,14 @@ CASES: Final = (
     Column("handler", "经办人", "Handler", 12), Column("strategy", "今日策略", "Strategy today", 12),
 )  # fmt: skip
 """Of the four lists (电催, 委催, 法催, 下户)."""
+_OVERDUE: Final = frozenset({"overdue_fen"})
+TASK_LISTS: Final = BulkList("task-lists", "任务清单", "Task lists", COLUMNS, totals=_OVERDUE)
+
+
+def four_list(branch: Branch, name: str) -> BulkList:
+    """One of the four, called as it is."""
+    words = branch.rulebook.tasks.lists[name]
+    return BulkList("work-lists", words.zh, words.en, CASES, totals=_OVERDUE)
 
 
 def lines_of_cases(branch: Branch, found: Iterable[WorkLine], lang: Lang) -> Iterator[Sequence[Any]]:
