@@ -648,11 +648,13 @@ table(
     must("calls", sa.BigInteger),
     must("visits", sa.BigInteger),
     must("promises_broken", sa.BigInteger),
+    sa.Column("filed_at", UtcDateTime),
     sa.Column("corrected_on", sa.Date),
     sa.Column("reviewed_by", sa.String(128)),
     sa.Column("reviewed_on", sa.Date),
     sa.Index("ix_disposals_borrower", "borrower_id", "id"),
     sa.Index("ix_disposals_loan", "loan_id", "id"),
+    sa.Index("ix_disposals_since", "state_since"),
     sa.Index("ix_disposals_parent", "parent_id", "id"),
 )
 table(

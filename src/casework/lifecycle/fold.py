@@ -33,7 +33,7 @@ def begin(
         common |= {"parent_id": parent.id} | {name: getattr(parent, name) for name in same}
     if HEAD[-1] in noun.rows.columns:
         common |= dict(zip(HEAD, (BEFORE_ALL, 0, b""), strict=True))
-    subject = made(noun, common, {**data, **data.get("about", {}), **data["given"]})
+    subject = made(noun, common, {**data, **data.get("gathered", {}), **data.get("about", {}), **data["given"]})
     _arrive(subject, chart, policy)
     return subject
 

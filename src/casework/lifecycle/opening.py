@@ -46,6 +46,7 @@ def open_(door: "Door", noun: Kept, command: Open) -> Outcome:
     new = fold.begin(noun, number, command.actor.id, chart, data, policy, parent)
     if gathered := noun.beside(door, new, given | texts) if noun.beside else {}:
         data["gathered"] = gathered
+        new = fold.begin(noun, number, command.actor.id, chart, data, policy, parent)  # as it is read from the entry
     now = noun.situation(new, today, policy, command.actor.id, given, gathered, None, parent)
     refusal = decide_opening(ground, now, ground.posts) or barred(door, ground.fires, noun, new, given, command.actor)
     if refusal is not None:

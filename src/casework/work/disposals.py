@@ -4,7 +4,7 @@ A child of the case, which learns whether one is filed or accepted. Its chart is
 for service, assets and collateral are texts: sealed beside the log, shown to who may see the case.
 """
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Final
 
 from casework.lifecycle.noun import Noun
@@ -14,6 +14,8 @@ from casework.rules.statechart.registry import Params, Registry, Verdict
 
 REGISTRY = Registry()
 guard, effect = REGISTRY.guard, REGISTRY.effect
+RETURNED: Final = "returned"
+"""How a case is told that its form was sent back: none stands until it is corrected."""
 _AMOUNTS: Final = ("principal_fen", "interest_fen", "penalty_fen")
 
 
@@ -38,6 +40,7 @@ class Disposal(Child):
     calls: int
     visits: int
     promises_broken: int
+    filed_at: Annotated[datetime | None, Label("提交时间", "Filed at")] = None
     corrected_on: Annotated[date | None, Label("补正日期", "Corrected on")] = None
     reviewed_by: Annotated[str | None, Label("审核人", "Reviewed by")] = None
     reviewed_on: Annotated[date | None, Label("审核日期", "Reviewed on")] = None

@@ -13,7 +13,7 @@ RULES = Path(__file__).parents[3] / "statecharts"
 WHOLE = (RULES / "rules" / "duties.toml").read_text(encoding="utf-8")
 POLICIES = load_policies(RULES)
 POSTS = frozenset({"agency_post"})
-STATES = frozenset({"phone_collection", "lost_contact", "home_visit", "outsourced"})
+STATES = frozenset({"phone_collection", "lost_contact", "home_visit", "outsourced", "litigation"})
 
 
 def test_each_duty_says_whom_it_meets_and_who_owes_it() -> None:
@@ -21,6 +21,7 @@ def test_each_duty_says_whom_it_meets_and_who_owes_it() -> None:
     assert {name: rule.owed_by for name, rule in rules.by_name.items()} == {
         "dial": "handler", "dial_contacts": "handler", "dial_by_dpd": "handler", "visit": "owner",
         "visit_report": "visitor", "repair": "handler", "place": "agency_post",
+        "disposal_form": "owner",
     }  # fmt: skip
     held_to = rules.held_to(POLICIES.all[0])
     assert [one.rule.name for one in held_to.by_state["lost_contact"]] == list(rules.by_name)

@@ -197,3 +197,27 @@ def test_a_visit_is_reported_by_five_that_day_or_by_noon_of_the_next_working_day
     """One that ended after half past three: Qingming moves its noon from Thursday to the Sunday that is worked."""
     told_of = told(on=on, case={"state": "home_visit", "visits": tuple(visits)})
     assert told_of == (f"visit_report:{duty}" if duty else "")
+
+
+def filed(at: str, on: int = 5) -> dict[str, Any]:
+    """A form that stands, filed on a day at a time."""
+    moment = datetime.fromisoformat(f"{day(on)}T{at}").replace(tzinfo=ZoneInfo("Asia/Shanghai"))
+    return {"form_stands": True, "form_filed_at": moment}
+
+
+@pytest.mark.parametrize(
+    ("form", "more", "duty"),
+    [
+        ({}, {}, "late"), ({}, {"closed": False}, "open"), ({}, {"outage": True}, "outage"),
+        ({}, {"case": {"holds": frozenset({"complaint"}), "promised": True}}, "late"),
+        (filed("17:00"), {}, "done"), (filed("17:01"), {}, "late"), (filed("23:00", 4), {}, "done"),
+        ({"form_stands": True}, {}, "done"), (filed("10:00") | {"form_stands": False}, {}, "late"),
+    ],
+)  # fmt: skip
+def test_a_form_that_the_strategy_asks_for_is_filed_with_the_papers_of_that_day(
+    form: dict[str, Any], more: dict[str, Any], duty: str
+) -> None:
+    """By five, or before that day; a hold or a promise exempts nobody from paper, and one that was returned is none."""
+    case = {"state": "litigation", "form_asked": True} | form | more.pop("case", {})
+    assert told(case=case, **more) == f"disposal_form:{duty}"
+    assert told(case=case | {"form_asked": False}, **more) == ""

@@ -14,8 +14,8 @@ from casework.settings import shipped
 from casework.storage.database import open_engine, reading, writing
 from casework.work.cases.rulebook import load_rulebook
 from casework.work.cases.task_rules import parse_task_rules
+from casework.work.duties.tables import case_strategies
 from casework.work.tasks.strategies import counted, lines_of, start, strategies_of
-from casework.work.tasks.tables import case_strategies
 from tests.feed.bank import DAY, Bank, arrears, loan
 from tests.work.test_promises import at, day
 
@@ -131,6 +131,7 @@ WHOLE = (RULES / "rules" / "tasks.toml").read_text(encoding="utf-8")
         ("[tasks.request]\n", '[tasks.request]\nowed_by = "approver"\n', "tasks.request.owed_by: who owes it is known"),
         ('states = ["phone_collection", "lost_contact", "home_visit", "litigation"]', 'states = ["moon"]',
          "strategies.judicial.states: no state is called moon"),
+        ('owes = "disposal_form"', 'owes = "visit"', "strategies.judicial.owes: no strategy brings visit with it"),
     ],
 )  # fmt: skip
 def test_a_file_of_rules_that_cannot_be_meant_is_refused_with_key_and_reason(was: str, now: str, fault: str) -> None:

@@ -266,7 +266,9 @@ def _fault(
         )  # fmt: skip
     if part == SUPPLEMENT and (who, LEDGER) not in before:
         return CallerError("ledger_not_handed_in", staff_no=who, day=str(on))
-    nothing = not mine.contacts if part == SUPPLEMENT else not (mine.duties or mine.contacts or who in on_lists)
+    nothing = (
+        not mine.contacts if part == SUPPLEMENT else not (mine.duties or mine.contacts or mine.cases or who in on_lists)
+    )
     return CallerError("nothing_to_hand_in", staff_no=who, day=str(on)) if nothing else None
 
 

@@ -20,7 +20,7 @@ from casework.work.cases.branch import Branch
 from casework.work.cases.case import Case, from_row
 from casework.work.cases.gather import CASE_ROWS
 from casework.work.cases.holds import HOLDS
-from casework.work.cases.lifecycles import CALL_BACKS, PROMISES, VISITS
+from casework.work.cases.lifecycles import CALL_BACKS, CASES, DISPOSALS, PROMISES, VISITS
 from casework.work.cases.noun import CASE
 from casework.work.contacts.contact import Contact
 from casework.work.contacts.tables import CONTACTS, contact_log, contact_of
@@ -51,6 +51,11 @@ _PROMISED: Final = sa.select(_promises.parent_id, _promises.pay_by, _promises.am
 _HELD: Final = sa.select(
     _holds.borrower_id, _holds.institution, _holds.hold, _holds.review_by, _holds.wish, _holds.live
 )
+LEGAL: Final = "legal"
+"""The list of cases in court (`statecharts/rules/tasks.toml`)."""
+_cases, _forms = CASES.table.c, DISPOSALS.table.c
+_OF_PAPERS: Final = CASE_ROWS.where(_cases.live, _cases.state.in_(sa.bindparam("states", expanding=True)))
+_MOVED: Final = sa.select(_forms.parent_id).where(_forms.state_since == sa.bindparam("on", type_=sa.Date))
 _log: Final = contact_log.c
 _OF_DEBTORS: Final = CONTACTS.add_columns(_log.day)
 _VISITS: Final = sa.select(_log.borrower_id, _log.institution, _log.day, _log.started_at, _log.result).where(
@@ -105,6 +110,7 @@ class Day(NamedTuple):
     visits: Mapping[Customer, Sequence[Visit]]
     made: Mapping[int, Sequence[Visit]]
     strategies: Mapping[int, str]
+    papers: Collection[int]
     lost: frozenset[str]
     kept: Sequence[LedgerLine] = ()
 
@@ -125,11 +131,15 @@ def gather(
         of_day = of_day.where(contact_log.c.staff_no.in_(sorted(people)))
     known = [contact_of(row) for row in conn.execute(of_day)]
     called = {one.customer for one in known}
-    stood = [one for one in kept.values() if one.case_id in duties or one.customer in called]
+    stood = [
+        one for one in kept.values() if one.case_id in duties or one.customer in called or _in_papers_of(one, people)
+    ]
     there = {one.case_id for one in stood}
     cases = [from_row(row) for row in rows.select_by_keys(conn, CASE_ROWS, "id", sorted(duties.keys() - there))]
     closed = {one.institution for one in kept.values()}
     cases += _called(conn, on, {one for one in called if one.institution not in closed}, there | duties.keys())
+    papers = [one for one in _in_papers(conn, branch, on, people) if one.institution not in closed]
+    cases = _with(cases, papers)
     if people is not None:
         theirs = {one.borrower_id for one in cases} | {one.borrower_id for one in stood}
         theirs |= {one.borrower_id for one in known}
@@ -139,7 +149,8 @@ def gather(
     contacts = _by_customer(known)
     broken = found(conn, branch, past_arrears, on, on) if people is None else judged(conn, branch, past_arrears, known)
     told = {(one.contact.source, one.contact.contact_ref): one.rules for one in broken}
-    return _day(conn, branch, on, cases, duties, contacts)._replace(breaches=told, kept=stood)
+    day = _day(conn, branch, on, cases, duties, contacts, papers)
+    return day._replace(breaches=told, kept=stood)
 
 
 def at_close(conn: Connection, branch: Branch, on: date, institution: str, taken: Taken) -> Day:
@@ -147,8 +158,9 @@ def at_close(conn: Connection, branch: Branch, on: date, institution: str, taken
     duties = _by_case(Listed(*row) for row in taken.duties)
     of_day = CONTACTS.where(contact_log.c.day == on, contact_log.c.institution == institution)
     contacts = _by_customer([contact_of(row) for row in conn.execute(of_day)])
-    cases = [*taken.cases, *_called(conn, on, contacts.keys(), duties.keys())]
-    return _day(conn, branch, on, cases, duties, contacts)
+    papers = [one for one in _in_papers(conn, branch, on, None) if one.institution == institution]
+    cases = _with([*taken.cases, *_called(conn, on, contacts.keys(), duties.keys())], papers)
+    return _day(conn, branch, on, cases, duties, contacts, papers)
 
 
 def _by_case(listed: Iterable[Listed]) -> dict[int, list[Listed]]:
@@ -167,7 +179,7 @@ def _by_customer(known: Iterable[Contact]) -> dict[Customer, list[Contact]]:
 
 def _day(
     conn: Connection, branch: Branch, on: date, cases: Sequence[Case], duties: Mapping[int, Sequence[Listed]],
-    contacts: Mapping[Customer, Sequence[Contact]],
+    contacts: Mapping[Customer, Sequence[Contact]], papers: Iterable[Case],
 ) -> Day:  # fmt: skip
     keys = sorted({(one.borrower_id, one.institution) for one in {case.customer for case in cases}})
     lost = branch.rulebook.duties.states["lost"]
@@ -175,7 +187,7 @@ def _day(
         on, cases, duties, contacts, {}, _paid(conn, on, cases), _promised(conn, cases), _held(conn, keys),
         _repairs(conn, cases, lost), _to_call(conn, cases), _visits(conn, keys, on),
         _made(conn, cases, on),
-        strategies_of(conn, on, [case.id for case in cases]), lost,
+        strategies_of(conn, on, [case.id for case in cases]), frozenset(case.id for case in papers), lost,
     )  # fmt: skip
 
 
@@ -185,6 +197,28 @@ def _called(conn: Connection, on: date, customers: Iterable[Customer], known: Co
     found = rows.select_by_keys(conn, CASE_ROWS, ("borrower_id", "institution"), keys)
     each = (from_row(row) for row in found)
     return [case for case in each if case.live and case.opened_on <= on and case.id not in known]
+
+
+def _in_papers(conn: Connection, branch: Branch, on: date, people: Collection[str] | None) -> list[Case]:
+    """Live cases with a disposal form that are in court, or whose form was filed or moved that day (5.2); by owner."""
+    numbers = list(conn.execute(_MOVED, {"on": on}).scalars())
+    in_court = sorted(branch.rulebook.tasks.lists[LEGAL].states)
+    asked = _OF_PAPERS if people is None else _OF_PAPERS.where(_cases.owner.in_(sorted(people)))
+    found = {row.id: from_row(row) for row in conn.execute(asked, {"states": in_court})}
+    found |= {row.id: from_row(row) for row in rows.select_by_keys(conn, CASE_ROWS, "id", sorted(numbers))}
+    return [
+        case for case in found.values()
+        if case.live and case.facts.disposal_form_on is not None and (people is None or case.owner in people)
+    ]  # fmt: skip
+
+
+def _in_papers_of(line: LedgerLine, people: Collection[str] | None) -> bool:
+    return line.in_papers and (people is None or line.owner in people)
+
+
+def _with(cases: Sequence[Case], papers: Iterable[Case]) -> list[Case]:
+    known = {one.id for one in cases}
+    return [*cases, *(one for one in papers if one.id not in known)]
 
 
 def _paid(conn: Connection, on: date, cases: Sequence[Case]) -> dict[str, int]:

@@ -12,7 +12,9 @@ class LedgerLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `due`, `dialled`, `connected`: calls that were owed and not exempt, made to anybody, answered by somebody.
     `debtor_connected`: how often the debtor in person was spoken to, by any channel. `visits`: to the debtor since the
-    case was opened, the last of them with its result. `wish`: for an arrangement; `agreed_fen`: what was agreed.
+    case was opened, the last of them with its result. `disposal`: how its form stands
+    (none: on paper, accepted), since `disposal_on`; `in_papers`: it stands here for that form, whatever else was owed.
+    `wish`: for an arrangement; `agreed_fen`: what was agreed.
     """
 
     case_id: int
@@ -47,6 +49,8 @@ class LedgerLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     unrecorded: int = 0
     breaches: int = 0
     disposal_on: date | None = None
+    disposal: str | None = None
+    in_papers: bool = False
     wish: str | None = None
     agreed_fen: int | None = None
     agreed_on: date | None = None

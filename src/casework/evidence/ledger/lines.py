@@ -81,6 +81,8 @@ def figures_of(duties: Iterable[DutyLine | Listed], contacts: int) -> dict[str, 
 def by_person(whole: Part, without: Collection[str] = ()) -> dict[str, Part]:
     """What is each one's of it: what they owe, the cases of that, and their contacts; `without`: of all but these.
 
+    A case that stands there for its disposal form is its owner's too.
+
     A contact that nobody on the staff made (a robot's, an agency's) is of whoever works on the case.
     """
     duties, contacts, of_case, of_debtor = defaultdict(list), defaultdict(list), defaultdict(set), defaultdict(set)
@@ -94,7 +96,12 @@ def by_person(whole: Part, without: Collection[str] = ()) -> dict[str, Part]:
         for who in handlers.get(contact.loan_id, ()) if contact.staff_no is None else (contact.staff_no,):
             contacts[who].append(contact)
             of_debtor[contact.institution, contact.borrower_id].add(who)
-    people = {who for who in duties.keys() | contacts.keys() if duties.get(who) or contacts.get(who)} - set(without)
+    people = {who for who in duties.keys() | contacts.keys() if duties.get(who) or contacts.get(who)}
+    for line in whole.cases:
+        if line.in_papers:
+            of_case[line.case_id].add(line.owner)
+            people.add(line.owner)
+    people -= set(without)
     parts = {who: Part([], duties.get(who, []), contacts.get(who, [])) for who in people}
     for line in whole.cases:
         for who in of_case.get(line.case_id, set()) | of_debtor.get((line.institution, line.borrower_id), set()):
@@ -121,7 +128,8 @@ def _case(day: Day, case: Case, attempts: int) -> LedgerLine:
         photos=max(len(facts.visit_photos), sum(one.photos for one in made)),
         paid_fen=day.paid_fen.get(case.loan_id), holds=tuple(sorted({one.hold for one in holds})) if holds else (),
         review_by=min((one.review_by for one in holds if one.review_by), default=None) if holds else None,
-        disposal_on=facts.disposal_form_on, wish=next((one.wish for one in holds if one.wish), None) if holds else None,
+        disposal_on=facts.disposal_form_on, disposal=facts.disposal_form, in_papers=case.id in day.papers,
+        wish=next((one.wish for one in holds if one.wish), None) if holds else None,
         agreed_fen=facts.agreed_fen, agreed_on=facts.agreed_on,
         exempt=tuple(sorted({one.exempt_by for one in owed if one.exempt_by is not None})),
         follow_up=day.to_call.get(case.id), strategy=day.strategies.get(case.id),

@@ -13,6 +13,9 @@ from casework.evidence.ledger.people import Called
 from casework.spreadsheet import Column
 from casework.table import Sheet
 from casework.work.cases.branch import Branch
+from casework.work.cases.duty_rules import DISPOSAL_FORM
+from casework.work.cases.lifecycles import DISPOSALS
+from casework.work.disposals import RETURNED
 from casework.work.duties.table import STATUS_WORDS, exempted_by
 
 CASES: Final = (
@@ -123,6 +126,12 @@ class Words(NamedTuple):
         agreed = f"{one.agreed_on}已达成，{one.agreed_fen / 100:,.2f}元" if one.agreed_fen is not None else None
         return "；".join(filter(None, (wish, agreed)))
 
+    def form(self, one: LedgerLine) -> date | str | None:
+        """Since when a disposal form stands; of one that was sent back that it was."""
+        if one.disposal != RETURNED:
+            return one.disposal_on
+        return f"{one.disposal_on}{self.branch.rulebook.charts[DISPOSALS.chart].states[RETURNED].zh}"
+
     def note(self, line: ContactLine) -> str | None:
         """What was noted of a contact."""
         return self.notes.get((line.contact_ref, line.source))
@@ -182,7 +191,7 @@ def case_lines(words: Words, on: date, part: Part) -> Iterator[Sequence[Any]]:
             "handler": words.called.who(one.handler), "paid_fen": one.paid_fen,
             "holds": "、".join(words.why(hold) for hold in one.holds), "review_by": one.review_by,
             "complaint": "有" if "complaint" in one.holds else None, "unrecorded": one.unrecorded,
-            "breaches": one.breaches, "disposal_on": one.disposal_on,
+            "breaches": one.breaches, "disposal_on": words.form(one),
             "strategy": words.strategy(one.strategy),
             "follow_up": one.follow_up.astimezone(words.zone) if one.follow_up else None,
             "exempt": "、".join(words.why(by) for by in one.exempt), "agreement": words.arrangement(one),
@@ -226,6 +235,9 @@ def _how_far(duty: DutyLine, case: LedgerLine | None) -> str:
         return ""
     if duty.duty.startswith("dial"):
         return f"已拨{case.dialled}次，本人未接通" if case.dialled else "未拨打"
+    if duty.duty == DISPOSAL_FORM:
+        late = "当日时限后填写" if case.disposal_on is not None else "未填写"
+        return "已退回，未补正" if case.disposal == RETURNED else late
     if duty.duty == "visit":
         return f"已下户{case.visits}次，无照片报告" if case.visits else "未下户"
     return ""

@@ -24,7 +24,10 @@ from casework.rules.statechart.shape import (
     whole,
 )
 
-DUTIES: Final = ("dial", "dial_contacts", "dial_by_dpd", "visit", "visit_report", "repair", "place")
+DISPOSAL_FORM: Final = "disposal_form"
+DUTIES: Final = (
+    "dial", "dial_contacts", "dial_by_dpd", "visit", "visit_report", "repair", "place", DISPOSAL_FORM
+)  # fmt: skip
 EXEMPTIONS: Final = ("hold", "promise", "gate", "outage", "day_off")
 """What may exempt, in the order in which it is asked."""
 DAYS: Final = ("calendar", "working")
@@ -103,6 +106,7 @@ class HeldTo:
     excluded_holds: frozenset[str]
     dialling: tuple[Dialling, ...]
     reports: "Reports"
+    papers_by: time
     lost: frozenset[str]
     placed: frozenset[str]
 
@@ -170,6 +174,7 @@ def _held_to(rules: DutyRules, policy: Policy) -> HeldTo:
         ),
         excluded_holds=frozenset(figure("placement.excluded_holds")),
         dialling=_dialling(policy),
+        papers_by=time.fromisoformat(figure("task.hand_in_by")),
         reports=Reports(*(time.fromisoformat(figure(f"visit.{key}")) for key in _REPORTS)),
         lost=rules.states["lost"],
         placed=rules.states["placed"],

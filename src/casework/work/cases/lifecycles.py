@@ -6,6 +6,8 @@ and one here.
 
 from typing import Final
 
+import sqlalchemy as sa
+
 from casework.lifecycle.kept import Kept
 from casework.lifecycle.tables import table_of
 from casework.work.call_backs import CALLBACK
@@ -38,8 +40,9 @@ VISITS: Final = Kept.of(
 )  # fmt: skip
 DISPOSALS: Final = Kept.of(
     DISPOSAL, table=table_of("disposals", DISPOSAL.rows), prepare=one_of_a_case.prepare_for(DISPOSAL.chart),
-    beside=one_of_a_case.beside,
+    beside=one_of_a_case.beside_with("filed_at"),
 )  # fmt: skip
+sa.Index("ix_disposals_since", DISPOSALS.table.c.state_since)  # the papers of a day: forms that moved on it
 
 LIFECYCLES: Final[tuple[Kept, ...]] = (
     CASES,

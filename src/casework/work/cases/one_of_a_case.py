@@ -48,6 +48,16 @@ def prepare_for(chart: str) -> Any:
     return prepare
 
 
+def beside_with(since: str) -> Any:
+    """The hook `beside` of a noun whose field `since` says when it was opened, to the second."""
+
+    def beside_and_since(door: Door, child: Any, given: Mapping[str, Any]) -> dict[str, Any]:
+        when = {} if getattr(child, since) is not None else {since: door.trail.recorded_at.isoformat()}
+        return beside(door, child, given) | when
+
+    return beside_and_since
+
+
 def beside(door: Door, child: Any, _given: Mapping[str, Any]) -> dict[str, Any]:
     """Its number, if there is another; told when one is opened."""
     known: UnderWay = door.prepared[child.chart.partition("@")[0]]

@@ -22,6 +22,7 @@ from casework.rules.statechart.shape import (
     whole,
     zero_or_more,
 )
+from casework.work.cases.duty_rules import DISPOSAL_FORM
 
 TASKS: Final = (
     "broken_promise", "promise_due", "call_back", "hold_confirm", "hold_review", "hold_ends", "request",
@@ -41,12 +42,13 @@ class TaskWords(NamedTuple):
 
 
 class Strategy(NamedTuple):
-    """What may be started for a case today, and in which states."""
+    """What may be started for a case today, and in which states. `owes`: a duty that it brings with it that day."""
 
     zh: str
     en: str
     states: frozenset[str]
     rules: tuple[str, ...]
+    owes: str | None = None
 
 
 class WorkList(NamedTuple):
@@ -104,7 +106,7 @@ def chances_of(policy: Policy) -> Mapping[str, int]:
 
 _WORDS = each(table(LABELS))
 _LIST = table({**LABELS, "states": some(name), "strategies": some(name), "rules": RULES})
-_STRATEGY = table({**LABELS, "states": some(name, empty="names no state"), "rules": RULES})
+_STRATEGY = table({**LABELS, "states": some(name, empty="names no state"), "rules": RULES}, {"owes": name})
 _TASK = table({**LABELS, "rules": RULES}, {"owed_by": name})
 _ADDED = each(table(LABELS, {"owed_by": name, "by_service": flag}))
 _FILE = table(
@@ -142,7 +144,7 @@ def parse_task_rules(body: bytes, policies: Policies, posts: frozenset[str], sta
         for code, row in document["lists"].items()
     }
     strategies = {
-        code: Strategy(row["zh"], row["en"], frozenset(row["states"]), tuple(row["rules"]))
+        code: Strategy(row["zh"], row["en"], frozenset(row["states"]), tuple(row["rules"]), row.get("owes"))
         for code, row in document["strategies"].items()
     }
     return TaskRules(
@@ -177,8 +179,7 @@ def _meaning(document: Mapping[str, Any], posts: frozenset[str], states: frozens
     yield from _of_by_hand(document["by_hand"], posts)
     yield from (f"{key}: is empty" for key in ("by_hand", "move_reasons", "postpone_reasons") if not document[key])
     known = {"states": states, "strategies": document["strategies"].keys()}
-    for code, row in document["strategies"].items():
-        yield from (f"strategies.{code}.states: no state is called {one}" for one in row["states"] if one not in states)
+    yield from _of_strategies(document["strategies"], states)
     for part in ("states", "strategies"):
         seen: dict[str, str] = {}
         for code, row in document["lists"].items():
@@ -204,6 +205,13 @@ def _is_time(policy: Policy, name: str) -> bool:
         return type(given) is str and f"{time.fromisoformat(given):%H:%M}" == given
     except ValueError:
         return False
+
+
+def _of_strategies(strategies: Mapping[str, Any], states: frozenset[str]) -> Iterator[str]:
+    for code, row in strategies.items():
+        yield from (f"strategies.{code}.states: no state is called {one}" for one in row["states"] if one not in states)
+        if row.get("owes", DISPOSAL_FORM) != DISPOSAL_FORM:
+            yield f"strategies.{code}.owes: no strategy brings {row['owes']} with it, only {DISPOSAL_FORM}"
 
 
 def _of_report(report: Mapping[str, str], posts: frozenset[str]) -> Iterator[str]:

@@ -39,8 +39,10 @@ class CaseDay(msgspec.Struct, frozen=True, gc=False):
     `due_on`: the oldest due date in that day's snapshot. `lost_on`: since when it is lost, if it is. `back_on`: when it
     came back from an agency or a court. `visit_reported`: a visit with a photo is on record. `holds`: those in force at
     any time of the day. `promised`: a promise was open. `paid`: nobody might demand payment all day, for money that
-    came or is said to have been sent. `repair_good_until`: the last day of a repair that found nothing. `excepted`:
-    from placement, that day; `excepted_on`: since. `visits`: those of which a report is owed that day, or came on it.
+    came or is said to have been sent. `form_asked`: the strategy of the day asks for a disposal form; `form_stands`:
+    one is filed or accepted, `form_filed_at` when, in branch time (none: on paper). `repair_good_until`: the last day
+    of a repair that found nothing. `excepted`: from placement, that day; `excepted_on`: since. `visits`: those of which
+    a report is owed that day, or came on it.
     """
 
     state: str
@@ -59,6 +61,9 @@ class CaseDay(msgspec.Struct, frozen=True, gc=False):
     promised: bool = False
     paid: bool = False
     visits: tuple[VisitMade, ...] = ()
+    form_asked: bool = False
+    form_stands: bool = False
+    form_filed_at: datetime | None = None
 
 
 class Day(NamedTuple):
@@ -193,7 +198,16 @@ def _place(case: CaseDay, _debtor: DebtorDay, day: Day, held_to: HeldTo) -> _Owe
     return done, day.calendar.working_days_after(first, held_to.place_within_days)
 
 
+def _disposal_form(case: CaseDay, _debtor: DebtorDay, day: Day, held_to: HeldTo) -> _Owed | None:
+    """With that day's papers; one that was filed before is there."""
+    if not case.form_asked:
+        return None
+    filed_at = case.form_filed_at
+    in_time = filed_at is None or filed_at <= datetime.combine(day.on, held_to.papers_by, filed_at.tzinfo)
+    return case.form_stands and in_time, day.on
+
+
 _OWED: Final[Mapping[str, Callable[[CaseDay, DebtorDay, Day, HeldTo], _Owed | None]]] = {
     "dial": _dial, "dial_contacts": _dial_contacts, "dial_by_dpd": _dial_by_dpd, "visit": _visit,
-    "visit_report": _visit_report, "repair": _repair, "place": _place,
+    "visit_report": _visit_report, "repair": _repair, "place": _place, "disposal_form": _disposal_form,
 }  # fmt: skip

@@ -22,6 +22,16 @@ duties = sa.Table(
 )
 COLUMNS: Final = tuple(duties.c.keys())
 
+# What was started last for a case on a day (5.2): the fold of `tasks.strategy`. One may ask for a paper by the evening.
+case_strategies = sa.Table(
+    "case_strategies",
+    metadata,
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("case_id", BigId, primary_key=True, autoincrement=False),
+    sa.Column("strategy", sa.String(32), nullable=False),  # a key of `[strategies]` in rules/tasks.toml
+    sa.Column("staff_no", sa.String(32), nullable=False),
+)
+
 duty_days = sa.Table(
     "duty_days",
     metadata,

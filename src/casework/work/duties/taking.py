@@ -5,7 +5,7 @@ What was taken stays: rows that come later change counters and breaches, not wha
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from itertools import chain
 from typing import Any, Final, NamedTuple
@@ -24,14 +24,15 @@ from casework.storage import rows
 from casework.storage.database import UtcDateTime
 from casework.work.cases.branch import Branch
 from casework.work.cases.case import PROMISE, Case, Facts, Spoilt, from_row
-from casework.work.cases.duty_rules import OWED_BY, HeldTo
+from casework.work.cases.duty_rules import DISPOSAL_FORM, OWED_BY, HeldTo
 from casework.work.cases.gather import CASE_ROWS
-from casework.work.cases.lifecycles import REMITTANCES, VISITS
+from casework.work.cases.lifecycles import DISPOSALS, REMITTANCES, VISITS
 from casework.work.cases.tables import cases
+from casework.work.disposals import RETURNED
 from casework.work.duties.called import ITS, THEIRS, Reader
 from casework.work.duties.debtor import DebtorDay, forbidden
 from casework.work.duties.judge import CaseDay, Day, VisitMade, duties_of
-from casework.work.duties.tables import COLUMNS, duties, duty_days
+from casework.work.duties.tables import COLUMNS, case_strategies, duties, duty_days
 from casework.work.gate.limits import limits_by_product
 
 PREFIX: Final = "duties"
@@ -73,9 +74,15 @@ _PAID: Final = sa.select(_paid.parent_id).where(
     sa.or_(_paid.ended_on.is_(None), _paid.ended_on >= sa.bindparam("on", type_=sa.Date)),
 )  # fmt: skip
 """Cases of which nobody might demand payment, all day: the gate forbade it (docs/gate.md)."""
+_FORMS_ASKED: Final = sa.select(case_strategies.c.case_id).where(
+    case_strategies.c.day == sa.bindparam("on", type_=sa.Date),
+    case_strategies.c.strategy.in_(sa.bindparam("strategies", expanding=True)),
+)
 
 Row = tuple[date, int, str, str, str, str | None, date, str, str]
 """One row of `duties`, in the order of its columns."""
+
+_FILED: Final = sa.select(*DISPOSALS.table.c["parent_id", "id", "filed_at"])
 
 
 class _Facts(msgspec.Struct, gc=False):
@@ -90,6 +97,8 @@ class _Facts(msgspec.Struct, gc=False):
     exception_on: date | None = None
     recalled_on: date | None = None
     matter_ended_on: date | None = None
+    disposal_form_on: date | None = None
+    disposal_form: str | None = None
 
 
 _facts: Final = msgspec.json.Decoder(_Facts).decode
@@ -159,6 +168,7 @@ def reckon(
     midnight = datetime.combine(on, time(), zone)
     paid = set(conn.execute(_PAID, {"institution": institution, "on": on, "midnight": midnight}).scalars())
     visits = _visits_of(conn, institution, midnight, zone)
+    forms = _forms_asked(conn, branch, on, zone)
     if case_id is not None:
         result = conn.execute(_ONE_CASE, {**asked, "case_id": case_id})
     elif people is not None:
@@ -171,7 +181,7 @@ def reckon(
         facts = _facts(row.facts) if owed is None else case.facts
         product = case.product if case.product in limits else None
         found = duties_of(
-            _case(case, facts, on, held_to, visits.get(case.id, ()), paid=case.id in paid),
+            _case(case, facts, on, held_to, visits.get(case.id, ()), paid=case.id in paid, forms=forms),
             debtors[product].get(case.borrower_id, quiet[product]),
             day,
             held_to,
@@ -184,6 +194,17 @@ def reckon(
                 theirs = visits[case.id][0].visitor if who == "visitor" else getattr(case, who)
                 who = answers.who(theirs).staff_no
             yield on, case.id, duty, case.loan_id, status, exempt_by, due_on, who, institution
+
+
+def _forms_asked(conn: Connection, branch: Branch, on: date, zone: ZoneInfo) -> dict[int, datetime | None]:
+    """The cases whose strategy of the day asks for a disposal form, with when the last one was filed, if any was."""
+    asking = [code for code, one in branch.rulebook.tasks.strategies.items() if one.owes == DISPOSAL_FORM]
+    numbers = list(conn.execute(_FORMS_ASKED, {"on": on, "strategies": asking}).scalars())
+    if not numbers:
+        return {}
+    filed = rows.select_by_keys(conn, _FILED, "parent_id", sorted(numbers))
+    at = {row.parent_id: row.filed_at for row in sorted(filed, key=lambda row: row.id)}
+    return {number: at[number].astimezone(zone) if number in at else None for number in numbers}
 
 
 def _visits_of(
@@ -199,7 +220,8 @@ def _visits_of(
 
 
 def _case(
-    case: Any, facts: _Facts | Facts, on: date, held_to: HeldTo, visits: tuple[VisitMade, ...], *, paid: bool
+    case: Any, facts: _Facts | Facts, on: date, held_to: HeldTo, visits: tuple[VisitMade, ...], *, paid: bool,
+    forms: Mapping[int, datetime | None],
 ) -> CaseDay:  # fmt: skip
     state, since = case.state, case.state_since
     holds, promised = _NO_HOLDS, False
@@ -216,7 +238,9 @@ def _case(
         placed_on=since if state in held_to.placed else None,
         excepted=facts.exception_until is not None and facts.exception_until >= on,
         excepted_on=facts.exception_on,
-        holds=holds, promised=promised, paid=paid, visits=visits,
+        holds=holds, promised=promised, paid=paid, visits=visits, form_asked=case.id in forms,
+        form_stands=facts.disposal_form_on is not None and facts.disposal_form != RETURNED,
+        form_filed_at=forms.get(case.id) if facts.disposal_form is not None else None,
     )  # fmt: skip
 
 

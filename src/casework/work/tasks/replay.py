@@ -13,11 +13,12 @@ import sqlalchemy as sa
 from casework.log.check.findings import Report
 from casework.log.check.heads import Tail
 from casework.log.format.entry import Entry
+from casework.work.duties.tables import case_strategies
 from casework.work.tasks.holding import KIND, stream_of
 from casework.work.tasks.making import MADE, STREAM, digest_of
 from casework.work.tasks.own import TAKEN, days_taken
 from casework.work.tasks.standing import ACTS, ADDED, STARTED, Stand, after
-from casework.work.tasks.tables import case_strategies, task_days, task_lists, task_standing, tasks, tasks_taken
+from casework.work.tasks.tables import task_days, task_lists, task_standing, tasks, tasks_taken
 
 PREFIX: Final = KIND
 _SAID_OF_ADDED: Final = ("on", "task", "case", "what", "to", "due_on", "dpd", "overdue_fen")

@@ -19,10 +19,10 @@ from casework.storage import rows
 from casework.work.cases.branch import Branch
 from casework.work.cases.tables import cases
 from casework.work.cases.task_rules import WorkList
+from casework.work.duties.tables import case_strategies
 from casework.work.tasks.acts import Became, all_or_none
 from casework.work.tasks.making import STREAM
 from casework.work.tasks.standing import STARTED
-from casework.work.tasks.tables import case_strategies
 
 COMMAND: Final = "task.strategy"
 _COLUMNS: Final = tuple(case_strategies.c.keys())

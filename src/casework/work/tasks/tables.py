@@ -83,16 +83,6 @@ task_standing = sa.Table(
 )
 STANDING: Final = tuple(task_standing.c.keys())
 
-# What was started last for a case on a day (5.2): the fold of `tasks.strategy`.
-case_strategies = sa.Table(
-    "case_strategies",
-    metadata,
-    sa.Column("day", sa.Date, primary_key=True),
-    sa.Column("case_id", BigId, primary_key=True, autoincrement=False),
-    sa.Column("strategy", sa.String(32), nullable=False),  # a key of `[strategies]` in rules/tasks.toml
-    sa.Column("staff_no", sa.String(32), nullable=False),
-)
-
 tasks_taken = sa.Table(
     "tasks_taken",
     metadata,
