@@ -18,7 +18,7 @@ packages = $$(grep -c '^[a-z].*==' $(1)) packages
 pin = uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
   --custom-compile-command 'make lock'
 
-.PHONY: help demo test serve check check-long check-mining bench revision lock screenshots notice clean
+.PHONY: help demo test serve check check-long check-mining bench revision lock wheel screenshots notice clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -76,6 +76,15 @@ lock:  ## pin the newest fitting versions with hashes (needs uv)
 	$(pin) pyproject.toml -o requirements.txt
 	$(pin) requirements-build.in -o requirements-build.txt
 	$(pin) -c requirements.txt pyproject.toml requirements-dev.in -o requirements-dev.txt
+
+wheel: .venv/.run  ## dist/: the package, the lock that it runs with, what installs them (deploy/README.md)
+	@rm -rf build dist && mkdir -p build/source dist
+	@git ls-files -z src statecharts migrations pyproject.toml | xargs -0 cp --parents -t build/source
+	@$(call install,--require-hashes --target build/with -r requirements-build.txt)
+	@PYTHONPATH="$(CURDIR)/build/with" $(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation -w dist build/source
+	@cp -r requirements.txt deploy docs/operations.md dist/
+	@cd dist && find . -type f ! -name SHA256SUMS | LC_ALL=C sort | xargs sha256sum >SHA256SUMS && grep whl SHA256SUMS
+	@rm -rf build
 
 screenshots: .venv/.stamp  ## docs/screenshots anew: the main pages on the demo (needs Chromium and a Chinese font)
 	$(BIN)/python -m tests.console.screenshots docs/screenshots

@@ -1,4 +1,4 @@
-"""The proxy of `docs/operations.md`, run as it stands there but for addresses, the certificate and two of its times."""
+"""The proxy of `deploy/nginx.conf`, run as it stands there but for addresses, the certificate and two of its times."""
 
 import re
 import shutil
@@ -20,7 +20,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from litestar import Router
 
+from api.app import _routes
 from casework.clock import now
 from casework.operation.startup import Started
 from casework.people.identity.tables import log_in_failures
@@ -30,7 +32,7 @@ from tests.api.server import ServerProcess, serving
 from tests.api.strangers import BODY, HEADERS
 from tests.api.test_crowded import asked
 
-OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
+CONFIGURATION = Path(__file__).parents[2] / "deploy" / "nginx.conf"
 NGINX = shutil.which("nginx", path="/usr/local/sbin:/usr/sbin:/usr/local/bin:/usr/bin")
 TIMES = {"client_header_timeout 10s": "client_header_timeout 1s", "client_body_timeout   30s": "client_body_timeout 5s"}
 _AROUND = """
@@ -112,15 +114,31 @@ def certificate(place: Path) -> None:
 
 
 def configuration(place: Path, service: str, port: int) -> str:
-    """The example of the handbook for these addresses."""
-    found = re.search(r"```nginx\n(.*?)```", OPERATIONS.read_text(encoding="utf-8"), re.DOTALL)
-    assert found is not None
-    example = found[1]
+    """The file for these addresses."""
+    example = CONFIGURATION.read_text(encoding="utf-8")
     changes = {"127.0.0.1:8000": service, "listen 443 ssl": f"listen 127.0.0.1:{port} ssl", "/etc/nginx/": f"{place}/"}
     for here, there in (changes | TIMES).items():
         assert here in example
         example = example.replace(here, there)
     return _AROUND.format(place=place, example=example)
+
+
+def larger_bodies() -> list[tuple[str, int]]:
+    """Routes that take more than any other body, as a client asks for them, and how much."""
+    routers = [one for one in _routes(Settings().feed_upload_mib) if isinstance(one, Router)]
+    return [
+        (re.sub(r"\{\w+:int\}", "17", route.path), router.request_max_body_size)
+        for router in routers if isinstance(router.request_max_body_size, int) for route in router.routes
+    ]  # fmt: skip
+
+
+def test_the_proxy_lets_through_whatever_the_service_takes() -> None:
+    """A file or photo that the service would take is not refused in front of it."""
+    locations = re.findall(r"location ~ (\S+) \{\s+client_max_body_size (\d+)m;", CONFIGURATION.read_text())
+    found = larger_bodies()
+    assert {"/feeds", "/visits/17/photos"} <= {path for path, _ in found}
+    for path, most in found:
+        assert any(re.search(pattern, path) and int(mib) << 20 >= most for pattern, mib in locations), path
 
 
 @pytest.fixture
