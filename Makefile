@@ -4,6 +4,7 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
+DIST ?= dist
 export UV_PYTHON_DOWNLOADS := never
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -77,14 +78,14 @@ lock:  ## pin the newest fitting versions with hashes (needs uv)
 	$(pin) requirements-build.in -o requirements-build.txt
 	$(pin) -c requirements.txt pyproject.toml requirements-dev.in -o requirements-dev.txt
 
-wheel: .venv/.run  ## dist/: the package, the lock that it runs with, what installs them (deploy/README.md)
-	@rm -rf build dist && mkdir -p build/source dist
-	@git ls-files -z src statecharts migrations pyproject.toml | xargs -0 cp --parents -t build/source
-	@$(call install,--require-hashes --target build/with -r requirements-build.txt)
-	@PYTHONPATH="$(CURDIR)/build/with" $(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation -w dist build/source
-	@cp -r requirements.txt deploy docs/operations.md dist/
-	@cd dist && find . -type f ! -name SHA256SUMS | LC_ALL=C sort | xargs sha256sum >SHA256SUMS && grep whl SHA256SUMS
-	@rm -rf build
+wheel: .venv/.run  ## dist/: the package, the lock that it runs with, and what installs them (deploy/README.md)
+	@rm -rf $(DIST) && mkdir -p $(DIST)/.build/source
+	@git ls-files -z src statecharts migrations pyproject.toml | xargs -0 cp --parents -t $(DIST)/.build/source
+	@$(call install,--require-hashes --target $(DIST)/.build/with -r requirements-build.txt)
+	@PYTHONPATH="$$(realpath $(DIST)/.build/with)" $(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation \
+	  -w $(DIST) $(DIST)/.build/source
+	@rm -rf $(DIST)/.build && cp -r requirements.txt deploy docs/operations.md $(DIST)/
+	@cd $(DIST) && find . -type f ! -name SHA256SUMS | LC_ALL=C sort | xargs sha256sum >SHA256SUMS && grep whl SHA256SUMS
 
 screenshots: .venv/.stamp  ## docs/screenshots anew: the main pages on the demo (needs Chromium and a Chinese font)
 	$(BIN)/python -m tests.console.screenshots docs/screenshots
@@ -93,5 +94,5 @@ notice: .venv/.stamp  ## NOTICE.md anew: the licences of what the run-time lock 
 	$(BIN)/python -m supply.notice
 
 clean:  ## take away what was made here
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +

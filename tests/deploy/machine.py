@@ -66,11 +66,18 @@ def wanting() -> str | None:
 
 
 def tried_on_a_machine_of_its_own(place: Path, prepare: str, trial: str) -> tuple[int, str]:
-    """Exit code and all that was said: `prepare` with a network, then `trial` under systemd. `place` is /tmp/carried."""
+    """Exit code and all that was said: `prepare` with a network, `trial` under systemd; `place` is its /tmp/carried."""
     (place / "prepare.sh").write_text(_FIRST + prepare)
     (place / "trial.sh").write_text(trial)
-    named = {name: value for name, value in os.environ.items() if not name.startswith(("CASEWORK_", "PYTHON", "VIRTUAL"))}
-    own = {"PLACE": str(place), "LOOPBACK_UP": _LOOPBACK_UP, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "container": "trial"}
+    named = {
+        name: value for name, value in os.environ.items() if not name.startswith(("CASEWORK_", "PYTHON", "VIRTUAL"))
+    }
+    own = {
+        "PLACE": str(place),
+        "LOOPBACK_UP": _LOOPBACK_UP,
+        "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+        "container": "trial",
+    }
     made = subprocess.run(
         ["unshare", "--mount", "--propagation", "private", "bash", "-c", _OUTSIDE], env=named | own,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600, check=False,
