@@ -253,6 +253,7 @@ table(
     must("staff_no", sa.String(32), sa.ForeignKey("staff.staff_no")),
     must("kind", sa.String(16), server_default="key"),
     sa.Column("label", sa.String(64)),
+    sa.Column("program", sa.String(31)),
     sa.Column("commands", sa.String(2000)),
     sa.Column("session_id", BigId),
     must("created_at", UtcDateTime),

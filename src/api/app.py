@@ -43,6 +43,7 @@ from api import (
     people,
     people_changes,
     photos,
+    programs,
     reading,
     repairs,
     repayments,
@@ -228,6 +229,7 @@ def _routes(feed_upload_mib: int) -> list[Any]:
     changing += [*day.route_handlers, *handovers.route_handlers]
     changing += [*requests.route_handlers, *chart_moves.route_handlers]
     identity = [*session.route_handlers, *own_access.route_handlers, *reset_codes.route_handlers]
+    identity += programs.route_handlers
     register = [*people.route_handlers, *people_changes.route_handlers, *roster.route_handlers]
     return [
         *health.route_handlers,

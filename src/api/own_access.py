@@ -70,7 +70,7 @@ class KeyIssued(msgspec.Struct):
 
 
 class KeyLine(msgspec.Struct):
-    """A live key without its text. `last_used_at` is the hour."""
+    """A live key without its text. `last_used_at` is the hour; `program`: whose it is, where I answer for one."""
 
     id: int
     label: str | None
@@ -78,6 +78,7 @@ class KeyLine(msgspec.Struct):
     created_at: datetime
     expires_at: datetime
     last_used_at: datetime | None
+    program: str | None = None
 
 
 class OtpBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -170,7 +171,7 @@ def my_keys(request: Request[Any, Any, Any]) -> Response[Any]:
         found = keys.keys_of(conn, actor_of(request).id, now())
     lines = [
         KeyLine(one.id, one.label, None if one.commands is None else list(one.commands), one.created_at,
-                one.expires_at, one.last_used_at)
+                one.expires_at, one.last_used_at, one.program)
         for one in found
     ]  # fmt: skip
     return whole_of(KeyLine, lines)

@@ -100,3 +100,25 @@ def test_a_key_of_ones_own_is_shown_once_works_and_is_revoked(browse: Browse, ru
     place = re.findall(r"/console/keys/\d+/revoke", someone.page.text)[-1]
     assert someone.send(place).status_code == 303
     assert running.client.post("/me/keys", headers=bearer, json={"label": "x", "days": 1}).status_code in (401, 403)
+
+
+def test_a_key_of_a_program_is_issued_shown_once_and_revoked_by_an_administrator(
+    browse: Browse, running: Running
+) -> None:
+    someone = browse("ADM1")
+    someone.get("/console/keys")
+    asked = {"program": "prometheus", "owner": "B1", "commands": "service.read", "days": "30"}
+    answer = someone.send("/console/programs", **asked)
+    assert answer.status_code == 200, someone.text()
+    key = re.search(r"<code[^>]*>(cw_[\w-]+)</code>", answer.text)[1]  # type: ignore[index]  # it is there
+    assert running.client.get("/metrics", headers={"Authorization": f"Bearer {key}"}).status_code == 200
+    assert someone.send("/console/programs", **(asked | {"commands": "request.decide"})).status_code == 422
+    owner = browse("B1")
+    owner.get("/console/keys")
+    assert "prometheus" in owner.text()
+    assert "/console/programs" not in owner.page.text
+    someone.get("/console/keys")
+    assert key not in someone.page.text
+    (place,) = re.findall(r"/console/programs/prometheus/keys/\d+/revoke", someone.page.text)
+    assert someone.send(place).status_code == 303
+    assert running.get("/programs", "ADM1").json() == []

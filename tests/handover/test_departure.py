@@ -136,6 +136,7 @@ def test_his_tokens_posts_leave_deputising_and_proposals_end_with_him(house: Hou
         branch, actor = house.started.branch, system("cli")
         trail = branch.trail(now())
         token = tokens.issue(conn, trail, actor, staff_no="R1")
+        of_program = tokens.new_key(conn, trail, actor, staff_no="R1", commands=["service.read"], program="prometheus")
         absent(
             conn, trail, actor, branch.rulebook.permissions, staff_no="R2", from_on=house.today,
             until_on=house.today + timedelta(days=9), reason="leave", deputy="R1",
@@ -143,13 +144,15 @@ def test_his_tokens_posts_leave_deputising_and_proposals_end_with_him(house: Hou
         trail.write(conn)
     handover = house.plan("R1")
     ending = shown(house, handover).preview.ending
-    assert (ending.tokens, ending.deputises_for, ending.posts) == (1, ["R2"], ["business_rep"])
+    assert (ending.tokens, ending.deputises_for, ending.posts) == (2, ["R2"], ["business_rep"])
+    assert ending.programs == ["prometheus"]
     house.approve(handover)
     applied = house.apply(handover)
     assert applied.access_ended >= 1
     with reading(house.started.engine) as conn:
-        revoked = sa.select(token_rows.c.revoked_at).where(token_rows.c.token_hash == tokens.hash_of(token))
-        assert conn.execute(revoked).scalar_one() is not None, "the token of a leaver"
+        hashes = [tokens.hash_of(text) for text in (token, of_program.token)]
+        revoked = sa.select(token_rows.c.revoked_at).where(token_rows.c.token_hash.in_(hashes))
+        assert None not in conn.execute(revoked).scalars().all(), "a leaver's token, and a program's that they own"
         rows = conn.execute(sa.select(absences).where(absences.c.until_on > house.today)).all()
         assert [row.deputy for row in rows] == [None], "nobody deputises through him"
         open_posts = sa.select(posts_held).where(posts_held.c.staff_no == "R1", posts_held.c.until_on.is_(None))

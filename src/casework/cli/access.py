@@ -82,7 +82,8 @@ def _print(found: Access) -> None:
         ("session", one.id, "", "", one.created_at, one.expires_at, one.refreshed_at) for one in found.sessions
     ]
     rows += [
-        ("key", one.id, one.label or "", " ".join(one.commands or ("all they may",)), one.created_at, one.expires_at,
+        ("key", one.id, f"program {one.program}" if one.program else one.label or "",
+         " ".join(one.commands or ("all they may",)), one.created_at, one.expires_at,
          one.last_used_at)
         for one in found.keys
     ]  # fmt: skip

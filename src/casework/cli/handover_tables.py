@@ -85,6 +85,7 @@ def _ending(shown: Preview) -> None:
         f"{', '.join(ending.deputies)} deputises for them" if ending.deputies else "",
         f"{ending.tokens} tokens and {ending.sessions} sessions" if ending.tokens or ending.sessions else "",
         f"posts: {', '.join(ending.posts)}" if ending.posts else "",
+        f"programs stop, unless somebody else gets a key: {', '.join(ending.programs)}" if ending.programs else "",
     ]
     for line in filter(None, told):
         console.print(f"  · {line}")

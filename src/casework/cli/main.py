@@ -13,6 +13,7 @@ _GROUPS = {
     "db": "schema, backup, restore",
     "chart": "check, draw and show the statecharts",
     "staff": "the register: people, posts, leave, keys",
+    "program": "keys of programs, and who answers for each",
     "feed": "the core-banking feed",
     "institution": "whose feeds are taken",
     "case": "cases and what may happen to them",

@@ -16,7 +16,7 @@ from api.serving import serving_of
 from api.written import changing
 from casework.clock import now
 from casework.errors import CallerError
-from casework.people.identity import keys
+from casework.people.identity import keys, programs
 from casework.storage.database import reading
 
 _LABEL: Final = 64
@@ -38,14 +38,14 @@ async def make(request: Request[Any, Any, Any]) -> Response[Any]:
                 change.conn, change.trail, change.actor, known, label=label, days=days or 0, commands=wanted,
                 session_id=holder_of(request).session_id,
             )  # fmt: skip
-        return _page(request, made=made.token)
+        return keys_page(request, made=made.token)
 
     try:
         return await asyncio.to_thread(work)
     except CallerError as told:
         if status_of(told.code) == 401:
             raise
-        return await asyncio.to_thread(_page, request, tried=Tried("key", typed, problem_of(told)))
+        return await asyncio.to_thread(keys_page, request, tried=Tried("key", typed, problem_of(told)))
 
 
 @post("/console/keys/{key_id:int}/revoke", opt={"page": "key.own"})
@@ -69,15 +69,20 @@ async def revoke(
 @get("/console/keys", sync_to_thread=True, opt={"page": "key.own"})
 def own_keys(request: Request[Any, Any, Any]) -> Response[Any]:
     """One's live keys without their texts."""
-    return _page(request)
+    return keys_page(request)
 
 
-def _page(request: Request[Any, Any, Any], *, made: str = "", tried: Tried | None = None) -> Response[Any]:
+def keys_page(request: Request[Any, Any, Any], *, made: str = "", tried: Tried | None = None) -> Response[Any]:
+    """One's own keys, and those of every program for whoever may see them."""
+    permissions, actor = serving_of(request).branch.rulebook.permissions, actor_of(request)
+    sees = permissions.may(actor, "program.read")
     with reading(serving_of(request).engine) as conn:
-        found = keys.keys_of(conn, actor_of(request).id, now())
+        found = keys.keys_of(conn, actor.id, now())
+        of_programs = programs.program_keys(conn, now()) if sees else []
     return render(
         request, "access/keys.html", status=int(tried.problem["status"]) if tried else 200, keys=found, made=made,
-        tried=tried,
+        tried=tried, sees_programs=sees, programs=of_programs, may_issue=permissions.may(actor, "program.change"),
+        open_to=sorted(permissions.for_programs),
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from litestar.params import PathParameter
 from markupsafe import Markup
 
 from api.auth import still_valid
-from api.console.access import keys
+from api.console.access import keys, programs
 from api.console.entry.pages import forget
 from api.console.frame.forms import Tried, typed_in
 from api.console.frame.page import render, to
@@ -137,4 +137,7 @@ def _qr(uri: str) -> Markup:
     return Markup(out.getvalue().decode())  # noqa: S704  # made by segno, of squares alone
 
 
-route_handlers = [*keys.route_handlers, end_session, end_others, own_sessions, begin_factor, factor, confirm_factor]
+route_handlers = [
+    *programs.route_handlers, *keys.route_handlers, end_session, end_others,
+    own_sessions, begin_factor, factor, confirm_factor,
+]  # fmt: skip

@@ -1,21 +1,22 @@
 """Whether a feed of that day may be imported at all, by whom, and after which."""
 
-from collections.abc import Set as AbstractSet
 from datetime import date
 
 from casework.errors import CallerError
 from casework.intake.feed.run import Run
+from casework.people.staff.actor import PROGRAM, Actor
 from casework.rules.statechart.policy import Policy
 
 
 def check_may_import(
-    as_of: date, last: Run | None, posts: AbstractSet[str], policy: Policy, today: date, correction: bool
+    as_of: date, last: Run | None, actor: Actor, policy: Policy, today: date, correction: bool
 ) -> None:
     """`CallerError` post_not_permitted, as_of_in_future, older_than_last or another_feed_applied.
 
     `last` is the institution's last applied run, `correction` says that this feed is declared one.
     """
-    if not posts & set(policy.figure("feed.importing_posts")):
+    # A program holds no post: its key says that it may, and nothing that a post has to confirm is confirmed by it.
+    if actor.kind != PROGRAM and not actor.posts & set(policy.figure("feed.importing_posts")):
         raise CallerError("post_not_permitted", "您的岗位不能导入数据", "none of your posts may import a feed")
     if as_of > today:
         raise CallerError(

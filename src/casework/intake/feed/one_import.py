@@ -61,8 +61,8 @@ class OneImport(ImportCourse):
             runs.mark_interrupted(conn, delivery.institution, self.run_id)
             runs.finish(conn, self.run_id, runs.REPEATED, **self.came)
             return
-        posts, today = self.request.actor.posts, branch_date(now(), self.branch.time_zone)
-        check_may_import(delivery.as_of, last, posts, self.policy, today, self.request.correction)
+        today = branch_date(now(), self.branch.time_zone)
+        check_may_import(delivery.as_of, last, self.request.actor, self.policy, today, self.request.correction)
         trail = self.branch.trail(now())
         self.registered = register_or_refuse(conn, trail, self.request.actor, delivery.institution, self.run_id)
         trail.write(conn)

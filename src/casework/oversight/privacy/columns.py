@@ -190,7 +190,8 @@ NOT_PERSONAL: Final[Mapping[str, frozenset[str]]] = {
         "texts": "digest kind name body published_at",
         "tiles": "log level number root hashes",
         "tokens": (
-            "id token_hash staff_no kind label commands session_id created_at expires_at last_used_at revoked_at mac"
+            "id token_hash staff_no kind label program commands session_id created_at expires_at last_used_at "
+            "revoked_at mac"
         ),
         "unsealed": "entry",
         "visit_addresses": "visit_id institution borrower_id",

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 from casework.errors import CallerError
 from casework.people.identity.tables import sessions
 from casework.people.staff.access_mac import ALLOWING, holds
-from casework.people.staff.actor import Actor
+from casework.people.staff.actor import Actor, program
 from casework.people.staff.register import actor_for, version_of
 from casework.people.staff.tables import register_version, tokens
 from casework.rules.statechart.policy import Policy
@@ -72,6 +72,8 @@ def holder_of(
     ):
         return None
     commands = None if row.commands is None else frozenset(row.commands.split())
+    if row.program is not None:
+        return _of_program(conn, row, today)
     shown = row.kind != ACCESS or bool(row.session_second_factor)
     # A key says nothing of the session it was made in: for somebody else's post it does not count as a second factor.
     lent = row.kind == ACCESS and bool(row.session_second_factor)
@@ -79,6 +81,16 @@ def holder_of(
     if actor is None:
         return None
     return Holder(actor, row.expires_at, row.kind, token_hash, row.session_id, shown)
+
+
+def _of_program(conn: Connection, row: Any, today: date) -> Holder | None:
+    """A program acts while its owner is there: whoever else is to own it is given a key of it."""
+    try:
+        actor_for(conn, row.staff_no, "api", today=today)
+    except CallerError:
+        return None
+    actor = program(row.staff_no, row.program, frozenset((row.commands or "").split()), row.version)
+    return Holder(actor, row.expires_at, row.kind, bytes(row.token_hash))
 
 
 def _is_open(row: Any, now: datetime, mac_key: bytes) -> bool:

@@ -24,7 +24,10 @@ MAX_COMMANDS_TEXT = 2_000
 
 @dataclass(frozen=True, slots=True)
 class PersonalKey:
-    """A live key as its holder sees it. `commands`: all that it may do; none: whatever its holder may."""
+    """A live key as its holder sees it. `commands`: all that it may do; none: whatever its holder may.
+
+    `program`: whose it is, where its holder owns the program (`people.identity.programs`).
+    """
 
     id: int
     label: str | None
@@ -32,6 +35,7 @@ class PersonalKey:
     created_at: datetime
     expires_at: datetime
     last_used_at: datetime | None
+    program: str | None = None
 
 
 def issue_key(
@@ -51,12 +55,17 @@ def issue_key(
     if unknown or wanted == [] or len(" ".join(wanted or ())) > MAX_COMMANDS_TEXT:
         raise CallerError("unknown_command", commands=[name[:64] for name in unknown[:20]])
     lock_person(conn, actor.id)
-    session = sa.select(sessions.c.after_code).where(sessions.c.id == session_id)
-    if session_id is not None and conn.execute(session).scalar_one_or_none():
-        raise CallerError("key_after_code")
+    check_after_code(conn, session_id)
     if len(keys_of(conn, actor.id, trail.recorded_at)) >= MAX_KEYS:
         raise CallerError("too_many_keys", at_most=MAX_KEYS)
     return new_key(conn, trail, actor, staff_no=actor.id, days=days, label=label, commands=wanted)
+
+
+def check_after_code(conn: Connection, session_id: int | None) -> None:
+    """CallerError `key_after_code` in the first session after a one-time code; `session_id`: none at the shell."""
+    session = sa.select(sessions.c.after_code).where(sessions.c.id == session_id)
+    if session_id is not None and conn.execute(session).scalar_one_or_none():
+        raise CallerError("key_after_code")
 
 
 def keys_of(conn: Connection, staff_no: str, now: datetime) -> list[PersonalKey]:
@@ -64,7 +73,7 @@ def keys_of(conn: Connection, staff_no: str, now: datetime) -> list[PersonalKey]
     found = sa.select(tokens).where(_live(staff_no), tokens.c.expires_at > now).order_by(tokens.c.id)
     return [
         PersonalKey(row.id, row.label, None if row.commands is None else tuple(row.commands.split()), row.created_at,
-            row.expires_at, row.last_used_at)
+            row.expires_at, row.last_used_at, row.program)
         for row in conn.execute(found)
     ]  # fmt: skip
 

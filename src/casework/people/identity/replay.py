@@ -32,6 +32,7 @@ from casework.people.staff.tokens import name_of
 
 
 class _Key(NamedTuple):
+    program: str | None
     commands: str | None
     expires_at: str
 
@@ -132,16 +133,16 @@ def _is_token(given: _Given, row: Any) -> bool:
         until, _ = given.sessions.get(row.session_id, ("", False))
         return _not_after(row.expires_at, until)
     key = given.keys.get(name_of(bytes(row.token_hash)))
-    return key is not None and row.commands == key.commands and _not_after(row.expires_at, key.expires_at)
+    return key is not None and (row.program, row.commands) == key[:2] and _not_after(row.expires_at, key.expires_at)
 
 
 def _fold(given: _Given, entry: Entry) -> None:
     data = entry.data
     match entry.event:
         case "staff.key_issued":
-            commands = data["commands"]
+            commands = None if data["commands"] is None else " ".join(data["commands"])
             until = datetime.fromisoformat(entry.recorded_at) + timedelta(days=data["days"])
-            given.keys[data["token"]] = _Key(None if commands is None else " ".join(commands), utc_text(until))
+            given.keys[data["token"]] = _Key(data.get("program"), commands, utc_text(until))
         case "staff.logged_in":
             given.sessions[data["session"]] = (data["expires_at"], data["second_factor"])
             given.step = data["step"] or given.step

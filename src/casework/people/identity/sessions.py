@@ -207,7 +207,7 @@ def _granted(
     conn.execute(
         tokens.insert().values(with_mac(trail.mac_key, tokens.name, {
             "token_hash": hash_of(access), "staff_no": actor.id, "kind": ACCESS, "session_id": session_id,
-            "commands": None, "created_at": trail.recorded_at, "expires_at": expires_at,
+            "program": None, "commands": None, "created_at": trail.recorded_at, "expires_at": expires_at,
         }))
     )  # fmt: skip
     must_enrol = not second_factor and needs_factor(actor, policy)

@@ -13,7 +13,7 @@ from casework.clock import utc_text
 from casework.log.format.chain import keyed
 
 ALLOWING: Final[Mapping[str, tuple[str, ...]]] = {
-    "tokens": ("token_hash", "staff_no", "kind", "commands", "session_id", "expires_at"),
+    "tokens": ("token_hash", "staff_no", "kind", "program", "commands", "session_id", "expires_at"),
     "sessions": ("family_hash", "refresh_hash", "staff_no", "second_factor", "after_code", "expires_at"),
     "reset_codes": ("staff_no", "code_hash", "expires_at"),
     "second_factors": (

@@ -6,6 +6,7 @@ from functools import lru_cache
 from casework.log.format.entry import SignedActor as Signed
 
 SYSTEM_POST = "system"
+PROGRAM = "program"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,9 @@ class Principal:
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """`id` is a staff number or `system`; `kind` staff or system; `via` api, cli, feed or sweep; `posts` are codes.
+    """`id` is a staff number, `system` or `<owner>:<program>`; `kind` staff, system or program; `posts` are codes.
+
+    `via` is api, cli, feed or sweep.
 
     `commands`: what an API key may do (none: whatever its holder may). `register_version`: of the register as it was
     when this actor was looked up (none: just now).
@@ -54,6 +57,11 @@ class Actor:
 @lru_cache(maxsize=4_096)
 def _signed(actor_id: str, kind: str, via: str) -> Signed:
     return Signed(actor_id, kind, via)
+
+
+def program(owner: str, name: str, commands: frozenset[str], register_version: int) -> Actor:
+    """A program in its own name: it holds no post, and may do the commands of its key that are open to programs."""
+    return Actor(f"{owner}:{name}", PROGRAM, "api", frozenset(), commands=commands, register_version=register_version)
 
 
 def system(via: str) -> Actor:

@@ -25,6 +25,7 @@ from casework.rules.statechart.policy import Policies
 from casework.rules.statechart.shape import (
     RULES,
     each,
+    flag,
     label,
     name,
     shape_faults,
@@ -65,7 +66,7 @@ _ROUTES = some(_route)
 _POST = table({"rules": RULES}, {"sees": _scope, "acts": _scope, "products": text})
 _COMMAND = table(
     {"zh": label, "en": label, "posts": some(text, empty="no post may do this"), "scope": _case_scope, "rules": RULES},
-    {"routes": _ROUTES},
+    {"routes": _ROUTES, "programs": flag},
 )
 _PERSONAL = table(
     {"zh": label, "en": label},
@@ -196,6 +197,7 @@ def _command(command: str, row: Mapping[str, Any], posts: frozenset[str]) -> Com
     return CommandRow(
         command, row["zh"], row["en"], _posts(row["posts"], posts), row["scope"],
         tuple(map(plain_route, row.get("routes", ()))), tuple(row["rules"]), EVERYBODY in row["posts"],
+        row.get("programs", False),
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from casework.errors import CallerError
-from casework.people.staff.actor import Actor, Principal
+from casework.people.staff.actor import PROGRAM, Actor, Principal
 from casework.rules.statechart.policy import Policy
 
 SCOPES = ("own", "team", "region", "product", "all")
@@ -74,7 +74,7 @@ class PostReach:
 class CommandRow:
     """One command: labels, the posts that may do it, over which cases, and the routes that lead to it.
 
-    `everybody`: whoever is logged in, even without a post.
+    `everybody`: whoever is logged in, even without a post. `programs`: a program's key may be given it.
     """
 
     name: str
@@ -85,6 +85,7 @@ class CommandRow:
     routes: tuple[str, ...]
     rules: tuple[str, ...]
     everybody: bool = False
+    programs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +165,8 @@ class Permissions:
     def within(self, actor: Actor, command: str, policy: Policy) -> Reach:
         """The cases over which the actor may do `command`; KeyError if it is unknown."""
         row = self.commands[command]
+        if actor.kind == PROGRAM:
+            return EVERYTHING if self.may(actor, command) else Reach()
         return self.reach(actor, row.posts, ACTS if row.scope == ACTS else SEES, policy)
 
     def reach(
@@ -195,9 +198,12 @@ class Permissions:
     def may(self, actor: Actor, command: str) -> bool:
         """Whether the actor may do `command` at all (over which cases is `within`'s to say); KeyError if unknown.
 
-        The service itself (at the shell, in the sweep) may.
+        The service itself (at the shell, in the sweep) may. A program may what its key names and the table opens to
+        programs, and nothing else.
         """
         row = self.commands[command]
+        if actor.kind == PROGRAM:
+            return row.programs and command in (actor.commands or ())
         if actor.commands is not None and command not in actor.commands:
             return False
         return row.everybody or actor.kind == "system" or _holds(actor, row.posts)
@@ -219,6 +225,11 @@ class Permissions:
                 "en": "this key or session is not for that command",
             }  # fmt: skip
         raise CallerError(reason["code"], reason["zh"], reason["en"], command=command, reasons=[reason])
+
+    @property
+    def for_programs(self) -> frozenset[str]:
+        """What the key of a program may be for."""
+        return frozenset(row.name for row in self.commands.values() if row.programs)
 
     def commands_of(self, actor: Actor) -> list[str]:
         """Every command that the actor may do over some cases at least."""

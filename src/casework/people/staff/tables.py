@@ -106,6 +106,7 @@ tokens = sa.Table(
     sa.Column("staff_no", sa.String(32), sa.ForeignKey("staff.staff_no"), nullable=False),
     sa.Column("kind", sa.String(16), nullable=False, server_default="key"),  # key | access (of a session)
     sa.Column("label", sa.String(64)),
+    sa.Column("program", sa.String(31)),  # whose key it is; `staff_no` owns the program. None: a person's own
     sa.Column("commands", sa.String(2000)),  # what a key may do, codes separated by one space; none: all they may
     sa.Column("session_id", BigId),
     sa.Column("created_at", UtcDateTime, nullable=False),

@@ -40,11 +40,12 @@ def issue(conn: Connection, trail: Trail, actor: Actor, *, staff_no: str, days: 
 
 def new_key(
     conn: Connection, trail: Trail, actor: Actor, *, staff_no: str, days: int = DEFAULT_DAYS, label: str | None = None,
-    commands: Collection[str] | None = None,
+    commands: Collection[str] | None = None, program: str | None = None,
 ) -> Issued:  # fmt: skip
     """A new key of an active member of staff, valid for `days` (1 to 366); it can never be read again.
 
-    `commands` narrows what it may do. CallerErrors: days_out_of_range, unknown_staff, staff_unverified, staff_left.
+    `commands` narrows what it may do. `program`: the key is a program's, which they own. CallerErrors:
+    days_out_of_range, unknown_staff, staff_unverified, staff_left.
     Entry `staff.key_issued`; the label is free text and stays out of it.
     """
     if not 1 <= days <= MAX_DAYS:
@@ -57,13 +58,14 @@ def new_key(
     key_id: int = conn.execute(
         tokens.insert().values(with_mac(trail.mac_key, tokens.name, {
             "token_hash": hash_of(token), "staff_no": staff_no, "kind": "key", "label": label, "session_id": None,
+            "program": program,
             "created_at": trail.recorded_at, "commands": None if commands is None else " ".join(commands),
             "expires_at": expires_at,
         })).returning(tokens.c.id)
     ).scalar_one()  # fmt: skip
     data = {
         "staff_no": staff_no, "days": days, "key": key_id, "token": name_of(hash_of(token)),
-        "commands": None if commands is None else list(commands),
+        "commands": None if commands is None else list(commands), **({"program": program} if program else {}),
     }  # fmt: skip
     trail.append(conn, stream_of(staff_no), Draft("staff.key_issued", actor.signed, data))
     return Issued(key_id, token, expires_at)

@@ -132,6 +132,7 @@ class Ending(msgspec.Struct):
 
     `proposals`: their own pending requests, which are returned. `on_his_cases`: others' requests about cases that move;
     they wait on. `deputises_for`: people on leave whose deputy they are, now or later. `deputies`: their own deputies.
+    `programs`: those that they answer for, which stop unless somebody else is given a key of them.
     """
 
     proposals: list[OpenRequest]
@@ -141,6 +142,7 @@ class Ending(msgspec.Struct):
     tokens: int
     sessions: int
     posts: list[str]
+    programs: list[str] = []
 
 
 class Preview(msgspec.Struct):

@@ -4,7 +4,7 @@ Set-wise: a handful of statements, however many cases they have.
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import date
+from datetime import UTC, date, datetime, time
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 from casework.lifecycle.carried import carried
 from casework.lifecycle.kept import Kept
 from casework.lifecycle.noun import Thing
+from casework.people.identity.programs import program_keys
 from casework.people.identity.tables import sessions
 from casework.people.staff.tables import absences, posts_held, staff, tokens
 from casework.storage import rows
@@ -124,6 +125,7 @@ def ending_of(conn: Connection, staff_no: str, found: Sequence[Case], *, today: 
         _number(conn, tokens, tokens.c.staff_no == staff_no, tokens.c.revoked_at.is_(None)),
         _number(conn, sessions, sessions.c.staff_no == staff_no, sessions.c.ended_at.is_(None)),
         sorted(set(conn.execute(posts).scalars())),
+        sorted({key.program for key in program_keys(conn, datetime.combine(today, time.min, UTC), staff_no)}),
     )  # fmt: skip
 
 
