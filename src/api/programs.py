@@ -4,13 +4,14 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Request, delete, get, post
+from litestar import Request, Response, delete, get, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
 from litestar.params import Body, PathParameter
 from msgspec import Meta
 
 from api.auth import holder_of, session_of
+from api.list_shape import whole, whole_of
 from api.own_access import MAX_ID
 from api.people_changes import Number
 from api.problems import problem_responses
@@ -51,11 +52,11 @@ _ASKED = Example(id="prometheus", summary="Reads the metrics",
 _ISSUED = Example(id="issued", summary="Once", value={
     "id": 9, "program": "prometheus", "owner": "10021", "key": "cw_Zk3…", "expires_at": "2026-09-05T08:15:02.114523Z",
 })  # fmt: skip
-_LINE = Example(id="keys", summary="One program, one key", value=[{
+_LINE = Example(id="keys", summary="One program, one key", value={"items": [{
     "program": "prometheus", "owner": "10021", "id": 9, "commands": ["service.read"],
     "created_at": "2026-03-09T08:15:02.114523Z", "expires_at": "2026-09-05T08:15:02.114523Z",
     "last_used_at": "2026-03-11T09:00:00.000000Z",
-}])  # fmt: skip
+}], "next": None})  # fmt: skip
 
 
 def issue(
@@ -88,14 +89,15 @@ def revoke(request: Request[Any, Any, Any], program: str, key_id: int) -> None:
                                      *_WRITES)})  # fmt: skip
 def issue_program_key(
     request: Request[Any, Any, Any], program: Program, data: Annotated[ProgramKeyBody, Body(examples=[_ASKED])]
-) -> ProgramKeyIssued:
+) -> Response[ProgramKeyIssued]:
     """A key with which a program comes in its own name; shown this once.
 
     A program has two at most: the next is issued while the one in use goes on, which is revoked then. So is an owner
     followed by another: by a key that names them.
     """
     made = issue(request, program, data.owner, data.commands, data.days)
-    return ProgramKeyIssued(made.id, program, data.owner, made.token, made.expires_at)
+    issued = ProgramKeyIssued(made.id, program, data.owner, made.token, made.expires_at)
+    return Response(issued, headers={"Location": f"/programs/{program}/keys/{made.id}"})
 
 
 @delete("/programs/{program:str}/keys/{key_id:int}", status_code=204, summary="Revoke a key of a program",
@@ -106,13 +108,13 @@ def end_program_key(request: Request[Any, Any, Any], program: Program, key_id: K
 
 
 @get("/programs", summary="Keys of programs", tags=["staff"], sync_to_thread=True,
-     responses={200: ResponseSpec(list[ProgramKey], generate_examples=False, description="By program",
+     responses={200: ResponseSpec(whole(ProgramKey), generate_examples=False, description="By program",
                                   examples=[_LINE]),
                 **problem_responses("post_not_permitted")})  # fmt: skip
-def list_program_keys(request: Request[Any, Any, Any]) -> list[ProgramKey]:
+def list_program_keys(request: Request[Any, Any, Any]) -> Response[Any]:
     """Every live key of every program: whose it is, what it may do, until when, and when it was last used."""
     with reading(serving_of(request).engine) as conn:
-        return programs.program_keys(conn, now())
+        return whole_of(ProgramKey, programs.program_keys(conn, now()))
 
 
 route_handlers = [issue_program_key, end_program_key, list_program_keys]

@@ -55,14 +55,14 @@ def test_keys_of_programs_are_listed_to_who_may_see_them_and_die_within_two_seco
     prometheus = key_of(running, "prometheus", "service.read", "branch.health")
     for staff_no, status in (("ADM1", 200), ("AUD1", 200), ("B1", 403), ("R1", 403)):
         assert running.get("/programs", staff_no).status_code == status
-    (line,) = running.get("/programs", "ADM1").json()
+    (line,) = running.get("/programs", "ADM1").json()["items"]
     assert (line["program"], line["owner"], line["commands"]) == ("prometheus", "B1", ["branch.health", "service.read"])
-    (mine,) = [one for one in running.get("/me/keys", "B1").json() if one["program"]]
+    (mine,) = [one for one in running.get("/me/keys", "B1").json()["items"] if one["program"]]
     assert mine["id"] == line["id"]
     problem(running.client.delete("/programs/other/keys/1", headers=running.as_("ADM1")), 404, "unknown_key")
     path = f"/programs/prometheus/keys/{line['id']}"
     assert running.client.delete(path, headers=running.as_("ADM1")).status_code == 204
-    assert running.get("/programs", "ADM1").json() == []
+    assert running.get("/programs", "ADM1").json()["items"] == []
     running.client.app.state["serving"].tokens._held.clear()
     assert running.client.get("/metrics", headers=prometheus).status_code == 401
 
