@@ -16,21 +16,25 @@ from litestar.params import QueryParameter
 
 from api.auth import actor_of
 from api.console.frame.behind import Came, Kind, Run, Went, begin, behind
+from api.mending import to_mend
 from api.one_file import ATOMIC, OneFile, is_atomic, one_file
 from api.problems import problem_responses
 from api.reading.asking import After, answers, check_parameters
+from api.reading.exports import CSV, XLSX
 from api.repayments import RowTold
 from api.serving import serving_of
 from casework.errors import CallerError
 from casework.intake.dialler.importing import Taken, import_contacts
 from casework.intake.dialler.recording import DIALLER, SHEET
-from casework.intake.dialler.row import TEXTS, Aside
-from casework.intake.feed.agreed_rows import RowNote
-from casework.intake.feed.mending import rows_to_mend
+from casework.intake.dialler.row import TEXTS, contact_columns
 from casework.intake.feed.whole import taken_in
+from casework.intake.sheets.fault import Fault
+from casework.intake.sheets.kinds import INSTANT
+from casework.intake.sheets.mending import rows_to_mend, with_values, without_values
 from casework.storage.driver_errors import again_on_conflict
 
 SOURCES: Final = (DIALLER, SHEET)
+FORM: Final = "contact_records"
 WhichRun = Annotated[int | None, QueryParameter(ge=1, le=2**53 - 1, description="An earlier file, by `run`.")]
 
 
@@ -58,7 +62,8 @@ class ContactFileRun(msgspec.Struct, kw_only=True):
     (`work_interrupted`) if the process that took it in ended before it was done.
 
     `late`: of days before the business date. `not_done`: rows that would have gone in if all could have (`atomic`).
-    `set_aside` is a page of `set_aside_in_all`; `next` is the `after` of the page that follows.
+    `set_aside`: what is wrong with a page of `set_aside_in_all` rows, which have `faults_in_all`; `next` is the
+    `after` of the page that follows.
     """
 
     status: str
@@ -76,6 +81,7 @@ class ContactFileRun(msgspec.Struct, kw_only=True):
     late: int = 0
     reached: int = 0
     set_aside_in_all: int = 0
+    faults_in_all: int = 0
     set_aside: list[ContactRowTold] = []
     warnings: list[ContactRowTold] = []
     next: int | None = None
@@ -84,13 +90,15 @@ class ContactFileRun(msgspec.Struct, kw_only=True):
 
 _ROW = {
     "line": 4, "column": "started_at", "kind": "malformed_time", "zh": TEXTS["malformed_time"][0],
-    "en": TEXTS["malformed_time"][1], "contact_ref": "K0903-00253",
+    "en": TEXTS["malformed_time"][1], "contact_ref": "K0903-00253", "code": "malformed_time",
+    "file": "calls-2026-03-09.csv", "cell": "started_at", "value": "2026-03-09 10:00", "expected_zh": INSTANT.zh,
+    "expected_en": INSTANT.en,
 }  # fmt: skip
 _RUN: dict[str, Any] = {
     "status": "done", "run": 31, "file": "calls-2026-03-09.csv", "source": "dialler",
     "began_at": "2026-03-09T10:01:02.000004Z", "done": 3, "code": None, "zh": None, "en": None,
     "rows": 3, "stored": 2, "repeated": 0, "late": 0, "reached": 1,
-    "set_aside_in_all": 1, "set_aside": [_ROW], "warnings": [], "next": None, "not_done": 0,
+    "set_aside_in_all": 1, "faults_in_all": 1, "set_aside": [_ROW], "warnings": [], "next": None, "not_done": 0,
 }  # fmt: skip
 _BEGUN = ResponseSpec(
     ContactFileRun, generate_examples=False, description="Begun; GET /contact-files tells how far it is.",
@@ -136,8 +144,9 @@ async def begun(request: Request[Any, Any, Any]) -> None:
             lambda conn: import_contacts(conn, serving.branch, content, name, source, actor, progress=went),
             atomic=atomic,
         )
-        notes = (RowNote(one.line, one.column, one.kind, *TEXTS[one.kind]) for one in taken.set_aside)
-        return Came(taken, rows_to_mend(content, name, notes))
+        mended = rows_to_mend(content, name, taken.set_aside, whole=atomic)
+        taken.set_aside, taken.warnings = without_values(taken.set_aside), without_values(taken.warnings)
+        return Came(taken, mended)
 
     def work(went: Went) -> Came:
         return again_on_conflict(lambda: once(went))
@@ -158,24 +167,22 @@ def contact_file(
     return run_of(request, after or 0, limit, run)
 
 
-@get("/contact-files/set-aside.csv", sync_to_thread=True, tags=["contacts"], summary="The rows that were set aside",
-     media_type="text/csv",
-     responses={200: ResponseSpec(bytes, media_type="text/csv", generate_examples=False, description="The rows."),
-                **problem_responses("nothing_set_aside", "post_not_permitted")})  # fmt: skip
-def rows_set_aside(request: Request[Any, Any, Any], run: WhichRun = None) -> Response[bytes]:
-    """As they came in the caller's last file, each with why, to be mended and sent again; nobody else is given them."""
-    check_parameters(request, ("run",))
-    return rows_set_aside_of(request, run)
+def _rows_set_aside(kind: str, media_type: str) -> Any:
+    @get(f"/contact-files/set-aside.{kind}", sync_to_thread=True, tags=["contacts"],
+         summary=f"The rows that were set aside ({kind.upper()})", media_type=media_type,
+         responses={200: ResponseSpec(bytes, media_type=media_type, generate_examples=False, description="The rows."),
+                    **problem_responses("nothing_set_aside", "post_not_permitted")})  # fmt: skip
+    def rows_set_aside(request: Request[Any, Any, Any], run: WhichRun = None) -> Response[bytes]:
+        """As they came in the caller's last file, each with why, to be mended and sent again; for nobody else."""
+        check_parameters(request, ("run",))
+        return rows_set_aside_of(request, kind, run)
+
+    return rows_set_aside
 
 
-def rows_set_aside_of(request: Request[Any, Any, Any], number: int | None = None) -> Response[bytes]:
+def rows_set_aside_of(request: Request[Any, Any, Any], kind: str, number: int | None = None) -> Response[bytes]:
     """That file; CallerError `nothing_set_aside`."""
-    run = _run(request, number)
-    to_mend = serving_of(request).behind.file_of(run) if run.has_file else b""
-    if not to_mend:
-        raise CallerError("nothing_set_aside")
-    headers = {"Content-Disposition": 'attachment; filename="set-aside-contacts.csv"'}
-    return Response(to_mend, media_type="text/csv", headers=headers)
+    return to_mend(request, _run(request, number), FORM, kind)
 
 
 def _run(request: Request[Any, Any, Any], number: int | None) -> Run:
@@ -196,19 +203,21 @@ def run_of(
     taken: Taken | None = run.outcome
     if taken is not None:
         told.rows, told.stored, told.repeated, told.late = taken.rows, taken.stored, taken.repeated, taken.late
-        told.reached, told.set_aside_in_all, told.not_done = taken.reached, len(taken.set_aside), taken.not_done
-        told.warnings = [_row(one) for one in taken.warnings]
-        found = [one for one in taken.set_aside if one.line > after]
-        told.set_aside = [_row(one) for one in found[:limit]]
-        told.next = found[limit - 1].line if len(found) > limit else None
+        told.reached, told.set_aside_in_all, told.not_done = taken.reached, taken.aside, taken.not_done
+        told.faults_in_all, told.warnings = len(taken.set_aside), [_row(one) for one in taken.warnings]
+        lines = sorted({one.line for one in taken.set_aside if one.line > after})
+        told.next = lines[limit - 1] if len(lines) > limit else None
+        found = [one for one in taken.set_aside if after < one.line <= (told.next or one.line)]
+        kept = serving_of(request).behind.file_of(run) if found and run.has_file else b""
+        columns = contact_columns(serving_of(request).branch.rulebook.results)
+        told.set_aside = [_row(one) for one in with_values(found, kept, columns)]
     return told
 
 
-def _row(one: Aside) -> ContactRowTold:
-    zh, en = TEXTS[one.kind]
-    return ContactRowTold(one.line, one.column or None, one.kind, zh, en, one.contact_ref)
+def _row(one: Fault) -> ContactRowTold:
+    return ContactRowTold.of(one, contact_ref=one.ref)
 
 
-route_handlers = [contact_file, rows_set_aside]
+route_handlers = [contact_file, _rows_set_aside("csv", CSV), _rows_set_aside("xlsx", XLSX)]
 uploads = [take_contact_file]
 """These take more than other bodies may have."""

@@ -40,10 +40,11 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "missing_value": ("必填的值为空", "a compulsory value is empty"),
 }
 """Code → zh, en: why a text is no id."""
-_ALLOWED: Final = (
+ALLOWED: Final = (
     "字母、汉字、数字和 ( ) - _ . / : #，至少一个数字，最多{}个字符",
     "letters, Han, digits and ( ) - _ . / : #, at least one digit, at most {} characters",
 )
+"""zh, en: what an id is, with `{}` for its longest."""
 # What a spreadsheet takes 1-2, 24/1/2 or 12:30 for and hands on: 2026-01-02, 2026/1/2, 1月2日, 2-Jan, Jan-24, 12:30:00.
 _DATE: Final = (
     r"(?:19|20)[0-9]{2}([-/])(?:0?[1-9]|1[0-2])\1(?:0?[1-9]|[12][0-9]|3[01])(?:T?[0-9:.]*)"
@@ -134,7 +135,7 @@ def checked(field: str, text: str, *, code: str = "id_malformed", longest: int =
 
 def malformed(field: str, fault: str, *, code: str = "id_malformed", longest: int = LONGEST) -> CallerError:
     """The mistake of whoever gave such a text; it never repeats the text."""
-    (zh, en), (allowed_zh, allowed_en) = TEXTS[fault], _ALLOWED
+    (zh, en), (allowed_zh, allowed_en) = TEXTS[fault], ALLOWED
     needs = allowed_en.format(longest)
     return CallerError(
         code, f"{field} 不正确：{zh}；须为{allowed_zh.format(longest)}", f"{field}: {en}; it must have {needs}",

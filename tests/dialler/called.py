@@ -67,4 +67,4 @@ def case_of(bank: Bank, loan: int) -> Case:
 
 def aside(taken: Taken) -> list[tuple[Any, ...]]:
     """What was set aside, without its texts."""
-    return [tuple(one) for one in taken.set_aside]
+    return [(one.line, one.column, one.code, one.ref) for one in taken.set_aside]

@@ -130,7 +130,7 @@ def test_late_are_rows_of_a_day_before_the_business_date_and_typed_late_only_wha
 
 def test_staff_whom_nobody_registered_is_entered_as_unverified_with_a_warning(called: Bank) -> None:
     taken = take(called, call("c1", staff_no="S201"), call("c2", staff_no="S201"), call("c3", staff_no="S1"))
-    assert [(one.line, one.column, one.kind) for one in taken.warnings] == [(2, "staff_no", "unknown_staff")]
+    assert [(one.line, one.column, one.code) for one in taken.warnings] == [(2, "staff_no", "unknown_staff")]
     assert take(called, call("c4", staff_no="S201")).warnings == []
 
 

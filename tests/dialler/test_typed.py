@@ -39,7 +39,7 @@ def test_what_a_typed_file_brought_is_a_repeat_when_it_is_typed_and_the_other_wa
     assert take(called, first, source="sheet").stored == 1
     assert became(type_in(called, first, second)) == ["repeated", "recorded"]
     taken = take(called, first, second, call("c2", at="11:00:01"), source="sheet")
-    assert (taken.stored, taken.repeated, [one.kind for one in taken.set_aside]) == (0, 2, ["contact_differs"])
+    assert (taken.stored, taken.repeated, [one.code for one in taken.set_aside]) == (0, 2, ["contact_differs"])
     assert became(type_in(called, first | {"note": ""})) == ["contact_differs"]
 
 

@@ -58,7 +58,7 @@ def test_a_feed_that_says_otherwise_of_a_payment_of_the_day_has_its_row_set_asid
     assert run.figures["set_aside_rows"] == 1
     assert promises(promised)["P1"].state == "kept"
     again = take(promised, f"R1,L1,{day(1)},5.00,")
-    assert [(one.line, one.column, one.kind) for one in again.set_aside] == [(2, "payment_id", "payment_differs")]
+    assert [(one.line, one.column, one.code) for one in again.set_aside] == [(2, "payment_id", "payment_differs")]
 
 
 def test_a_reversal_of_the_day_judges_the_promise_again(promised: Bank) -> None:
@@ -88,7 +88,7 @@ def test_a_bad_row_is_set_aside_with_its_column_and_the_others_go_in(
     promised: Bank, line: str, column: str | None, kind: str
 ) -> None:
     taken = take(promised, "R0,L2,2024-06-04,1.00,", line)
-    assert [(one.line, one.column, one.kind) for one in taken.set_aside] == [(3, column, kind)]
+    assert [(one.line, one.column, one.code) for one in taken.set_aside] == [(3, column, kind)]
     assert counts(taken) == (2, 1, 0, 1)
 
 

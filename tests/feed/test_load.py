@@ -405,7 +405,7 @@ def test_reading_the_cells_of_rows_set_aside_is_an_entry(bank: Bank) -> None:
     """Who read them, of which run and file, and whether masked."""
     run = bank.send(DAY, GOOD[:-1], loans=[*FORTY[:-1], loan(40, outstanding_principal="soon")])
     with writing(bank.started.engine) as conn:
-        record_aside_read(conn, bank.started.branch, bank.actor, run.id, "loans", masked=False)
+        record_aside_read(conn, bank.started.branch, bank.actor, "loans", masked=False, run_id=run.id)
     (body,) = bank.bodies("feed:set_aside")
     assert (body["event"], body["actor"]["id"]) == ("personal.read", "system")
     assert body["data"] == {"run": run.id, "kind": "loans", "purpose": "mend", "masked": False}

@@ -318,7 +318,7 @@ class AnyDays(RuleBasedStateMachine):
                 conn, self.branch, f"loan_id,hold,from,until\n{line}\n".encode(), "h.csv", system("cli"),
                 clock=lambda: self.now,
             )  # fmt: skip
-        assert all(one.kind == "no_overlap" for one in taken.set_aside), taken.set_aside
+        assert all(one.code == "no_overlap" for one in taken.set_aside), taken.set_aside
         return not taken.set_aside
 
     @rule(

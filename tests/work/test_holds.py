@@ -123,7 +123,7 @@ def test_the_same_row_again_changes_nothing_and_another_until_sets_its_end(held:
 )
 def test_what_cannot_be_is_set_aside_with_its_reason(held: Bank, line: str, why: str) -> None:
     take(held, f"L1,complaint,{day(-1)}T08:00:00+08:00,", f"L1,dispute,{day(-1)},")
-    assert [note.kind for note in take(held, line).set_aside] == [why]
+    assert [note.code for note in take(held, line).set_aside] == [why]
     assert len(holds(held)) == 2
 
 
@@ -193,7 +193,7 @@ def test_a_review_or_an_end_farther_ahead_than_the_policy_lets_is_refused_here_a
     ]
     taken = take(held, f"L4,complaint,{DAY},{day(end + 2)}", f"L1,complaint,{DAY}T09:00:00+08:00,{day(end + 2)}")
     assert (taken.stored, taken.changed) == (1, 1)
-    assert [note.kind for note in taken.warnings] == ["review_missing", "ends_late", "ends_late"]
+    assert [note.code for note in taken.warnings] == ["review_missing", "ends_late", "ends_late"]
 
 
 # ── confirmed by another post, and what it leads to ─────────────────────────────────────────────────────────────────

@@ -131,7 +131,7 @@ def test_the_same_row_again_changes_nothing_and_another_content_is_set_aside(pro
     first = take(promised, row("P1", 1, 0, 3, "500.00"))
     again = take(promised, row("P1", 1, 0, 3, "500.00"), row("P1", 1, 0, 3, "500.00"))
     other = take(promised, row("P1", 1, 0, 3, "600.00"))
-    assert (first.stored, again.repeated, other.set_aside[0].kind) == (1, 2, "differs")
+    assert (first.stored, again.repeated, other.set_aside[0].code) == (1, 2, "differs")
     assert promises(promised)["P1"].amount_fen == 50_000
 
 
@@ -154,7 +154,7 @@ def test_a_bad_row_is_set_aside_with_its_column_and_the_others_go_in(
     promised: Bank, line: str, column: str | None, kind: str
 ) -> None:
     taken = take(promised, line, row("P2", 2, 0, 3, "500.00"))
-    assert [(note.line, note.column, note.kind) for note in taken.set_aside] == [(2, column, kind)]
+    assert [(note.line, note.column, note.code) for note in taken.set_aside] == [(2, column, kind)]
     assert (taken.stored, [*promises(promised)]) == (1, ["P2"])
 
 
@@ -166,10 +166,10 @@ def test_what_the_rules_would_forbid_here_is_a_warning_on_the_row(promised: Bank
         row("P4", 4, 0, 15, "1.00"),
     )
     taken = take(promised, *rows)
-    assert {(note.line, note.kind) for note in taken.warnings} >= {
+    assert {(note.line, note.code) for note in taken.warnings} >= {
         (2, "no_more_than_owed"), (3, "promises_enough"), (2, "debtor_connected_that_day"),
     }  # fmt: skip
-    assert [note.line for note in taken.warnings if note.kind == "beyond_the_horizon"] == [5]
+    assert [note.line for note in taken.warnings if note.code == "beyond_the_horizon"] == [5]
     assert taken.stored == 4
 
 

@@ -175,7 +175,7 @@ def set_aside_file(serving: Serving, actor: Actor, run_id: int, kind: Kind, *, r
         known_run(one_run(conn, run_id), run_id)
         text = aside_csv(conn, serving.branch.vault, run_id, kind)
     with writing(serving.engine) as conn:
-        record_aside_read(conn, serving.branch, actor, run_id, kind, masked=True)
+        record_aside_read(conn, serving.branch, actor, kind, masked=True, run_id=run_id)
     view = serving.branch.rulebook.permissions.view(actor, "set_aside")
     masked = _masked(kind, text, shown=view is not None)
     body = (masked if raw else in_safe_form(masked)).encode("utf-8-sig")

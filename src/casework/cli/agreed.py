@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 from sqlalchemy.engine import Connection
 
-from casework.cli.shell import console, errors, print_json, started
+from casework.cli.faults import mended, tell_faults, told_in_json
+from casework.cli.shell import console, print_json, started
 from casework.cli.tables import Table
 from casework.intake.dialler.importing import read_bounded
 from casework.intake.feed.agreed import AgreedTaken
-from casework.intake.feed.agreed_rows import RowNote
 from casework.intake.feed.whole import taken_in
 from casework.lifecycle.kept import Kept
 from casework.lifecycle.listing import every
@@ -23,16 +23,18 @@ from casework.work.cases.branch import Branch
 Import = Callable[[Connection, Branch, bytes, str, Actor], AgreedTaken]
 
 
-def import_file(take: Import, file: Path, *, json_: bool, atomic: bool) -> None:
+def import_file(take: Import, word: str, file: Path, *, json_: bool, atomic: bool, mend: Path | None) -> None:
     """All rows of the file in one transaction; those that could not be taken are listed, the others are in.
 
-    `atomic`: one set aside, and none is in; then the exit code is 1.
+    `word`: which kind of file. `atomic`: one set aside, and none is in; then the exit code is 1. `mend`: where the rows
+    set aside are written.
     """
     content = read_bounded(file)
     with started() as branch:
         taken = taken_in(
             branch.engine, lambda conn: take(conn, branch.branch, content, file.name, system("cli")), atomic=atomic
         )
+        mended(branch, mend, word, content, file.name, taken.set_aside, whole=atomic)
     _tell_all(taken, json_=json_)
     if atomic and taken.set_aside:
         raise SystemExit(1)
@@ -41,15 +43,17 @@ def import_file(take: Import, file: Path, *, json_: bool, atomic: bool) -> None:
 def _tell_all(taken: AgreedTaken, *, json_: bool) -> None:
     if json_:
         print_json(
-            msgspec.to_builtins(taken) | {"set_aside": _plain(taken.set_aside), "warnings": _plain(taken.warnings)}
+            msgspec.to_builtins(taken)
+            | {"set_aside_rows": taken.aside, "faults_in_all": len(taken.set_aside)}
+            | {"set_aside": told_in_json(taken.set_aside), "warnings": told_in_json(taken.warnings)}
         )
         return
     console.print(
         f"{taken.rows} rows 行: {taken.stored} new 新增, {taken.changed} changed 变化, {taken.repeated} known 已有, "
-        f"{len(taken.set_aside)} set aside 搁置, {len(taken.warnings)} warnings 提示" + not_done_text(taken.not_done)
+        f"{taken.aside} set aside 搁置, {len(taken.warnings)} warnings 提示" + not_done_text(taken.not_done)
     )
     for title, notes in (("set aside 搁置", taken.set_aside), ("warnings 提示", taken.warnings)):
-        _tell(title, notes)
+        tell_faults(title, notes)
 
 
 def listed(
@@ -73,16 +77,3 @@ def listed(
 def not_done_text(number: int) -> str:
     """How many rows were left out because others could not be taken; nothing where none was."""
     return f"; {number:,} not taken, for others are at fault 因其他行有误未导入" if number else ""
-
-
-def _plain(notes: list[RowNote]) -> list[dict[str, Any]]:
-    return [one._asdict() for one in notes]
-
-
-def _tell(title: str, notes: list[RowNote]) -> None:
-    if not notes:
-        return
-    table = Table("line", "column", "code", "why", title=title, title_justify="left")
-    for one in notes[:50]:
-        table.add_row(str(one.line), one.column or "", one.kind, f"{one.zh} / {one.en}")
-    errors.print(table)

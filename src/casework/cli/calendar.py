@@ -5,14 +5,15 @@ from pathlib import Path
 
 import click
 
-from casework.cli.changing import as_, changing
-from casework.cli.shell import as_json, console, errors, print_json, started
+from casework.cli.changing import as_
+from casework.cli.faults import mend_option, told_whole
+from casework.cli.shell import as_json, console, errors, permitted, print_json, started
 from casework.cli.tables import Table
 from casework.clock import now
-from casework.errors import CallerError
+from casework.intake.dialler.importing import read_bounded
 from casework.intake.feed.calendar_sheet import read_calendar_sheet
 from casework.people.days.loading import calendar_table, load_calendar, read_calendar, unknown_years
-from casework.storage.database import reading
+from casework.storage.database import reading, writing
 
 
 @click.group()
@@ -28,9 +29,10 @@ def cli() -> None:
 
 @cli.command("import")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@mend_option
 @as_json
 @as_
-def import_(file: Path, by: str | None, *, json_: bool) -> None:
+def import_(file: Path, by: str | None, *, mend: Path | None, json_: bool) -> None:
     """Load FILE (CSV or XLSX): day 日期, kind 类型 (off 休, worked 班), every holiday and every weekend that is worked.
 
     It takes the place of what was loaded for its years; days that it does not name are worked from Monday to Friday,
@@ -41,9 +43,14 @@ def import_(file: Path, by: str | None, *, json_: bool) -> None:
       casework calendar import 2027.csv --as S0012
       casework calendar import 日历.xlsx --json
     """
-    with changing(by, "calendar.import") as change:
-        table = read_calendar_sheet(_content(file), file.name)
-        years = load_calendar(change.conn, change.trail, change.actor, table)
+    content = read_bounded(file)
+    with started() as open_:
+        told = told_whole(open_, mend, "calendar", content, file.name, json_=json_)
+        with told, writing(open_.engine) as conn:
+            actor, trail = permitted(conn, open_.branch, by, "calendar.import"), open_.branch.trail(now())
+            table = read_calendar_sheet(content, file.name)
+            years = load_calendar(conn, trail, actor, table)
+            trail.write(conn)
     if json_:
         print_json({"days": len(table), "years_changed": years})
         return
@@ -88,10 +95,3 @@ def warn_of(years: list[int]) -> None:
 
 def _kind(worked: bool) -> str:
     return "worked" if worked else "off"
-
-
-def _content(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise CallerError("file_unreadable", f"无法读取{file.name}", f"{file.name}: {error.strerror}") from None

@@ -1,7 +1,6 @@
 """`casework contact`: what happened between collectors and debtors."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.progress import Progress, SpinnerColumn, TextColumn
@@ -11,6 +10,7 @@ from casework.cli.agreed import not_done_text
 from casework.cli.breaches import breaches_, review_, to_review_
 from casework.cli.contact_book import add_, book_, mark_
 from casework.cli.contact_typed import list_, record_, result_of, tell_many
+from casework.cli.faults import mend_option, mended, tell_faults, told_in_json
 from casework.cli.several import atomic_option, from_option, right, rows_of
 from casework.cli.shell import (
     Rate,
@@ -23,12 +23,10 @@ from casework.cli.shell import (
     progress_wanted,
     started,
 )  # fmt: skip
-from casework.cli.tables import Table
 from casework.clock import now
 from casework.intake.dialler.correcting import Correction, correct_contacts
 from casework.intake.dialler.importing import Taken, import_contacts, read_bounded
 from casework.intake.dialler.recording import DIALLER, SHEET, Not
-from casework.intake.dialler.row import TEXTS, Aside
 from casework.intake.dialler.typed import COMMAND, MOST, Told
 from casework.intake.feed.whole import taken_in
 from casework.people.staff.actor import system
@@ -71,8 +69,9 @@ cli.add_command(mark_)
     help="A dialler wrote the times itself; what a person typed into a sheet can be late (补录).",
 )  # fmt: skip
 @atomic_option
+@mend_option
 @as_json
-def import_(*, file: Path, source: str, atomic: bool, json_: bool) -> None:
+def import_(*, file: Path, source: str, atomic: bool, mend: Path | None, json_: bool) -> None:
     """Take in FILE (CSV in UTF-8 or GB18030, or XLSX; headers in English or Chinese), one row a contact.
 
     A contact is known by its contact_ref: the same row again changes nothing. A bad row is set aside with line, column
@@ -95,6 +94,7 @@ def import_(*, file: Path, source: str, atomic: bool, json_: bool) -> None:
             )  # fmt: skip
 
         taken = again_on_conflict(lambda: taken_in(branch.engine, take, atomic=atomic))
+        mended(branch, mend, "contact_records", content, file.name, taken.set_aside, whole=atomic)
     _tell_taken(taken, json_=json_)
     if atomic and taken.set_aside:
         raise SystemExit(1)
@@ -104,15 +104,17 @@ def _tell_taken(taken: Taken, *, json_: bool) -> None:
     if json_:
         told = {"rows": taken.rows, "stored": taken.stored, "repeated": taken.repeated, "late": taken.late}
         told |= {"reached": taken.reached, "not_done": taken.not_done}
-        print_json(told | {"set_aside": _plain(taken.set_aside), "warnings": _plain(taken.warnings)})
+        told |= {"set_aside_rows": taken.aside, "faults_in_all": len(taken.set_aside)}
+        faults = {"set_aside": told_in_json(taken.set_aside), "warnings": told_in_json(taken.warnings)}
+        print_json(told | faults)
         return
     console.print(
         f"{taken.rows:,} rows 行: {taken.stored:,} new 新增, {taken.repeated:,} known 已有, {taken.late:,} of "
-        f"days before 此前日期, {len(taken.set_aside):,} set aside 搁置; {taken.reached:,} cases reached 已取得联系"
+        f"days before 此前日期, {taken.aside:,} set aside 搁置; {taken.reached:,} cases reached 已取得联系"
         + not_done_text(taken.not_done)
     )
     for title, asides in (("set aside 搁置", taken.set_aside), ("warnings 提示", taken.warnings)):
-        _tell(title, asides)
+        tell_faults(title, asides)
 
 
 _CORRECTION = Correction._fields
@@ -172,19 +174,3 @@ def _tell_corrected(told: Told, *, json_: bool) -> None:
         print_json({"contact_ref": told.contact_ref, "outcome": done.contact.outcome, "entry_id": done.entry_id})
     else:
         console.print(f"{told.contact_ref}: {done.contact.outcome}, entry {done.entry_id}")
-
-
-def _plain(asides: list[Aside]) -> list[dict[str, Any]]:
-    return [
-        one._asdict() | {"column": one.column or None, "zh": TEXTS[one.kind][0], "en": TEXTS[one.kind][1]}
-        for one in asides
-    ]
-
-
-def _tell(title: str, asides: list[Aside]) -> None:
-    if not asides:
-        return
-    table = Table("line", "column", "contact", "code", "why", title=title, title_justify="left")
-    for one in asides[:50]:
-        table.add_row(str(one.line), one.column, one.contact_ref or "", one.kind, " / ".join(TEXTS[one.kind]))
-    errors.print(table)

@@ -220,7 +220,7 @@ def set_aside_(run_id: int, kind: str | None, output: Path | None, raw: bool, st
             with reading(branch.engine) as conn:
                 actor = acting(conn, branch.branch, staff_no)
             with writing(branch.engine) as conn:
-                record_aside_read(conn, branch.branch, actor, run_id, kind, masked=False)
+                record_aside_read(conn, branch.branch, actor, kind, masked=False, run_id=run_id)
                 text = aside_csv(conn, branch.branch.vault, run_id, kind)
                 _write_private(output, text if raw else in_safe_form(text))
     table = Table("file", "line", "column", "code", "reason")

@@ -6,6 +6,7 @@ import click
 
 from casework.cli import lifecycle
 from casework.cli.agreed import import_file, listed
+from casework.cli.faults import mend_option
 from casework.cli.several import atomic_option
 from casework.cli.shell import as_json
 from casework.intake.feed.agreed import import_holds
@@ -41,8 +42,9 @@ for _command in lifecycle.doing(
 @cli.command("import")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @atomic_option
+@mend_option
 @as_json
-def import_(*, file: Path, atomic: bool, json_: bool) -> None:
+def import_(*, file: Path, atomic: bool, mend: Path | None, json_: bool) -> None:
     """Take in FILE (CSV or XLSX): loan_id, hold, from, until (a date, or a time with its offset).
 
     A hold is known by loan, ground and beginning: the same row again changes nothing, another until sets its end.
@@ -52,7 +54,7 @@ def import_(*, file: Path, atomic: bool, json_: bool) -> None:
       casework hold import holds.csv
       casework hold import 停催.xlsx --json
     """
-    import_file(import_holds, file, json_=json_, atomic=atomic)
+    import_file(import_holds, "holds", file, json_=json_, atomic=atomic, mend=mend)
 
 
 def _confirmed(hold: Hold) -> str:

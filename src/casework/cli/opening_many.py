@@ -12,8 +12,9 @@ from casework.cli.several import atomic_option
 from casework.cli.shell import acting, as_json, as_staff, console, print_json, started
 from casework.intake.dialler.importing import read_bounded
 from casework.intake.feed.cell import BadCell, amount_cell
-from casework.intake.feed.headers import normal, places_of
+from casework.intake.feed.headers import places_of
 from casework.intake.feed.sheet import read_rows
+from casework.intake.sheets.column import normal
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Mistaken, Open, Outcome, Refused
 from casework.lifecycle.kept import Kept

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from casework.cli.agreed import import_file
+from casework.cli.faults import mend_option
 from casework.cli.several import atomic_option
 from casework.cli.shell import as_json
 from casework.intake.feed.daytime import import_repayments
@@ -23,8 +24,9 @@ def cli() -> None:
 @cli.command("import")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @atomic_option
+@mend_option
 @as_json
-def import_(*, file: Path, atomic: bool, json_: bool) -> None:
+def import_(*, file: Path, atomic: bool, mend: Path | None, json_: bool) -> None:
     """Take in FILE (CSV in UTF-8 or GB18030, or XLSX; the feed's columns, in English or Chinese).
 
     A payment is known by its payment_id: the same row again changes nothing, here or in the night's feed. A bad row is
@@ -35,4 +37,4 @@ def import_(*, file: Path, atomic: bool, json_: bool) -> None:
       casework repayment import repayments-2026-03-09-1400.csv
       casework repayment import 还款.xlsx --json
     """
-    import_file(import_repayments, file, json_=json_, atomic=atomic)
+    import_file(import_repayments, "repayments", file, json_=json_, atomic=atomic, mend=mend)

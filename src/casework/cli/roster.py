@@ -6,15 +6,16 @@ from pathlib import Path
 import click
 
 from casework.cli.changing import as_, changing, day
+from casework.cli.faults import mend_option, mended, tell_faults, told_in_json, told_whole
 from casework.cli.shell import FOLDED, as_json, as_staff, console, errors, permitted, print_json, started
 from casework.cli.tables import NONE, Table
 from casework.clock import now
-from casework.errors import CallerError
+from casework.intake.dialler.importing import read_bounded
 from casework.intake.enrolment.shift_sheet import import_shifts
 from casework.people.shifts.answering import NOBODY_ON, WHYS, answers_on
 from casework.people.shifts.entering import ShiftGiven, enter_shifts, shifts_between
 from casework.people.shifts.lending import posts_for
-from casework.storage.database import reading
+from casework.storage.database import reading, writing
 from casework.work.cases.gather import closed_through
 
 _WEEK = timedelta(days=6)
@@ -38,9 +39,10 @@ def cli() -> None:
 @cli.command("import")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--each", is_flag=True, help="Enter the rows with which nothing is wrong, and tell of the others.")
+@mend_option
 @as_json
 @as_
-def import_(file: Path, by: str | None, *, each: bool, json_: bool) -> None:
+def import_(file: Path, by: str | None, *, each: bool, mend: Path | None, json_: bool) -> None:
     """Enter the shifts of FILE (CSV or XLSX): day 日期, staff_no 工号, shift 班次, stand_in 替班人; all or nothing.
 
     A row takes the place of what the roster had for the person and the day; an empty shift takes them off it. Of a row
@@ -51,23 +53,26 @@ def import_(file: Path, by: str | None, *, each: bool, json_: bool) -> None:
       casework roster import roster.csv --as S0012
       casework roster import 班表.xlsx --each --json
     """
-    with changing(by, "roster.change") as change:
-        rules = change.branch.rulebook.shifts
-        taken = import_shifts(
-            change.conn, change.trail, change.actor, rules, _content(file), file.name,
-            closed=closed_through(change.conn), atomic=not each,
-        )  # fmt: skip
+    content = read_bounded(file)
+    with started() as open_:
+        told = told_whole(open_, mend, "roster", content, file.name, json_=json_)
+        with told, writing(open_.engine) as conn:
+            actor = permitted(conn, open_.branch, by, "roster.change")
+            trail, rules = open_.branch.trail(now()), open_.branch.rulebook.shifts
+            taken = import_shifts(
+                conn, trail, actor, rules, content, file.name, closed=closed_through(conn), atomic=not each
+            )
+            trail.write(conn)
+        mended(open_, mend, "roster", content, file.name, taken.set_aside)
     if json_:
         print_json({
-            "rows": taken.rows, "days_changed": taken.days, "set_aside": [one._asdict() for one in taken.set_aside]
+            "rows": taken.rows, "days_changed": taken.days, "faults_in_all": len(taken.set_aside),
+            "set_aside": told_in_json(taken.set_aside),
         })  # fmt: skip
     else:
         changed = ", ".join(map(str, taken.days)) or "nothing 无变化"
         console.print(f"{taken.rows:,} rows 行; changed 更新: {changed}", markup=False)
-        for one in taken.set_aside:
-            cell = one.column or "row 整行"
-            told = f"line {one.line}, {cell}: {one.en} / 第{one.line}行，{cell}：{one.zh}"
-            errors.print(told, markup=False, soft_wrap=True)
+        tell_faults("set aside 搁置", taken.set_aside)
     raise SystemExit(1 if taken.set_aside else 0)
 
 
@@ -154,10 +159,3 @@ def who(on: datetime, staff_no: str | None, *, json_: bool) -> None:
     for one, by in off.items():
         if by.why in NOBODY_ON:
             errors.print(f"{one}: {WHYS[by.why][1]} {WHYS[by.why][0]} → {by.staff_no}", markup=False)
-
-
-def _content(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise CallerError("file_unreadable", f"无法读取{file.name}", f"{file.name}: {error.strerror}") from None

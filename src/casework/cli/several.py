@@ -9,8 +9,9 @@ import click
 from casework.cli.shell import console, print_json
 from casework.errors import CallerError
 from casework.intake.dialler.importing import read_bounded
-from casework.intake.feed.headers import normal, places_of
+from casework.intake.feed.headers import places_of
 from casework.intake.feed.sheet import read_rows
+from casework.intake.sheets.column import normal
 
 ResultTold = Mapping[str, Any]
 """What became of one, as JSON has it: its `outcome`, and `zh` and `en` where something is wrong."""

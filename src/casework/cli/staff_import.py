@@ -8,28 +8,23 @@ import click
 import msgspec
 
 from casework.cli.changing import as_
+from casework.cli.faults import mend_option, mended, tell_faults, told_in_json
 from casework.cli.shell import as_json, console, errors, permitted, print_json, started
 from casework.cli.tables import Table
-from casework.errors import CallerError
-from casework.intake.enrolment.roll import Outcome, bring
-from casework.intake.enrolment.sheet import (
-    MOST_BYTES,
-    MOST_FAULTS,
-    post_names,
-    read_sheet,
-)
+from casework.intake.dialler.importing import read_bounded
+from casework.intake.enrolment.roll import Outcome, import_staff
+from casework.intake.enrolment.sheet import MOST_BYTES
 from casework.intake.feed.cell import TEXTS
-from casework.intake.feed.sheet import read_rows
-from casework.people.staff.posts import post_labels
 from casework.storage.database import writing
 
 
 @click.command("import")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--dry-run", is_flag=True, help="Tell the differences and change nothing.")
+@mend_option
 @as_json
 @as_
-def import_(file: Path, dry_run: bool, *, json_: bool, by: str | None) -> None:
+def import_(file: Path, dry_run: bool, *, mend: Path | None, json_: bool, by: str | None) -> None:
     """Bring the register to what FILE (CSV or XLSX) says: all of it, or nothing and every fault.
 
     Columns, in English or Chinese: staff_no 工号, name 姓名, posts 岗位, team 团队, region 区域, capacity 上限,
@@ -43,15 +38,13 @@ def import_(file: Path, dry_run: bool, *, json_: bool, by: str | None) -> None:
       casework staff import 员工名册.xlsx --as A1 --json
     """
     with started() as branch:
-        content = _content(file)
-        names = post_names(post_labels(branch.branch.rulebook.chart))
-        lines = read_rows(content, file.name)
-        sheet = read_sheet(lines, names)
-        if lines.first_hidden:
-            errors.print(" / ".join(TEXTS["first_sheet_hidden"]))
+        content = read_bounded(file, MOST_BYTES)
         with writing(branch.engine) as conn:
             actor = permitted(conn, branch.branch, by, "staff.change")
-            outcome = bring(conn, branch.branch, sheet, actor=actor, dry_run=dry_run)
+            outcome = import_staff(conn, branch.branch, content, file.name, actor=actor, dry_run=dry_run)
+        if outcome.first_hidden:
+            errors.print(" / ".join(TEXTS["first_sheet_hidden"]))
+        mended(branch, mend, "staff", content, file.name, outcome.faults, whole=True)
     if json_:
         print_json(_as_json(outcome))
     else:
@@ -60,25 +53,12 @@ def import_(file: Path, dry_run: bool, *, json_: bool, by: str | None) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _content(file: Path) -> bytes:
-    """CallerErrors file_unreadable, file_too_large."""
-    try:
-        with file.open("rb") as opened:
-            content = opened.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise CallerError("file_unreadable", f"无法读取{file.name}", f"{file.name}: {error.strerror}") from None
-    most = MOST_BYTES >> 20
-    if len(content) > MOST_BYTES:
-        raise CallerError("file_too_large", f"{file.name}超过{most} MiB", f"{file.name} has more than {most} MiB")
-    return content
-
-
 def _as_json(outcome: Outcome) -> dict[str, Any]:
     return {
         "applied": outcome.applied, "rows": outcome.rows, "unchanged": outcome.unchanged,
         "differences": [msgspec.to_builtins(one) for one in outcome.differences],
         "faults_in_all": len(outcome.faults),
-        "faults": [one._asdict() for one in outcome.faults[:MOST_FAULTS]],
+        "faults": told_in_json(outcome.faults),
         "columns_not_read": outcome.unread,
     }  # fmt: skip
 
@@ -87,11 +67,7 @@ def _tell(outcome: Outcome) -> None:
     if outcome.unread:
         errors.print(f"columns not read: {', '.join(outcome.unread)}", markup=False)
     if outcome.faults:
-        title = f"{len(outcome.faults)} fault(s): nothing was changed"
-        table = Table("line", "column", "code", "what 说明", title=title)
-        for fault in outcome.faults[:MOST_FAULTS]:
-            table.add_row(str(fault.line), fault.column or "", fault.code, f"{fault.en}\n{fault.zh}")
-        console.print(table)
+        tell_faults(f"{len(outcome.faults)} fault(s): nothing was changed 未导入", outcome.faults)
         return
     if outcome.differences:
         table = Table("line", "staff no", "what", "before", "after", "request", title="differences")

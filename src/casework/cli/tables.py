@@ -46,6 +46,7 @@ WORDS: Final = {
     "received ¥": "到账金额", "reference": "编号", "what": "事项", "who": "人员", "why": "原因", "¥": "金额",
     "principal": "贷款本金", "visit": "下户", "on hold": "停催", "planned for": "计划日期", "area": "片区",
     "stop": "站次", "leads": "主访人", "goes along": "同行人",
+    "cell": "单元格", "what is wrong": "有误之处",
     "rows": "行数", "shift": "班次", "stand-in": "替班人", "answers": "承担人",
 }  # fmt: skip
 """Header in small letters → Chinese. A header that has its Chinese in it already, or is a code, needs none."""

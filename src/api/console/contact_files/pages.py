@@ -9,6 +9,7 @@ from api.console.frame import cookies
 from api.console.frame.forms import Tried, problem_of
 from api.console.frame.page import HEADERS, render, to
 from api.contact_files import SOURCES, WhichRun, begun, rows_set_aside_of, run_of
+from api.mending import MEND
 from api.one_file import form_of
 from api.reading.asking import check_parameters
 from casework.errors import CallerError
@@ -49,15 +50,18 @@ def _page(request: Request[Any, Any, Any], tried: Tried | None = None, number: i
     )  # fmt: skip
 
 
-@get(f"{_PLACE}/set-aside.csv", sync_to_thread=True, opt={"page": "contact.import"})
-def set_aside(request: Request[Any, Any, Any], run: WhichRun = None) -> Response[Any]:
-    """The rows that the reader's last file (or `run`) set aside, as they came, each with why."""
-    check_parameters(request, ("run",))
-    answer = rows_set_aside_of(request, run)
-    answer.headers.update(HEADERS)
-    return answer
+def _set_aside(kind: str) -> Any:
+    @get(f"{_PLACE}/set-aside.{kind}", sync_to_thread=True, opt={"page": "contact.import"})
+    def set_aside(request: Request[Any, Any, Any], run: WhichRun = None) -> Response[Any]:
+        """The rows that the reader's last file (or `run`) set aside, as they came, each with why."""
+        check_parameters(request, ("run",))
+        answer = rows_set_aside_of(request, kind, run)
+        answer.headers.update(HEADERS)
+        return answer
+
+    return set_aside
 
 
-route_handlers = [contact_file, set_aside]
+route_handlers = [contact_file, *map(_set_aside, MEND)]
 uploads = [upload]
 """These take more than other bodies may have."""

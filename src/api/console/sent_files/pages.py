@@ -18,18 +18,18 @@ from api.console.frame.behind import Came, Kind, Went, begin, behind
 from api.console.frame.forms import Tried, problem_of
 from api.console.frame.page import HEADERS, render, to
 from api.contact_files import WhichRun
+from api.mending import MEND, to_mend
 from api.one_file import form_of, one_file
 from api.reading.asking import check_parameters
 from api.serving import serving_of
 from casework.errors import CallerError
-from casework.intake.enrolment.roll import bring
-from casework.intake.enrolment.sheet import MOST_BYTES, post_names, read_sheet
-from casework.intake.feed.agreed_rows import RowNote
+from casework.intake.enrolment.roll import import_staff
+from casework.intake.enrolment.sheet import MOST_BYTES
 from casework.intake.feed.daytime import import_repayments
-from casework.intake.feed.mending import rows_to_mend
-from casework.intake.feed.sheet import read_rows
+from casework.intake.sheets.fault import Fault
+from casework.intake.sheets.forms import forms_of
+from casework.intake.sheets.mending import rows_to_mend, with_values, without_values
 from casework.people.staff.actor import Actor
-from casework.people.staff.posts import post_labels
 from casework.storage.database import writing
 from casework.storage.driver_errors import again_on_conflict
 from casework.work.cases.branch import Branch
@@ -58,9 +58,14 @@ class FileCame(msgspec.Struct):
     """What became of a file; not `taken`: nothing of it went in, for it is all or nothing, or was only looked at."""
 
     figures: dict[str, int]
-    set_aside: list[RowNote]
+    set_aside: list[Fault]
     taken: bool = True
     differences: list[Difference] = []
+
+    @property
+    def aside(self) -> int:
+        """How many rows were set aside."""
+        return len({one.line for one in self.set_aside})
 
 
 class Sent(NamedTuple):
@@ -75,9 +80,13 @@ class Sent(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class FileKind:
-    """A kind of file: its word, the command it needs, what takes it in; `looks`: it can be looked at first."""
+    """A kind of file: its word, its form (`intake.sheets.forms`), the command it needs, what takes it in.
+
+    `looks`: it can be looked at first.
+    """
 
     word: str
+    form: str
     command: str
     take: Callable[[Sent, Went], Came]
     looks: bool = False
@@ -97,17 +106,18 @@ def _repayments(sent: Sent, went: Went) -> Came:
     name = sent.file.name
     taken = import_repayments(sent.conn, sent.branch, sent.content, name, sent.actor, progress=went)
     figures = {"rows": taken.rows, "stored": taken.stored, "repeated": taken.repeated}
-    return Came(FileCame(figures, taken.set_aside), rows_to_mend(sent.content, name, taken.set_aside))
+    came = FileCame(figures, without_values(taken.set_aside))
+    return Came(came, rows_to_mend(sent.content, name, taken.set_aside))
 
 
 def _staff_list(sent: Sent, went: Went) -> Came:
     name, most = sent.file.name, MOST_BYTES >> 20
     if len(sent.content) > MOST_BYTES:
         raise CallerError("file_too_large", f"{name}超过{most} MiB", f"{name} has more than {most} MiB")
-    names = post_names(post_labels(sent.branch.rulebook.chart))
-    sheet = read_sheet(read_rows(sent.content, name), names)
-    outcome = bring(sent.conn, sent.branch, sheet, actor=sent.actor, dry_run=sent.file.look, progress=went)
-    faults = [RowNote(*one) for one in outcome.faults]
+    outcome = import_staff(
+        sent.conn, sent.branch, sent.content, name, actor=sent.actor, dry_run=sent.file.look, progress=went
+    )
+    faults = without_values(outcome.faults)
     figures = {"rows": outcome.rows, "unchanged": outcome.unchanged, "differences": len(outcome.differences)}
     told = [Difference(one.line, one.staff_no, one.field, one.before, one.after) for one in outcome.differences]
     came = FileCame(figures, faults, taken=outcome.applied, differences=told[:_SHOWN])
@@ -115,8 +125,8 @@ def _staff_list(sent: Sent, went: Went) -> Came:
 
 
 KINDS: Final = (
-    FileKind("repayment_files", "repayment.import", _repayments),
-    FileKind("staff_lists", "staff.change", _staff_list, looks=True),
+    FileKind("repayment_files", "repayments", "repayment.import", _repayments),
+    FileKind("staff_lists", "staff", "staff.change", _staff_list, looks=True),
 )
 
 
@@ -143,18 +153,19 @@ def _handlers_of(kind: FileKind) -> tuple[Any, list[Any]]:
         check_parameters(request, ("run",))
         return _page(request, kind, None, run)
 
-    @get(f"{kind.place}/set-aside.csv", sync_to_thread=True, opt={"page": kind.command})
+    return upload, [page, *(_set_aside(kind, one) for one in MEND)]
+
+
+def _set_aside(kind: FileKind, written: str) -> Any:
+    @get(f"{kind.place}/set-aside.{written}", sync_to_thread=True, opt={"page": kind.command})
     def set_aside(request: Request[Any, Any, Any], run: WhichRun = None) -> Response[Any]:
         """The rows that the reader's last file (or `run`) set aside, each with why, to be mended and sent again."""
         check_parameters(request, ("run",))
-        found = behind(request, kind.run, actor_of(request).id, run)
-        to_mend = serving_of(request).behind.file_of(found) if found.has_file else b""
-        if not to_mend:
-            raise CallerError("nothing_set_aside")
-        named = {"content-disposition": f'attachment; filename="set-aside-{kind.word}.csv"'}
-        return Response(to_mend, media_type="text/csv", headers={**HEADERS, **named})
+        answer = to_mend(request, behind(request, kind.run, actor_of(request).id, run), kind.form, written)
+        answer.headers.update(HEADERS)
+        return answer
 
-    return upload, [page, set_aside]
+    return set_aside
 
 
 async def _begun(request: Request[Any, Any, Any], kind: FileKind) -> None:
@@ -179,9 +190,14 @@ def _page(
     run = behind(request, kind.run, actor_of(request).id, number)
     if tried is None and run.mistake is not None:
         tried = Tried("file", {}, problem_of(run.mistake))
+    came: FileCame | None = run.outcome
+    faults = came.set_aside[:_SHOWN] if came else []
+    if faults and run.has_file:
+        serving = serving_of(request)
+        faults = with_values(faults, serving.behind.file_of(run), forms_of(serving.branch)[kind.form].columns)
     return render(
         request, "sent_files/file.html", status=int(tried.problem["status"]) if tried else 200, kind=kind, run=run,
-        came=run.outcome, tried=tried, shown=_SHOWN,
+        came=came, tried=tried, faults=faults,
     )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ All of the file or, where it cannot be read to its end, nothing of it; rows pass
 not grow with the file.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import islice
@@ -14,16 +14,19 @@ from typing import Final, Self
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from casework import ids
 from casework.clock import Clock, now
 from casework.errors import CallerError
 from casework.intake.dialler.called_back import close_call_backs
 from casework.intake.dialler.checked import checks_of
 from casework.intake.dialler.learning import learn_at_once
 from casework.intake.dialler.recording import REPEATED, Not, Recorded, record
-from casework.intake.dialler.row import Aside, Given, Reader
-from casework.intake.feed.bounds import USUAL
+from casework.intake.dialler.row import Aside, Given, Reader, contact_columns, fault_of
+from casework.intake.feed.books import booked
 from casework.intake.feed.sheet import UNPACKED_LIMIT, read_rows
 from casework.intake.feed.write import name_staff
+from casework.intake.sheets.fault import Fault, check_few, in_order
+from casework.intake.sheets.mending import placed
 from casework.people.staff.actor import Actor, system
 from casework.storage.garbage import seldom_collected
 from casework.work.cases.branch import Branch
@@ -48,28 +51,33 @@ class Taken:
     repeated: int = 0
     late: int = 0
     reached: int = 0
-    set_aside: list[Aside] = field(default_factory=list)
-    warnings: list[Aside] = field(default_factory=list)
+    set_aside: list[Fault] = field(default_factory=list)
+    warnings: list[Fault] = field(default_factory=list)
     not_done: int = 0
+
+    @property
+    def aside(self) -> int:
+        """How many rows were set aside."""
+        return len({one.line for one in self.set_aside})
 
     def undone(self) -> Self:
         """The same where nothing of it was stored."""
         return replace(self, stored=0, late=0, reached=0, warnings=[], not_done=self.stored)
 
 
-def read_bounded(path: Path) -> bytes:
-    """The bytes of a file; CallerErrors `file_too_large`, `file_unreadable`."""
+def read_bounded(path: Path, most: int = UNPACKED_LIMIT) -> bytes:
+    """The bytes of a file, at most so many; CallerErrors `file_too_large`, `file_unreadable`."""
     try:
         with path.open("rb") as file:
-            content = file.read(UNPACKED_LIMIT + 1)
+            content = file.read(most + 1)
     except OSError as error:
         raise CallerError(
             "file_unreadable", f"{path.name} 无法读取", f"{path.name} cannot be read: {error.strerror}", file=path.name
         ) from None
-    if len(content) > UNPACKED_LIMIT:
+    if len(content) > most:
         raise CallerError(
-            "file_too_large", f"{path.name} 过大，上限 {UNPACKED_LIMIT >> 20} MiB",
-            f"{path.name} is too large: at most {UNPACKED_LIMIT >> 20} MiB", file=path.name, limit_bytes=UNPACKED_LIMIT,
+            "file_too_large", f"{path.name} 过大，上限 {most >> 20} MiB",
+            f"{path.name} is too large: at most {most >> 20} MiB", file=path.name, limit_bytes=most,
         )  # fmt: skip
     return content
 
@@ -94,7 +102,7 @@ def import_contacts(
     while part := list(islice(read, _SLICE)):
         good = [one for one in part if isinstance(one, Given)]
         taken.rows += len(part)
-        taken.set_aside += [one for one in part if isinstance(one, Aside)]
+        _not_read(conn, taken, [one for one in part if isinstance(one, Aside)])
         outcome = record(conn, branch, good, source, actor, at)
         recorded = [(row, one) for row, one in zip(good, outcome, strict=True) if isinstance(one, Recorded)]
         _not_recorded(taken, zip(good, outcome, strict=True))
@@ -105,12 +113,12 @@ def import_contacts(
         connected = [one.contact for _, one in recorded if one.contact.connected]
         taken.reached += learn_at_once(conn, branch, connected, via=actor.via, clock=clock).get("reached", 0)
         checks += checks_of(branch, (one for _, one in recorded))
-        if len(taken.set_aside) > USUAL.aside:
-            raise _too_many(name, taken)
+        check_few(name, taken.set_aside)
         progress(taken.rows)
     add_checks(conn, branch, checks, system(actor.via), at)  # last: until the end the lists are others' to act on
-    taken.set_aside.sort()
-    taken.warnings.sort()
+    columns = contact_columns(branch.rulebook.results)
+    taken.set_aside = placed(in_order(taken.set_aside), content, name, columns)
+    taken.warnings = placed(in_order(taken.warnings), content, name, columns)
     return taken
 
 
@@ -128,33 +136,32 @@ def _read(reader: Reader, rows: Iterable[tuple[int, list[str]]]) -> Iterator[Giv
     return (reader.read(line, cells) for line, cells in rows)
 
 
+def _not_read(conn: Connection, taken: Taken, aside: Sequence[Aside]) -> None:
+    """Everything that is wrong with them, a loan that nobody knows too."""
+    named = {one.loan_id for one in aside if one.loan_id is not None and ids.fault_of(one.loan_id) is None}
+    known = booked(conn, sorted(named)).keys() if named else set[str]()
+    for one in aside:
+        taken.set_aside += one.faults
+        if one.loan_id in named - known:
+            taken.set_aside.append(fault_of(one.line, one.contact_ref, "loan_id", "unknown_loan"))
+
+
 def _not_recorded(taken: Taken, told: Iterable[tuple[Given, Recorded | Not]]) -> None:
     for row, one in told:
         if one is REPEATED:
             taken.repeated += 1
         elif isinstance(one, Not):
-            taken.set_aside.append(Aside(row.line, one.column, one.kind, row.contact_ref))
+            taken.set_aside.append(fault_of(row.line, row.contact_ref, one.column, one.kind))
 
 
 def _name(conn: Connection, branch: Branch, taken: Taken, recorded: list[Given], actor: Actor) -> None:
     named = {row.staff_no for row in recorded if row.staff_no is not None}
     unknown = set(name_staff(conn, branch, named, actor)) if named else set()
     first = {row.staff_no: row for row in reversed(recorded) if row.staff_no in unknown}
-    taken.warnings += [Aside(row.line, "staff_no", "unknown_staff", row.contact_ref) for row in first.values()]
+    taken.warnings += [fault_of(row.line, row.contact_ref, "staff_no", "unknown_staff") for row in first.values()]
 
 
 def _is_late(branch: Branch, one: Recorded, days: dict[str, date]) -> bool:
     """Whether it is of a day before the business date."""
     day = days.get(one.contact.institution)
     return day is not None and branch.today(one.contact.started_at) < day
-
-
-def _too_many(name: str, taken: Taken) -> CallerError:
-    first = taken.set_aside[0]
-    return CallerError(
-        "too_many_set_aside",
-        f"{name} 有 {len(taken.set_aside)} 行不可用，超过上限 {USUAL.aside} 行，最先是第 {first.line} 行"
-        f"（{first.kind}）",
-        f"{name} has {len(taken.set_aside)} rows that cannot be used, more than {USUAL.aside}; the first is line "
-        f"{first.line} ({first.kind})", file=name, at_most=USUAL.aside,
-    )  # fmt: skip

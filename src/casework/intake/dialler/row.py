@@ -7,39 +7,27 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from casework import ids
-from casework.intake.feed.cell import ROLES, BadCell, check_row, key_cell, phone_cell, text_cell
+from casework.intake.feed.cell import (
+    ROLES,
+    BadCell,
+    CellNote,
+    check_row,
+    faults_behind,
+    key_cell,
+    phone_cell,
+    text_cell,
+)
 from casework.intake.feed.cell import TEXTS as CELL_TEXTS
-from casework.intake.feed.headers import COLUMNS, normal, places_of
+from casework.intake.feed.headers import COLUMNS, places_of
+from casework.intake.sheets.column import CellKind, FileColumn, names_of, one_of
+from casework.intake.sheets.fault import Fault
+from casework.intake.sheets.kinds import INSTANT, KEY, PHONE, STAFF
+from casework.intake.sheets.kinds import text as words_of
 from casework.people.staff.person import fault_of_staff_no
 from casework.rules.statechart.fields import EARLIEST, LATEST
 from casework.work.contacts.contact import CHANNELS, LOCATED, NEXT_ACTIONS, PARTIES, PURPOSES
 from casework.work.contacts.results import Result, Results
 
-_COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
-    "contact_ref": ("催记编号", "通话编号", "记录编号", "流水号"),
-    "staff_no": ("工号", "坐席工号", "催收人工号", "催收人"),
-    "agency": ("机构", "委外机构", "催收机构"),
-    **{column.name: column.aliases for column in COLUMNS["loans"] if column.name in ("loan_id", "borrower_id")},
-    "party": ("对象", "联系对象", "接触对象"),
-    "phone": ("电话", "号码", "联系电话", "手机号", "手机号码", "被叫号码"),
-    "address": ("地址", "下户地址", "联系地址"),
-    "purpose": ("目的", "联系目的"),
-    "line": ("外显号码", "主叫号码", "登记线路", "线路"),
-    "seconds": ("通话时长", "时长", "通话秒数"),
-    "template": ("模板", "短信模板"),
-    "channel": ("渠道", "方式", "催收方式", "联系方式"),
-    "started_at": ("开始时间", "呼叫时间", "通话开始时间"),
-    "ended_at": ("结束时间", "通话结束时间"),
-    "result": ("结果", "催收结果", "通话结果"),
-    "recording": ("录音", "录音编号"),
-    "note": ("备注", "催记", "催记内容"),
-    "next_action": ("下一步", "后续动作", "跟进措施"),
-}
-"""Columns, and what else a file may call them."""
-COLUMNS_OF_ROW: Final = tuple(_COLUMNS)
-COLUMNS_NEEDED: Final = ("contact_ref", "loan_id", "party", "channel", "started_at", "result")
-KNOWN: Final = {normal(name): column for column, more in _COLUMNS.items() for name in (column, *more)}
-"""By `normal` of what a file may call it, the column."""
 _PARTIES: Final = {
     **{party: party for party in PARTIES},
     **ROLES, "代理人": "representative", "继承人": "heir", "监护人": "guardian",
@@ -63,9 +51,50 @@ _NEXT_ACTIONS: Final = {
     "再次拨打": "call_again", "下户": "visit", "信息修复": "repair", "等待还款": "await_payment", "司法": "legal",
     "无": "nothing",
 }  # fmt: skip
+NOTE_LIMIT: Final = 2_000
+
+
+def _column(name: str, kind: CellKind, *aliases: str, example: str | None = None) -> FileColumn:
+    return FileColumn(name, kind, name in COLUMNS_NEEDED, aliases, example, name in ("phone", "address"))
+
+
+COLUMNS_NEEDED: Final = ("contact_ref", "loan_id", "party", "channel", "started_at", "result")
+_SECONDS_KIND: Final = CellKind("整数秒，最多6位", "a whole number of seconds, at most 6 digits", "35")
+_FIXED: Final = (
+    _column("contact_ref", KEY, "催记编号", "通话编号", "记录编号", "流水号", example="EX-K0001"),
+    _column("staff_no", STAFF, "工号", "坐席工号", "催收人工号", "催收人"),
+    _column("agency", words_of(40, "", code=True), "机构", "委外机构", "催收机构"),
+    *(one.like(compulsory=one.name in COLUMNS_NEEDED) for one in COLUMNS["loans"][:2]),
+    _column("party", one_of(_PARTIES, "debtor"), "对象", "联系对象", "接触对象"),
+    _column("phone", PHONE, "电话", "号码", "联系电话", "手机号", "手机号码", "被叫号码"),
+    _column("address", words_of(500, ""), "地址", "下户地址", "联系地址"),
+    _column("purpose", one_of(_PURPOSES, "demand"), "目的", "联系目的"),
+    _column("line", words_of(64, "95500", code=True), "外显号码", "主叫号码", "登记线路", "线路"),
+    _column("seconds", _SECONDS_KIND, "通话时长", "时长", "通话秒数"),
+    _column("template", words_of(64, "", code=True), "模板", "短信模板"),
+    _column("channel", one_of(_CHANNELS, "call"), "渠道", "方式", "催收方式", "联系方式"),
+    _column("started_at", INSTANT, "开始时间", "呼叫时间", "通话开始时间"),
+    _column("ended_at", INSTANT, "结束时间", "通话结束时间", example="2024-05-31T10:00:35+08:00"),
+    _column("result", words_of(64, "no_answer", code=True), "结果", "催收结果", "通话结果"),
+    _column("recording", words_of(200, "EX-REC-0001", code=True), "录音", "录音编号"),
+    _column("note", words_of(NOTE_LIMIT, "示例，请删除"), "备注", "催记", "催记内容"),
+    _column("next_action", one_of(_NEXT_ACTIONS, "call_again"), "下一步", "后续动作", "跟进措施"),
+)  # fmt: skip
+COLUMNS_OF_ROW: Final = tuple(one.name for one in _FIXED)
+KNOWN: Final = names_of(_FIXED)
+"""By `normal` of what a file may call it, the column."""
+_SOUND: Final = {one.name: one.filled for one in _FIXED}
+
+
+def contact_columns(results: Results) -> tuple[FileColumn, ...]:
+    """The columns of a contact file, under this table of results."""
+    words = {word: one.code for one in results.by_code.values() for word in (one.code, one.zh, *one.also)}
+    kind = one_of(words, "no_answer")
+    return tuple(one.like(kind=kind) if one.name == "result" else one for one in _FIXED)
+
+
 _SECONDS: Final = re.compile(r"[0-9]{1,6}", re.ASCII)
 _TIME_LENGTH: Final = range(len("2026-11-29T08:00Z"), 41)
-NOTE_LIMIT: Final = 2_000
 _STAFF_KEPT: Final = 10_000
 
 TEXTS: Final[Mapping[str, tuple[str, str]]] = {
@@ -132,6 +161,18 @@ class Aside(NamedTuple):
     column: str
     kind: str
     contact_ref: str | None
+    loan_id: str | None = None
+    more: tuple[CellNote, ...] = ()  # what else is wrong with it
+
+    @property
+    def faults(self) -> list[Fault]:
+        """Everything that is wrong with it."""
+        return [fault_of(self.line, self.contact_ref, *one) for one in ((self.column, self.kind), *self.more)]
+
+
+def fault_of(line: int, contact_ref: str | None, column: str, code: str) -> Fault:
+    """One of these codes."""
+    return Fault(line, column or None, code, *TEXTS[code], ref=contact_ref)
 
 
 class Reader:
@@ -146,7 +187,7 @@ class Reader:
         self._places = places_of(header, KNOWN, COLUMNS_NEEDED)
         if not {"phone", "address"} & self._places.keys():
             places_of(header, KNOWN, ("phone",))
-        self._at = [self._places.get(name) for name in _COLUMNS]
+        self._at = [self._places.get(name) for name in COLUMNS_OF_ROW]
         self._width = len(header)
         self._results, self._now, self._errors = results, now, errors
         self._staff = _Staff()
@@ -156,13 +197,20 @@ class Reader:
         if len(cells) < self._width or any(map(str.strip, cells[self._width :])):
             return Aside(line, "", "wrong_cell_count", self._ref(cells))
         try:
-            check_row(cells, self._places, len(cells), errors=self._errors)
-            return self._given(line, [None if at is None else cells[at] for at in self._at])
+            return self._checked(line, cells)
         except BadCell as bad:
-            return Aside(line, *bad.note, self._ref(cells))
+            _, *more = faults_behind(bad.note, lambda tried: self._checked(line, tried), cells, self._places, _SOUND)
+            return Aside(line, *bad.note, self._ref(cells), self._text(cells, "loan_id"), tuple(more))
+
+    def _checked(self, line: int, cells: Sequence[str]) -> Given:
+        check_row(cells, self._places, len(cells), errors=self._errors)
+        return self._given(line, [None if at is None else cells[at] for at in self._at])
 
     def _ref(self, cells: Sequence[str]) -> str | None:
-        at = self._places["contact_ref"]
+        return self._text(cells, "contact_ref")
+
+    def _text(self, cells: Sequence[str], column: str) -> str | None:
+        at = self._places[column]
         return (cells[at].strip()[: ids.LONGEST] or None) if at < len(cells) else None
 
     def _given(self, line: int, cells: Sequence[str | None]) -> Given:

@@ -1,8 +1,10 @@
 """Bringing the register to what a file of staff says: all of it or nothing, every fault told, nothing done twice."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -17,7 +19,10 @@ from casework.intake.enrolment.grants import (
     enrol,
     grant,
 )
-from casework.intake.enrolment.sheet import PeopleSheet, SheetFault, SheetLine
+from casework.intake.enrolment.sheet import PeopleSheet, SheetLine, post_names, read_sheet, staff_columns
+from casework.intake.feed.sheet import read_rows
+from casework.intake.sheets.fault import Fault, check_few
+from casework.intake.sheets.mending import placed
 from casework.log.write.trail import Trail
 from casework.people.staff import (
     conflicts,
@@ -33,6 +38,7 @@ from casework.people.staff.person import (
     Person,
     day_before,
 )
+from casework.people.staff.posts import post_labels
 from casework.people.staff.tables import staff
 from casework.storage import rows
 from casework.work.cases.branch import Branch
@@ -42,6 +48,8 @@ _COLUMN_OF: Final = {
     "unknown_post": "posts", "post_held_already": "posts", "request_open_already": "posts",
     "shell_grants_off": "posts", "post_not_permitted": "posts",
 }  # fmt: skip
+_UNREAD: Final = "未知"
+"""The name of who has none that can be read, until all of it is undone."""
 _NAMES = sa.select(staff.c.staff_no, staff.c.name)
 _LOCKED_AT_A_TIME: Final = 5_000
 
@@ -66,8 +74,27 @@ class Outcome:
     applied: bool = False
     unchanged: int = 0
     differences: list[RollDifference] = field(default_factory=list)
-    faults: list[SheetFault] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
     unread: tuple[str, ...] = ()
+    first_hidden: bool = False
+
+
+def import_staff(
+    conn: Connection, branch: Branch, content: bytes, name: str, *, actor: Actor, dry_run: bool = False,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Outcome:  # fmt: skip
+    """`bring` the register to what a file says; every fault with its cell, and what is expected there.
+
+    CallerErrors of `read_rows` and `read_sheet`.
+    """
+    labels, lines = post_labels(branch.rulebook.chart), read_rows(content, name)
+    sheet = read_sheet(lines, post_names(labels))
+    outcome = bring(conn, branch, sheet, actor=actor, dry_run=dry_run, progress=progress)
+    outcome.faults, outcome.first_hidden = (
+        placed(outcome.faults, content, name, staff_columns(labels)),
+        lines.first_hidden,
+    )
+    return outcome
 
 
 def bring(
@@ -81,25 +108,25 @@ def bring(
     """
     outcome = Outcome(len(sheet.lines), faults=list(sheet.faults), unread=sheet.unread)
     trail = branch.trail(clock())
-    numbers = [line.staff_no for line in sheet.lines]
+    lines = sorted((*sheet.lines, *sheet.faulty), key=lambda line: line.line)
+    numbers = sorted({line.staff_no for line in lines})
     names = {row[0]: row[1] for row in rows.select_by_keys(conn, _NAMES, "staff_no", numbers)}
     people: dict[str, Person] = {}
     for start in range(0, len(numbers), _LOCKED_AT_A_TIME):
         people |= persons(conn, numbers[start : start + _LOCKED_AT_A_TIME], lock=True)
     asked = grants.asked_for(conn)
     tried = conn.begin_nested()
-    for number, line in enumerate(sheet.lines):
+    for number, line in enumerate(lines):
         progress(number)
         before = people.get(line.staff_no)
         roll = _Roll(conn, branch, trail, actor, clock, line, outcome, asked)
-        try:
-            found = [*roll.differences(before, names.get(line.staff_no))]
-        except CallerError as mistake:
-            outcome.faults.append(_fault(line, mistake))
+        found = [*roll.differences(before, names.get(line.staff_no))]
+        if any(fault.line == line.line for fault in outcome.faults[-1:]) or line in sheet.faulty:
             continue
         outcome.differences += found
         outcome.unchanged += not found
     outcome.faults.sort(key=lambda fault: fault.line)
+    check_few("file", outcome.faults)
     if outcome.faults or dry_run:
         tried.rollback()
         return outcome
@@ -123,22 +150,36 @@ class _Roll:
     asked: Mapping[str, frozenset[str]]  # posts that requests ask for already
 
     def differences(self, before: Person | None, name: str | None) -> Iterator[RollDifference]:
-        """Carry out the line, one difference after the other; CallerError for what cannot be."""
+        """Carry out the line, one difference after the other; whatever cannot be is told, each thing by itself."""
         if before is None or before.status == UNVERIFIED:
-            yield from self._joins(before)
-            return
-        if before.status != ACTIVE:
-            raise mistakes.wrong_status(before.staff_no, before.status, ACTIVE)
-        yield from self._particulars(before, name)
-        yield from self._home(before)
-        yield from self._posts(before)
+            yield from self._as_far(partial(self._joins, before))
+            if self.actor.kind != "system":
+                yield from self._as_far(lambda line: self._asks(line, set(line.posts)))
+        elif before.status != ACTIVE:
+            wrong = mistakes.wrong_status(before.staff_no, before.status, ACTIVE)
+            self.outcome.faults.append(_fault(self.line, wrong))
+        else:
+            for step in (partial(self._particulars, before, name), partial(self._home, before)):
+                yield from self._as_far(step)
+            yield from self._as_far(partial(self._posts, before))
 
-    def _joins(self, before: Person | None) -> Iterator[RollDifference]:
-        line = self.line
+    def _as_far(self, step: Callable[[SheetLine], Iterator[RollDifference]]) -> Iterator[RollDifference]:
+        """What a step does, without the cells for which it cannot be done: each is a fault. It decides, then writes."""
+        line: SheetLine | None = self.line
+        while line is not None:
+            try:
+                yield from [*step(line)]
+                return
+            except CallerError as mistake:
+                found = _fault(line, mistake)
+                self.outcome.faults.append(found)
+                line = line.without(found.column)
+
+    def _joins(self, before: Person | None, line: SheetLine) -> Iterator[RollDifference]:
         _, granted = enrol(
-            self.conn, self.branch, self.trail, self.actor, staff_no=line.staff_no, name=line.name, posts=line.posts,
-            team=line.team, region=line.region, capacity=line.capacity, joined_on=line.joined_on,
-            leaves_on=line.leaves_on, clock=self.clock,
+            self.conn, self.branch, self.trail, self.actor, staff_no=line.staff_no, name=line.name or _UNREAD,
+            posts=line.posts if self.actor.kind == "system" else (), team=line.team, region=line.region,
+            capacity=line.capacity, joined_on=line.joined_on, leaves_on=line.leaves_on, clock=self.clock,
         )  # fmt: skip
         yield self._difference("status", before.status if before else None, ACTIVE)
         yield self._difference("name", None, line.name)
@@ -148,13 +189,12 @@ class _Roll:
                 yield self._difference(column, None, value)
         yield from self._granted(granted)
 
-    def _particulars(self, before: Person, name: str | None) -> Iterator[RollDifference]:
-        line = self.line
+    def _particulars(self, before: Person, name: str | None, line: SheetLine) -> Iterator[RollDifference]:
         figures: dict[str, Any] = {
             column: getattr(line, column) for column in ("capacity", "leaves_on")
             if column in line.says and getattr(line, column) != getattr(before, column)
         }  # fmt: skip
-        renamed = None if line.name == name else line.name
+        renamed = None if line.name in ("", name) else line.name
         joined_on = None if line.joined_on == before.joined_on else line.joined_on
         if not figures and renamed is None and joined_on is None:
             return
@@ -169,8 +209,8 @@ class _Roll:
         for column, value in figures.items():
             yield self._difference(column, getattr(before, column), value)
 
-    def _home(self, before: Person) -> Iterator[RollDifference]:
-        line, home = self.line, before.home_on(self.trail.today)
+    def _home(self, before: Person, line: SheetLine) -> Iterator[RollDifference]:
+        home = before.home_on(self.trail.today)
         team, region = (home.team, home.region) if home else (None, None)
         wanted = line.team if "team" in line.says else team
         in_region = line.region if "region" in line.says else self._region(wanted, region)
@@ -189,22 +229,30 @@ class _Roll:
         """Where the file names a team only: the team's region, or as it was if the team has none."""
         return next((one.region for one in places.all_teams(self.conn) if one.code == team and one.region), was)
 
-    def _posts(self, before: Person) -> Iterator[RollDifference]:
-        if "posts" not in self.line.says:
+    def _posts(self, before: Person, line: SheetLine) -> Iterator[RollDifference]:
+        if "posts" not in line.says:
             return
-        today, number = self.trail.today, self.line.staff_no
+        today = self.trail.today
         held = {one.post for one in before.posts if one.until_on is None or one.until_on >= today}  # some begin later
-        wanted = set(self.line.posts)
+        wanted = set(line.posts)
         conflicts.check_posts(self.branch.rulebook.permissions, wanted)
         for post in sorted(held - wanted):
-            register.end_post(self.conn, self.trail, self.actor, staff_no=number, post=post, on=day_before(today))
+            register.end_post(
+                self.conn, self.trail, self.actor, staff_no=line.staff_no, post=post, on=day_before(today)
+            )  # fmt: skip
             yield self._difference("post", post, None)
-        missing = sorted(wanted - held - self.asked.get(number, frozenset()))
+        yield from self._asks(line, wanted - held)
+
+    def _asks(self, line: SheetLine, posts: AbstractSet[str]) -> Iterator[RollDifference]:
+        """Grant these posts, or ask for them where nobody has yet."""
+        today = self.trail.today
+        conflicts.check_posts(self.branch.rulebook.permissions, line.posts)
+        missing = sorted(posts - self.asked.get(line.staff_no, frozenset()))
         if missing:
             at_the_shell(self.branch, self.actor, today)
         yield from self._granted([
             grant(
-                self.conn, self.branch, self.trail, self.actor, staff_no=number, post=post, from_on=today,
+                self.conn, self.branch, self.trail, self.actor, staff_no=line.staff_no, post=post, from_on=today,
                 clock=self.clock,
             )
             for post in missing
@@ -213,7 +261,7 @@ class _Roll:
     def _granted(self, granted: Sequence[PostsGranted]) -> Iterator[RollDifference]:
         for one in granted:
             for reason in one.reasons:
-                self.outcome.faults.append(SheetFault(self.line.line, "posts", reason.code, reason.zh, reason.en))
+                self.outcome.faults.append(Fault(self.line.line, "posts", reason.code, reason.zh, reason.en))
             if not one.reasons:
                 yield self._difference("post", None, one.post, one.request)
 
@@ -225,7 +273,7 @@ def _text(value: Any) -> str | None:
     return None if value is None else value.isoformat() if isinstance(value, date) else str(value)
 
 
-def _fault(line: SheetLine, mistake: CallerError) -> SheetFault:
+def _fault(line: SheetLine, mistake: CallerError) -> Fault:
     """The register's mistake, at the column that it is about."""
     column = mistake.facts.get("field") or _COLUMN_OF.get(mistake.code)
-    return SheetFault(line.line, column if isinstance(column, str) else None, mistake.code, mistake.zh, str(mistake))
+    return Fault(line.line, column if isinstance(column, str) else None, mistake.code, mistake.zh, str(mistake))

@@ -6,15 +6,19 @@ there is none. Every fault is reported by line and column; what a cell held is n
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from casework import ids
 from casework.errors import CallerError
 from casework.intake.feed.cell import TEXTS as CELL_TEXTS
 from casework.intake.feed.cell import BadCell, Dates, text_cell
-from casework.intake.feed.headers import normal, places_of
+from casework.intake.feed.headers import places_of
+from casework.intake.sheets.column import CellKind, FileColumn, is_ours, names_of, normal, one_of
+from casework.intake.sheets.fault import Fault, check_few
+from casework.intake.sheets.kinds import DAY, STAFF
+from casework.intake.sheets.kinds import text as words_of
 from casework.people.staff.actor import SYSTEM_POST
 from casework.people.staff.person import (
     LONGEST_CODE,
@@ -25,15 +29,23 @@ from casework.people.staff.person import (
 
 MOST_BYTES: Final = 4 << 20
 MOST_ROWS: Final = 10_000
-MOST_FAULTS: Final = 200  # that are reported; of more only the number
 NONE: Final = "-"
-COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
-    "staff_no": ("工号", "员工号", "员工编号"), "name": ("姓名", "员工姓名"), "posts": ("岗位", "职位"),
-    "team": ("团队", "所属团队"), "region": ("区域", "所属区域"), "capacity": ("上限", "在办上限", "案件上限"),
-    "joined_on": ("入职日期", "入职日"), "leaves_on": ("离职日期", "离职日", "最后工作日"),
-}  # fmt: skip
+_CAPACITY: Final = CellKind(f"0至{MOST_CASES}的整数", f"a whole number from 0 to {MOST_CASES}", "80")
+_POSTS: Final = CellKind(
+    "岗位代码或名称，多个以逗号隔开", "codes or names of posts, several with commas", "phone_collector"
+)
+_PLACE: Final = words_of(LONGEST_CODE, "", code=True)
+_FIXED: Final = (
+    FileColumn("staff_no", STAFF, True, ("工号", "员工号", "员工编号")),
+    FileColumn("name", words_of(LONGEST_NAME, "示例员工", code=True), True, ("姓名", "员工姓名")),
+    FileColumn("posts", _POSTS, False, ("岗位", "职位")), FileColumn("team", _PLACE, False, ("团队", "所属团队")),
+    FileColumn("region", _PLACE, False, ("区域", "所属区域")),
+    FileColumn("capacity", _CAPACITY, False, ("上限", "在办上限", "案件上限")),
+    FileColumn("joined_on", DAY, False, ("入职日期", "入职日"), "2024-01-02"),
+    FileColumn("leaves_on", DAY, False, ("离职日期", "离职日", "最后工作日"), NONE),
+)  # fmt: skip
 COMPULSORY: Final = ("staff_no", "name")
-_KNOWN: Final = {normal(name): column for column, aliases in COLUMNS.items() for name in (column, *aliases)}
+_KNOWN: Final = names_of(_FIXED)
 _SEPARATORS: Final = re.compile("[\\s,;、\uff0c\uff1b]+")  # the full-width comma and semicolon too
 TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     **ids.TEXTS,
@@ -50,19 +62,12 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
 }  # fmt: skip
 
 
-class SheetFault(NamedTuple):
-    """What is wrong in which line and column (none: the line as a whole)."""
-
-    line: int
-    column: str | None
-    code: str
-    zh: str
-    en: str
-
-
 @dataclass(frozen=True, slots=True)
 class SheetLine:
-    """What one row says of one person. `says` are the columns with a word in them; the others are left alone."""
+    """What one row says of one person. `says` are the columns with a word in them; the others are left alone.
+
+    In a cell that could not be read it says nothing.
+    """
 
     line: int
     staff_no: str
@@ -75,14 +80,25 @@ class SheetLine:
     leaves_on: date | None = None
     says: frozenset[str] = frozenset()
 
+    def without(self, column: str | None) -> "SheetLine | None":
+        """The same line where it says nothing in this column; none where it cannot do without."""
+        if column is None or column not in self.says or column == "staff_no":
+            return None
+        empty: Any = {"name": "", "posts": ()}.get(column)
+        return replace(self, says=self.says - {column}, **{column: empty})
+
 
 @dataclass(frozen=True, slots=True)
 class PeopleSheet:
-    """A file as far as it could be read: its lines, every fault, and the columns that nothing here reads."""
+    """A file as far as it could be read: its lines, every fault, the columns that nothing here reads.
+
+    `faulty`: lines of which some cells could not be read, without those.
+    """
 
     lines: tuple[SheetLine, ...]
-    faults: tuple[SheetFault, ...]
+    faults: tuple[Fault, ...]
     unread: tuple[str, ...]
+    faulty: tuple[SheetLine, ...] = ()
 
 
 def read_sheet(rows: Iterable[tuple[int, Sequence[str]]], posts: Mapping[str, str]) -> PeopleSheet:
@@ -93,7 +109,8 @@ def read_sheet(rows: Iterable[tuple[int, Sequence[str]]], posts: Mapping[str, st
     numbered = iter(rows)
     columns, unread = _understand(next(numbered, (0, ()))[1])
     lines: dict[str, SheetLine] = {}
-    faults: list[SheetFault] = []
+    faulty: list[SheetLine] = []
+    faults: list[Fault] = []
     for count, (number, cells) in enumerate(numbered, 1):
         if count > MOST_ROWS:
             raise CallerError("too_many_rows", most=MOST_ROWS)
@@ -101,16 +118,29 @@ def read_sheet(rows: Iterable[tuple[int, Sequence[str]]], posts: Mapping[str, st
             continue
         found, wrong = _line(number, cells, columns, posts)
         faults += wrong
-        if found is not None and found.staff_no in lines:
+        check_few("file", faults)
+        if found is None:
+            continue
+        if found.staff_no in lines:
             faults.append(fault(number, "staff_no", "repeated_staff_no"))
-        elif found is not None:
+        elif wrong:
+            faulty.append(found)
+        else:
             lines[found.staff_no] = found
-    return PeopleSheet(tuple(lines.values()), tuple(faults), unread)
+    return PeopleSheet(tuple(lines.values()), tuple(faults), unread, tuple(faulty))
 
 
-def fault(line: int, column: str | None, code: str) -> SheetFault:
+def fault(line: int, column: str | None, code: str) -> Fault:
     """A fault of this file's own codes."""
-    return SheetFault(line, column, code, *TEXTS[code])
+    return Fault(line, column, code, *TEXTS[code])
+
+
+def staff_columns(labels: Mapping[str, Mapping[str, str]]) -> tuple[FileColumn, ...]:
+    """The columns of a file of staff, where posts have these labels."""
+    words = {name: code for code, said in labels.items() if code != SYSTEM_POST for name in (code, said["zh"])}
+    posts = one_of(words, _POSTS.example)
+    kind = posts._replace(zh=f"{posts.zh}；多个以逗号隔开", en=f"{posts.en}; several with commas")
+    return tuple(one.like(kind=kind) if one.name == "posts" else one for one in _FIXED)
 
 
 def post_names(labels: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
@@ -125,17 +155,19 @@ def _understand(header: Sequence[str]) -> tuple[list[str | None], tuple[str, ...
     """The column at each place, none for one that nothing here reads; and the names of those."""
     places = {at: name for name, at in places_of(header, _KNOWN, COMPULSORY).items()}
     columns = [places.get(at) for at in range(len(header))]
-    unread = [cell.strip()[:64] for cell, column in zip(header, columns, strict=True) if column is None]
+    unread = [
+        cell.strip()[:64] for cell, column in zip(header, columns, strict=True) if column is None and not is_ours(cell)
+    ]
     return columns, tuple(name for name in unread if name)
 
 
 def _line(
     number: int, cells: Sequence[str], columns: Sequence[str | None], posts: Mapping[str, str]
-) -> tuple[SheetLine | None, list[SheetFault]]:
+) -> tuple[SheetLine | None, list[Fault]]:
     if len(cells) != len(columns):
         return None, [fault(number, None, "wrong_cell_count")]
     values: dict[str, Any] = {}
-    faults: list[SheetFault] = []
+    faults: list[Fault] = []
     for column, cell in zip(columns, cells, strict=True):
         if column is None:
             continue
@@ -150,9 +182,10 @@ def _line(
                 raise BadCell(column, "missing_value")
         except BadCell as bad:
             faults.append(fault(number, column, bad.note.code))
-    if faults:
+    if "staff_no" not in values:
         return None, faults
-    return SheetLine(number, **values, says=frozenset(values)), []
+    says = frozenset(values)
+    return SheetLine(number, **{"name": "", **values}, says=says), faults
 
 
 def _none(column: str) -> Any:

@@ -3,9 +3,10 @@
 What the rules would forbid here is a warning on the row, for it was agreed; what cannot be is set aside.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Any, Final, Self
 from zoneinfo import ZoneInfo
 
@@ -13,22 +14,24 @@ from sqlalchemy.engine import Connection
 
 from casework.clock import Clock, now
 from casework.errors import CallerError
-from casework.intake.feed import agreed_rows as files
-from casework.intake.feed.agreed_rows import (
-    AgreedColumn,
-    Row,
-    RowNote,
-    note,
-)
+from casework.intake.feed.agreed_rows import Row, note, read_file
+from casework.intake.feed.books import booked
+from casework.intake.feed.cell import BadCell
 from casework.intake.feed.promised import judge
 from casework.intake.feed.sheet import read_rows
 from casework.intake.feed.write import name_staff
+from casework.intake.sheets.column import FileColumn, one_of
+from casework.intake.sheets.fault import Fault, check_few, in_order
+from casework.intake.sheets.kinds import DAY, KEY, STAFF, YUAN, moment
+from casework.intake.sheets.mending import placed
 from casework.lifecycle import fold
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Mistaken, Open, Outcome, Refused
 from casework.lifecycle.gather import select_of
 from casework.people.staff.actor import Actor
+from casework.rules.statechart.chart import Chart
 from casework.rules.statechart.decide import unmet
+from casework.rules.statechart.wording import Words
 from casework.storage import rows
 from casework.work.cases.branch import Branch
 from casework.work.cases.case import Case, from_row
@@ -42,23 +45,32 @@ IMPORTED: Final = "imported"
 _HORIZON: Final = "within_the_horizon"
 _NOTHING: Final = ("承诺金额须大于零", "a promise must be of more than nothing")
 PROMISE_COLUMNS: Final = (
-    AgreedColumn("ref", files.key, True, ("承诺编号", "编号")),
-    AgreedColumn("loan_id", files.key, True, ("借据号", "借据编号")),
-    AgreedColumn("made_on", files.day, True, ("承诺作出日期", "作出日期")),
-    AgreedColumn("pay_by", files.day, True, ("承诺还款日", "承诺日期")),
-    AgreedColumn("amount", files.yuan, True, ("承诺金额", "金额")),
-    AgreedColumn("staff_no", files.staff, False, ("工号", "经办人工号")),
+    FileColumn("ref", KEY, True, ("承诺编号", "编号"), "EX-N0001"),
+    FileColumn("loan_id", KEY, True, ("借据号", "借据编号")),
+    FileColumn("made_on", DAY, True, ("承诺作出日期", "作出日期"), "2024-05-31"),
+    FileColumn("pay_by", DAY, True, ("承诺还款日", "承诺日期"), "2024-06-03"),
+    FileColumn("amount", YUAN, True, ("承诺金额", "金额"), "500.00"),
+    FileColumn("staff_no", STAFF, False, ("工号", "经办人工号")),
 )  # fmt: skip
 
 
-def hold_columns(zone: ZoneInfo) -> tuple[AgreedColumn, ...]:
+def hold_columns(zone: ZoneInfo, chart: Chart) -> tuple[FileColumn, ...]:
     """The columns of a file of holds; times in branch time."""
+    grounds = chart.openings[IMPORTED].fields["hold"].one_of
+    ground = one_of({words["zh"]: code for code, words in grounds.items()}, "hardship", partial(_ground, grounds))
     return (
-        AgreedColumn("loan_id", files.key, True, ("借据号", "借据编号")),
-        AgreedColumn("hold", files.text, True, ("事由", "停催事由")),
-        AgreedColumn("from", files.moment(zone), True, ("开始", "开始时间")),
-        AgreedColumn("until", files.moment(zone), False, ("结束", "结束时间")),
+        FileColumn("loan_id", KEY, True, ("借据号", "借据编号")),
+        FileColumn("hold", ground, True, ("事由", "停催事由")),
+        FileColumn("from", moment(zone), True, ("开始", "开始时间"), "2024-05-31"),
+        FileColumn("until", moment(zone), False, ("结束", "结束时间"), "2024-06-30"),
     )
+
+
+def _ground(grounds: Words, cell: str, column: str) -> Any:
+    text = cell.strip()
+    if text not in grounds:
+        raise BadCell(column, "unknown_ground")
+    return text
 
 
 @dataclass(slots=True)
@@ -72,9 +84,14 @@ class AgreedTaken:
     stored: int = 0
     changed: int = 0
     repeated: int = 0
-    warnings: list[RowNote] = field(default_factory=list)
-    set_aside: list[RowNote] = field(default_factory=list)
+    warnings: list[Fault] = field(default_factory=list)
+    set_aside: list[Fault] = field(default_factory=list)
     not_done: int = 0
+
+    @property
+    def aside(self) -> int:
+        """How many rows were set aside."""
+        return len({one.line for one in self.set_aside})
 
     def undone(self) -> Self:
         """The same where nothing of it was stored."""
@@ -88,25 +105,22 @@ def import_promises(
 
     They are judged by what has been paid already in the same transaction.
     """
-    good, bad = files.read_file(read_rows(content, name), PROMISE_COLUMNS)
-    taken = AgreedTaken(len(good) + len(bad), set_aside=bad)
-    known = {row.ref: PROMISES.rows.read(row) for row in _found(conn, "ref", [row["ref"] for row in good])}
-    cases = _newest_cases(conn, [row["loan_id"] for row in good])
-    todo: dict[str, Row] = {}
-    for row in good:
-        before, case = known.get(row["ref"]), cases.get(row["loan_id"])
-        if row["ref"] in todo:
-            taken.set_aside.append(note(row.line, "ref", "repeated"))
-        elif before is not None:
-            _seen(taken, row, "ref", same=_same(before, row))
-        elif case is None:
-            taken.set_aside.append(note(row.line, "loan_id", "no_case"))
-        elif not row["amount"]:
-            taken.set_aside.append(
-                note(row.line, "amount", "malformed_amount")._replace(zh=_NOTHING[0], en=_NOTHING[1])
-            )
-        elif row["pay_by"] < row["made_on"]:
-            taken.set_aside.append(note(row.line, "pay_by", "before_it_was_made"))
+    read, bad = read_file(read_rows(content, name), PROMISE_COLUMNS)
+    taken = AgreedTaken(len(read), set_aside=bad)
+    known = {
+        row.ref: PROMISES.rows.read(row) for row in _found(conn, "ref", [row["ref"] for row in read if row["ref"]])
+    }
+    cases = _newest_cases(conn, [row["loan_id"] for row in read if row["loan_id"]])
+    todo, seen = dict[str, Row](), set[str | None]()
+    for row in read:
+        before = known.get(row["ref"])
+        faults = [*_faults_of_promise(row, before, seen, cases)]
+        seen |= set() if before else {row["ref"]}
+        taken.set_aside += faults
+        if faults or not row.sound:
+            continue
+        if before is not None:
+            taken.repeated += 1
         else:
             todo[row["ref"]] = row
     _name(conn, branch, taken, list(todo.values()), actor)
@@ -119,10 +133,28 @@ def import_promises(
     _warn(conn, branch, taken, list(todo.values()), cases, clock)
     for row, outcome in zip(todo.values(), advance(conn, commands, branch, clock=clock), strict=True):
         _became(taken, row, outcome)
-    taken.set_aside.sort(key=lambda one: one.line)
+    _place(taken, content, name, PROMISE_COLUMNS)
     for institution in sorted({cases[row["loan_id"]].institution for row in todo.values()}):
         judge(conn, branch, institution, via=actor.via, clock=clock)
     return taken
+
+
+def _faults_of_promise(
+    row: Row, before: Promise | None, seen: Collection[str | None], cases: Mapping[str, Case]
+) -> Iterator[Fault]:
+    """What is wrong with a row beyond its single cells, as far as those could be read."""
+    if row["ref"] in seen and row["ref"]:
+        yield note(row.line, "ref", "repeated")
+    elif before is not None:
+        if row.sound and not _same(before, row):
+            yield note(row.line, "ref", "differs")
+        return
+    if row["loan_id"] and row["loan_id"] not in cases:
+        yield note(row.line, "loan_id", "no_case")
+    if row["amount"] == 0:
+        yield note(row.line, "amount", "malformed_amount")._replace(zh=_NOTHING[0], en=_NOTHING[1])
+    if row["pay_by"] and row["made_on"] and row["pay_by"] < row["made_on"]:
+        yield note(row.line, "pay_by", "before_it_was_made")
 
 
 def import_holds(
@@ -130,9 +162,12 @@ def import_holds(
 ) -> AgreedTaken:
     """Take in a file of holds, known by loan, ground and beginning: another `until` sets its end. As above."""
     zone = ZoneInfo(branch.time_zone)
-    good, bad = files.read_file(read_rows(content, name), hold_columns(zone))
-    taken = AgreedTaken(len(good) + len(bad), set_aside=bad)
-    grounds = branch.rulebook.charts[HOLDS.chart].openings[IMPORTED].fields["hold"].one_of
+    columns = hold_columns(zone, branch.rulebook.charts[HOLDS.chart])
+    read, bad = read_file(read_rows(content, name), columns)
+    taken, good = AgreedTaken(len(read), set_aside=bad), [row for row in read if row.sound]
+    unsound = [row for row in read if not row.sound and row["loan_id"]]  # the door looks at the others
+    on_books = booked(conn, sorted({row["loan_id"] for row in unsound})) if unsound else {}
+    taken.set_aside += [note(row.line, "loan_id", "unknown_loan") for row in unsound if row["loan_id"] not in on_books]
     known: dict[tuple[str, str, datetime], Hold] = {}
     for found in rows.select_by_keys(conn, select_of(HOLDS), "loan_id", sorted({row["loan_id"] for row in good})):
         hold = HOLDS.rows.read(found)
@@ -141,9 +176,7 @@ def import_holds(
     ended: list[tuple[Row, Fire]] = []
     for row in good:
         before = known.get((row["loan_id"], row["hold"], row["from"]))
-        if row["hold"] not in grounds:
-            taken.set_aside.append(note(row.line, "hold", "unknown_ground"))
-        elif before is None:
+        if before is None:
             opened.append((row, Open(actor=actor, noun=HOLDS.chart, ground=IMPORTED, data=_hold_data(row))))
             taken.warnings.append(note(row.line, None, "review_missing"))
         elif row["until"] is None or row["until"] == before.ends_at:
@@ -158,8 +191,14 @@ def import_holds(
         _became(taken, row, outcome)
     for row, outcome in _carried(conn, branch, ended, clock):
         _became(taken, row, outcome, changed=True)
-    taken.set_aside.sort(key=lambda one: one.line)
+    _place(taken, content, name, columns)
     return taken
+
+
+def _place(taken: AgreedTaken, content: bytes, name: str, columns: Sequence[FileColumn]) -> None:
+    check_few(name, taken.set_aside)
+    taken.set_aside = placed(in_order(taken.set_aside), content, name, columns)
+    taken.warnings = placed(in_order(taken.warnings), content, name, columns)
 
 
 def _latest_end(conn: Connection, branch: Branch, clock: Clock) -> date:
@@ -196,13 +235,6 @@ def _same(known: Promise, row: Row) -> bool:
     return held == (row["loan_id"], row["made_on"], row["pay_by"], row["amount"])
 
 
-def _seen(taken: AgreedTaken, row: Row, column: str, *, same: bool) -> None:
-    if same:
-        taken.repeated += 1
-    else:
-        taken.set_aside.append(note(row.line, column, "differs"))
-
-
 def _promise_data(row: Row) -> dict[str, Any]:
     data = {
         "ref": row["ref"], "made_on": row["made_on"].isoformat(), "pay_by": row["pay_by"].isoformat(),
@@ -237,7 +269,7 @@ def _warn(
             if reason.code == _HORIZON:
                 taken.warnings.append(note(row.line, "pay_by", "beyond_the_horizon"))
             else:
-                taken.warnings.append(RowNote(row.line, None, reason.code, reason.zh, reason.en))
+                taken.warnings.append(Fault(row.line, None, reason.code, reason.zh, reason.en))
 
 
 def _became(taken: AgreedTaken, row: Row, outcome: Outcome, *, changed: bool = False) -> None:
@@ -246,11 +278,11 @@ def _became(taken: AgreedTaken, row: Row, outcome: Outcome, *, changed: bool = F
         taken.stored += not changed
     elif isinstance(outcome, Refused):
         reason = outcome.reasons[0]
-        taken.set_aside.append(RowNote(row.line, None, reason.code, reason.zh, reason.en))
+        taken.set_aside.append(Fault(row.line, None, reason.code, reason.zh, reason.en))
     elif isinstance(outcome, Mistaken) and outcome.code == "unknown_loan":
         taken.set_aside.append(note(row.line, "loan_id", "unknown_loan"))
     elif isinstance(outcome, Mistaken) and outcome.faults:
         fault = outcome.faults[0]
-        taken.set_aside.append(RowNote(row.line, fault.field, fault.code, fault.zh, fault.en))
+        taken.set_aside.append(Fault(row.line, fault.field, fault.code, fault.zh, fault.en))
     else:
         raise CallerError("row_not_taken", "该行无法导入", f"a row could not be taken: {outcome}", line=row.line)

@@ -1,21 +1,16 @@
 """Files of what was agreed elsewhere: columns in English or Chinese, typed rows, faults by cell. Pure."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, tzinfo
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from casework import ids
 from casework.intake.feed.cell import TEXTS as CELL_TEXTS
-from casework.intake.feed.cell import (
-    BadCell,
-    Dates,
-    amount_cell,
-    key_cell,
-    text_cell,
-)
-from casework.intake.feed.headers import normal, places_of
-from casework.people.staff.person import fault_of_staff_no
+from casework.intake.feed.cell import BadCell
+from casework.intake.feed.headers import places_of
+from casework.intake.feed.sheet import SheetLines
+from casework.intake.sheets.column import FileColumn, names_of
+from casework.intake.sheets.fault import Fault, check_few
 
 TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     **ids.TEXTS,
@@ -45,123 +40,55 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
 }  # fmt: skip
 
 
-class RowNote(NamedTuple):
-    """What is said of a row: set aside for it, or warned of."""
-
-    line: int
-    column: str | None
-    kind: str
-    zh: str
-    en: str
-
-
-def note(line: int, column: str | None, kind: str) -> RowNote:
+def note(line: int, column: str | None, code: str) -> Fault:
     """One of our own codes."""
-    return RowNote(line, column, kind, *TEXTS[kind])
-
-
-Read = Callable[[str, str], Any]
-
-
-class AgreedColumn(NamedTuple):
-    """A column: how its cells are read, whether a row needs it, and its names beside our own."""
-
-    name: str
-    read: Read
-    compulsory: bool
-    aliases: tuple[str, ...]
+    return Fault(line, column, code, *(TEXTS.get(code) or CELL_TEXTS[code]))
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row as it was read; an empty cell is none."""
+    """One row as far as it could be read; an empty cell is none, and so is one that could not be read."""
 
     line: int
     values: Mapping[str, Any]
+    sound: bool = True
 
     def __getitem__(self, column: str) -> Any:
         return self.values[column]
 
 
-def key(cell: str, column: str) -> Any:
-    """An id."""
-    return key_cell(cell, column)
+def read_file(rows: SheetLines, columns: Sequence[FileColumn]) -> tuple[list[Row], list[Fault]]:
+    """The rows as far as they could be read, and every fault of every cell; a row that has one is not `sound`.
 
-
-def text(cell: str, column: str) -> Any:
-    """A short text."""
-    return text_cell(cell, column, 64)
-
-
-def day(cell: str, column: str) -> Any:
-    """A date."""
-    return Dates(column).read(cell.strip())
-
-
-def yuan(cell: str, column: str) -> Any:
-    """An amount in yuan, in fen."""
-    return amount_cell(cell, column)
-
-
-def staff(cell: str, column: str) -> Any:
-    """A staff number."""
-    number = ids.fold(cell)
-    if fault_of_staff_no(number) is not None:
-        raise BadCell(column, "malformed_staff_no")
-    return number
-
-
-def moment(zone: tzinfo) -> Read:
-    """A time with its offset; a date means the beginning of that day in branch time."""
-
-    def read(cell: str, column: str) -> Any:
-        written = cell.strip()
-        try:
-            if len(written) == len("2026-11-29"):
-                return datetime.combine(Dates(column).read(written), time(), zone)
-            at = datetime.fromisoformat(written)
-        except (BadCell, ValueError):
-            raise BadCell(column, "malformed_time") from None
-        if at.tzinfo is None:
-            raise BadCell(column, "malformed_time")
-        return at.astimezone(zone)
-
-    return read
-
-
-def read_file(
-    rows: Iterable[tuple[int, Sequence[str]]], columns: Sequence[AgreedColumn]
-) -> tuple[list[Row], list[RowNote]]:
-    """The rows that could be read, and what is wrong with the others; CallerErrors column_missing, column_repeated."""
+    CallerErrors column_missing, column_repeated, too_many_set_aside.
+    """
     numbered = iter(rows)
-    places = _understand(next(numbered, (0, ()))[1], columns)
+    places = places_of(
+        next(numbered, (0, ()))[1], names_of(columns), [column.name for column in columns if column.compulsory]
+    )
     width = 1 + max(places.values(), default=-1)
-    good: list[Row] = []
-    bad: list[RowNote] = []
+    read: list[Row] = []
+    faults: list[Fault] = []
     for line, cells in numbered:
-        if len(cells) < width:
-            bad.append(note(line, None, "wrong_cell_count"))
-            continue
-        try:
-            good.append(Row(line, {column.name: _cell(column, cells, places) for column in columns}))
-        except BadCell as fault:
-            kind = fault.note.code
-            zh, en = TEXTS.get(kind) or CELL_TEXTS[kind]
-            bad.append(RowNote(line, fault.note.column, kind, zh, en))
-    return good, bad
+        values: dict[str, Any] = dict.fromkeys(column.name for column in columns)
+        wrong = [note(line, None, "wrong_cell_count")] if len(cells) < width else []
+        for column in () if wrong else columns:
+            try:
+                values[column.name] = _cell(column, cells, places)
+            except BadCell as bad:
+                wrong.append(note(line, *bad.note))
+        faults += wrong
+        read.append(Row(line, values, sound=not wrong))
+        check_few(rows.name, faults)
+    return read, faults
 
 
-def _understand(header: Sequence[str], columns: Sequence[AgreedColumn]) -> dict[str, int]:
-    known = {normal(name): column.name for column in columns for name in (column.name, *column.aliases)}
-    return places_of(header, known, [column.name for column in columns if column.compulsory])
-
-
-def _cell(column: AgreedColumn, cells: Sequence[str], places: Mapping[str, int]) -> Any:
+def _cell(column: FileColumn, cells: Sequence[str], places: Mapping[str, int]) -> Any:
     cell = cells[places[column.name]] if column.name in places else ""
     if ids.ERROR_VALUE.fullmatch(cell.strip().upper()):
         raise BadCell(column.name, "error_value")
-    if cell.strip():
-        return column.read(cell, column.name)
+    if cell.strip() and column.kind.read is not None:
+        return column.kind.read(cell, column.name)
     if column.compulsory:
         raise BadCell(column.name, "missing_value")
     return None

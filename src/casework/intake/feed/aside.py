@@ -61,10 +61,16 @@ def aside_of(
     return [Aside(*row) for row in conn.execute(statement.order_by(set_aside.c.id).limit(limit))]
 
 
-def record_aside_read(conn: Connection, branch: Branch, actor: Actor, run_id: int, kind: str, *, masked: bool) -> None:
-    """Append `personal.read`: the cells of rows set aside are personal data. In the caller's transaction."""
+def record_aside_read(
+    conn: Connection, branch: Branch, actor: Actor, kind: str, *, masked: bool, run_id: int | None = None
+) -> None:
+    """Append `personal.read`: the cells of rows set aside are personal data. In the caller's transaction.
+
+    `run_id`: of a feed; without one they are of a file of another `kind`.
+    """
     trail = branch.trail(now())
-    data = {"run": run_id, "kind": kind, "purpose": "mend", "masked": masked}
+    which = {} if run_id is None else {"run": run_id}
+    data = {**which, "kind": kind, "purpose": "mend", "masked": masked}
     trail.append(conn, "feed:set_aside", Draft("personal.read", actor.signed, data))
     trail.write(conn)
 

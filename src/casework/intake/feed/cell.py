@@ -158,7 +158,7 @@ ROLES: Final = {
     **dict.fromkeys(("联系人", "紧急联系人", "其他联系人", "第一联系人", "第二联系人"), "contact"),
     **dict.fromkeys(KIN, "contact"),
 }
-_FLAGS: Final = {
+FLAGS: Final = {
     **dict.fromkeys(("true", "yes", "y", "1", "是"), True),
     **dict.fromkeys(("false", "no", "n", "0", "否"), False),
 }
@@ -249,6 +249,27 @@ def check_row(cells: Sequence[str], positions: Mapping[str, int], width: int, *,
         raise BadCell("", "wrong_cell_count")
     if errors and (column := error_in(cells, positions)) is not None:
         raise BadCell(column, "error_value")
+
+
+def faults_behind(
+    first: CellNote, parse: Callable[[list[str]], object], cells: Sequence[str], positions: Mapping[str, int],
+    sound: Mapping[str, str],
+) -> list[CellNote]:  # fmt: skip
+    """Every cell of a row that cannot be used, the `first` among them: with a sound one in its place the next is found.
+
+    `sound`: by column a cell that can be read. A row whose cells may have moved has that fault alone.
+    """
+    found, tried = [first], list(cells)
+    while (at := positions.get(found[-1].column)) is not None and found[-1].column in sound:
+        tried[at] = sound[found[-1].column]
+        try:
+            parse(tried)
+            break
+        except BadCell as bad:
+            if any(one.column == bad.note.column for one in found):
+                break
+            found.append(bad.note)
+    return found
 
 
 def fen(cell: str) -> int:
@@ -395,9 +416,9 @@ def flag_cell(cell: str) -> bool | None:
     text = cell.strip().lower()
     if not text:
         return None
-    if text not in _FLAGS:
+    if text not in FLAGS:
         raise BadCell("self_payment", "malformed_flag")
-    return _FLAGS[text]
+    return FLAGS[text]
 
 
 def phone_cell(cell: str) -> str | None:

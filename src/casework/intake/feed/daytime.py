@@ -13,16 +13,15 @@ from typing import Final, NamedTuple
 import msgspec
 from sqlalchemy.engine import Connection
 
+from casework import ids
 from casework.clock import Clock, now
 from casework.intake.feed import run as runs
 from casework.intake.feed.agreed import AgreedTaken
-from casework.intake.feed.agreed_rows import RowNote
 from casework.intake.feed.books import booked
-from casework.intake.feed.bounds import USUAL, Room
-from casework.intake.feed.cell import TEXTS, BadCell, CellNote, check_row
+from casework.intake.feed.cell import TEXTS, BadCell, CellNote, check_row, faults_behind
 from casework.intake.feed.changes import Changes
 from casework.intake.feed.course import hold_feeds
-from casework.intake.feed.headers import understand
+from casework.intake.feed.headers import COLUMNS, understand
 from casework.intake.feed.left_rows import PAYMENTS_TAKEN, PREFIX, LeftRows
 from casework.intake.feed.payments import disputed_payments, held_payments
 from casework.intake.feed.promised import judge
@@ -30,6 +29,8 @@ from casework.intake.feed.remitted import covered
 from casework.intake.feed.row import RepaymentRow, repayment_parser
 from casework.intake.feed.sheet import SheetLines, read_rows
 from casework.intake.feed.write import write_repayments
+from casework.intake.sheets.fault import Fault, check_few, in_order
+from casework.intake.sheets.mending import placed
 from casework.log.write.trail import Draft
 from casework.people.staff.actor import Actor, system
 from casework.work.cases.branch import Branch
@@ -52,54 +53,68 @@ def import_repayments(
 ) -> AgreedTaken:  # fmt: skip
     """Take in a file of repayments in the caller's transaction; a payment is known by institution and `payment_id`.
 
-    CallerErrors of `read_rows`, `headers.understand` and `bounds.Room`. A loan names whose payment it is.
+    CallerErrors of `read_rows`, `headers.understand`; `too_many_set_aside`. A loan names whose payment it is.
     """
-    good, taken, room = _read(read_rows(content, name), branch.today(clock()), progress)
-    known = booked(conn, {one.row.loan_id for one in good})
+    good, taken, unsure = _read(read_rows(content, name), branch.today(clock()), progress)
+    known = booked(conn, {one.row.loan_id for one in good} | set(unsure.values()))
+    taken.set_aside += [
+        _note(line, CellNote("loan_id", "unknown_loan")) for line, loan_id in unsure.items() if loan_id not in known
+    ]
     by_institution: dict[str, list[_Read]] = {}
     for one in good:
         loan = known.get(one.row.loan_id)
         if loan is None:
-            room.take(one.line, "loan_id", "unknown_loan", ())
             taken.set_aside.append(_note(one.line, CellNote("loan_id", "unknown_loan")))
         else:
             by_institution.setdefault(loan.institution, []).append(one)
+    check_few(name, taken.set_aside)
     digest, dates = hashlib.sha256(content).hexdigest(), business_dates(conn)
     for institution in sorted(by_institution):
         file = {"name": name, "kind": "repayments", "rows": taken.rows, "sha256": digest}
         latest = max(one.row.paid_on for one in by_institution[institution])
         as_of = max(latest, dates.get(institution, latest))
         _Daytime(conn, branch, institution, as_of, file, actor, clock).carry_out(by_institution[institution], taken)
-    taken.set_aside.sort(key=lambda one: one.line)
+    taken.set_aside = placed(in_order(taken.set_aside), content, name, COLUMNS["repayments"])
     return taken
 
 
-def _read(lines: SheetLines, today: date, progress: Callable[[int], None]) -> tuple[list[_Read], AgreedTaken, Room]:
+def _read(
+    lines: SheetLines, today: date, progress: Callable[[int], None]
+) -> tuple[list[_Read], AgreedTaken, dict[int, str]]:
+    """The rows that were understood, what is wrong with the others, and the loans that those name, by line."""
     numbered = iter(lines)
     header = understand("repayments", next(numbered, (1, []))[1])
-    width, room = len(header.names), Room("repayments", lines.name, header.names, USUAL)
+    width, sound = len(header.names), {one.name: one.filled for one in COLUMNS["repayments"]}
     parse, taken, good, seen = repayment_parser(header.positions, width, today), AgreedTaken(), [], set()
+    unsure = dict[int, str]()
+
+    def checked(cells: list[str]) -> RepaymentRow:
+        check_row(cells, header.positions, width, errors=lines.errors)
+        return parse(cells)
+
     for line, cells in numbered:
         taken.rows += 1
         if not taken.rows % _TOLD_EVERY:
             progress(taken.rows)
         try:
-            check_row(cells, header.positions, width, errors=lines.errors)
-            row = parse(cells)
+            row = checked(cells)
             if row.payment_id in seen:
                 raise BadCell("payment_id", "repeated_payment")
         except BadCell as bad:
-            room.take(line, *bad.note, cells)
-            taken.set_aside.append(_note(line, bad.note))
+            faults = faults_behind(bad.note, checked, cells, header.positions, sound)
+            taken.set_aside += [_note(line, one) for one in faults]
+            check_few(lines.name, taken.set_aside)
+            if len(cells) == width and not any(one.column == "loan_id" for one in faults):
+                unsure[line] = ids.fold(cells[header.positions["loan_id"]])
             continue
         seen.add(row.payment_id)
         good.append(_Read(line, row))
-    return good, taken, room
+    return good, taken, unsure
 
 
-def _note(line: int, fault: CellNote) -> RowNote:
+def _note(line: int, fault: CellNote) -> Fault:
     code = "in_the_future" if fault.code == "paid_after_as_of" else fault.code
-    return RowNote(line, fault.column or None, code, *_TEXTS[code])
+    return Fault(line, fault.column or None, code, *_TEXTS[code])
 
 
 _TEXTS: Final[Mapping[str, tuple[str, str]]] = {

@@ -3,79 +3,85 @@
 A new name that a bank uses is one more alias here; nothing else changes.
 """
 
-import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Literal, NamedTuple, get_args
 
 from casework.errors import CallerError
+from casework.intake.feed.cell import FLAGS, LOAN_STATUSES, RISK_CLASSES, ROLES
+from casework.intake.sheets.column import CellKind, FileColumn, is_ours, names_of, normal, one_of
+from casework.intake.sheets.kinds import DAY, KEY, PHONE, STAFF, YUAN, text
+from casework.people.staff.person import LONGEST_CODE
 
 Kind = Literal["loans", "overdue", "contacts", "repayments"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
 
-class FeedColumn(NamedTuple):
-    """A column of one kind of file: a file without a compulsory one is refused, else warned about."""
-
-    name: str
-    compulsory: bool
-    aliases: tuple[str, ...]
+def _must(name: str, kind: CellKind, *aliases: str, example: str | None = None) -> FileColumn:
+    return FileColumn(name, kind, True, aliases, example, name in PERSONAL)
 
 
-def _must(name: str, *aliases: str) -> FeedColumn:
-    return FeedColumn(name, True, aliases)
+def _may(name: str, kind: CellKind, *aliases: str, example: str | None = None) -> FileColumn:
+    return FileColumn(name, kind, False, aliases, example, name in PERSONAL)
 
 
-def _may(name: str, *aliases: str) -> FeedColumn:
-    return FeedColumn(name, False, aliases)
-
-
-COLUMNS: Final[Mapping[Kind, tuple[FeedColumn, ...]]] = {
+PERSONAL: Final = frozenset({"borrower_name", "id_number", "person_name", "phone", "address"})
+_LOAN: Final = _must("loan_id", KEY, "借据号", "贷款编号", "借据编号", "贷款账号")
+_BORROWER: Final = _must("borrower_id", KEY, "客户号", "客户编号", "借款人编号", example="EX-C0001")
+_OUTSTANDING: Final = _must("outstanding_principal", YUAN, "贷款余额", "剩余本金", "本金余额", example="50000.00")
+_ID_NUMBER: Final = CellKind(
+    "证件号码：5至32位字母、数字或 ( ) -", "an identity document's number: 5 to 32 letters, digits or ( ) -",
+    "000000190001010000", code=False,
+)  # fmt: skip
+_FLAG: Final = one_of(
+    {word: "true" if value else "false" for word, value in FLAGS.items()}, "是"
+)  # fmt: skip
+_DAYS: Final = CellKind("整数天数", "a whole number of days", "41")
+COLUMNS: Final[Mapping[Kind, tuple[FileColumn, ...]]] = {
     "loans": (
-        _must("loan_id", "借据号", "贷款编号", "借据编号", "贷款账号"),
-        _must("borrower_id", "客户号", "客户编号", "借款人编号"),
-        _may("borrower_name", "客户姓名", "借款人姓名", "客户名称", "姓名"),
-        _may("id_number", "证件号码", "身份证号", "身份证号码", "证件号"),
-        _may("product", "产品", "产品名称", "产品代码"),
-        _may("channel_code", "渠道编号", "渠道代码", "渠道"),
-        _may("owner_staff_no", "管户人工号", "责任人工号", "客户经理工号"),
-        _may("team", "团队", "所属团队"),
-        _may("region", "区域", "所属区域"),
-        _may("disbursed_on", "放款日期", "放款日"),
-        _may("self_payment", "自主支付", "是否自主支付"),
-        _may("principal", "贷款金额", "放款金额", "贷款本金"),
-        _must("outstanding_principal", "贷款余额", "剩余本金", "本金余额"),
-        _may("risk_class", "五级分类", "风险分类"),
-        _may("npl_since", "转不良日期", "不良日期", "不良起始日"),
-        _may("status", "贷款状态", "状态", "借据状态"),
+        _LOAN,
+        _BORROWER,
+        _may("borrower_name", text(128, "示例客户"), "客户姓名", "借款人姓名", "客户名称", "姓名"),
+        _may("id_number", _ID_NUMBER, "证件号码", "身份证号", "身份证号码", "证件号"),
+        _may("product", text(32, "haihua", code=True), "产品", "产品名称", "产品代码"),
+        _may("channel_code", text(32, "CH01", code=True), "渠道编号", "渠道代码", "渠道"),
+        _may("owner_staff_no", STAFF, "管户人工号", "责任人工号", "客户经理工号"),
+        _may("team", text(LONGEST_CODE, "T1", code=True), "团队", "所属团队"),
+        _may("region", text(LONGEST_CODE, "R1", code=True), "区域", "所属区域"),
+        _may("disbursed_on", DAY, "放款日期", "放款日", example="2023-06-01"),
+        _may("self_payment", _FLAG, "自主支付", "是否自主支付"),
+        _may("principal", YUAN, "贷款金额", "放款金额", "贷款本金", example="60000.00"),
+        _OUTSTANDING.like(may_be_empty=True),
+        _may("risk_class", one_of(RISK_CLASSES, "special_mention"), "五级分类", "风险分类"),
+        _may("npl_since", DAY, "转不良日期", "不良日期", "不良起始日", example=""),
+        _may("status", one_of(LOAN_STATUSES, "on_book"), "贷款状态", "状态", "借据状态"),
     ),
     "overdue": (
-        _must("loan_id", "借据号", "贷款编号", "借据编号", "贷款账号"),
-        _must("oldest_due_date", "最早逾期日期", "最早到期日", "最早应还日", "逾期起始日"),
-        _must("overdue_principal", "逾期本金", "拖欠本金"),
-        _must("overdue_interest", "逾期利息", "拖欠利息"),
-        _must("overdue_penalty", "罚息", "逾期罚息"),
-        _must("outstanding_principal", "贷款余额", "剩余本金", "本金余额"),
-        _may("days_past_due", "逾期天数"),
+        _LOAN,
+        _must("oldest_due_date", DAY, "最早逾期日期", "最早到期日", "最早应还日", "逾期起始日", example="2024-04-20"),
+        _must("overdue_principal", YUAN, "逾期本金", "拖欠本金", example="1000.00"),
+        _must("overdue_interest", YUAN, "逾期利息", "拖欠利息", example="80.50"),
+        _must("overdue_penalty", YUAN, "罚息", "逾期罚息", example="3.20"),
+        _OUTSTANDING,
+        _may("days_past_due", _DAYS, "逾期天数", example=""),
     ),
     "contacts": (
-        _must("borrower_id", "客户号", "客户编号", "借款人编号"),
-        _may("person_name", "姓名", "联系人姓名"),
-        _must("role", "角色", "联系人类型", "身份"),
-        _may("relation", "关系", "与借款人关系"),
-        _may("phone", "电话", "联系电话", "手机号", "手机号码"),
-        _may("address_kind", "地址类型"),
-        _may("address", "地址", "联系地址"),
-        _may("source", "来源", "信息来源"),
-        _may("legal_basis", "合法性依据", "合法依据", "法律依据"),
+        _BORROWER,
+        _may("person_name", text(128, "示例联系人"), "姓名", "联系人姓名"),
+        _must("role", one_of(ROLES, "contact"), "角色", "联系人类型", "身份"),
+        _may("relation", text(32, "配偶", code=True), "关系", "与借款人关系"),
+        _may("phone", PHONE, "电话", "联系电话", "手机号", "手机号码"),
+        _may("address_kind", text(16, "home", code=True), "地址类型"),
+        _may("address", text(256, "示例市示例路1号"), "地址", "联系地址"),
+        _may("source", text(64, "contract", code=True), "来源", "信息来源"),
+        _may("legal_basis", text(64, "contract", code=True), "合法性依据", "合法依据", "法律依据"),
     ),
     "repayments": (
-        _must("payment_id", "还款流水号", "流水号", "交易流水号"),
-        _must("loan_id", "借据号", "贷款编号", "借据编号", "贷款账号"),
-        _must("paid_on", "还款日期", "还款日", "交易日期"),
-        _must("amount", "还款金额", "金额", "交易金额"),
+        _must("payment_id", KEY, "还款流水号", "流水号", "交易流水号", example="EX-P0001"),
+        _LOAN,
+        _must("paid_on", DAY, "还款日期", "还款日", "交易日期", example="2024-05-31"),
+        _must("amount", YUAN, "还款金额", "金额", "交易金额", example="100.00"),
         # Without it a reversal would read as one more payment, so a file has to have it, empty or not.
-        _must("reverses", "冲正流水号", "被冲正流水号", "原流水号"),
+        _must("reverses", KEY, "冲正流水号", "被冲正流水号", "原流水号", example="").like(may_be_empty=True),
     ),
 }
 
@@ -84,7 +90,6 @@ COLUMNS: Final[Mapping[Kind, tuple[FeedColumn, ...]]] = {
 NOT_MISSED: Final = frozenset({"days_past_due", "status"})
 SET_ASIDE_COLUMNS: Final = ("set_aside_line", "set_aside_column", "set_aside_code", "set_aside_reason")
 SAFE_COLUMN: Final = "set_aside_safe"  # a file that has it has its cells defused (`safe_form`)
-_UNIT = re.compile(r"[(（](?:元|人民币元|yuan|cny|天|days)[)）]$")
 
 
 class SheetHeader(NamedTuple):
@@ -96,18 +101,7 @@ class SheetHeader(NamedTuple):
     unknown: tuple[str, ...]  # columns that nothing here reads
 
 
-def normal(name: str) -> str:
-    """A header as it is compared: width, case, blanks, dashes and a unit in brackets make no difference."""
-    text = unicodedata.normalize("NFKC", name).strip().lower()
-    text = _UNIT.sub("", text).strip()
-    return re.sub(r"[\s\-]+", "_", text) if text.isascii() else re.sub(r"\s+", "", text)
-
-
-def _known(kind: Kind) -> dict[str, str]:
-    return {normal(name): column.name for column in COLUMNS[kind] for name in (column.name, *column.aliases)}
-
-
-_KNOWN: Final[Mapping[Kind, Mapping[str, str]]] = {kind: _known(kind) for kind in KINDS}
+_KNOWN: Final[Mapping[Kind, Mapping[str, str]]] = {kind: names_of(COLUMNS[kind]) for kind in KINDS}
 
 
 def understand(kind: Kind, cells: Sequence[str]) -> SheetHeader:
@@ -122,7 +116,7 @@ def understand(kind: Kind, cells: Sequence[str]) -> SheetHeader:
     for index, cell in enumerate(cells):
         name = known.get(normal(cell))
         if name is None:
-            if cell.strip() and normal(cell) not in (*SET_ASIDE_COLUMNS, SAFE_COLUMN):
+            if cell.strip() and not is_ours(cell):
                 unknown.append(cell.strip()[:64])
         elif name in positions:
             raise CallerError("column_repeated", kind=kind, column=name)

@@ -8,7 +8,8 @@ import csv
 import io
 from collections.abc import Sequence
 
-from casework.intake.feed.headers import SAFE_COLUMN, normal
+from casework.intake.feed.headers import SAFE_COLUMN
+from casework.intake.sheets.column import normal
 from casework.spreadsheet import defused, fused
 
 

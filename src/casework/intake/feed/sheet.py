@@ -59,8 +59,8 @@ class SheetLines:
 
     To be walked once; CallerError too_many_rows behind `at_most` rows, blank ones included, and the header. `blank`:
     how many rows walked over so far had nothing in any cell. `errors`: whether an error value of a spreadsheet may
-    stand somewhere. `first_hidden`: a workbook's first sheet is hidden, and was not read. Cells of a safe form
-    (`safe_form`) are as they were before.
+    stand somewhere. `workbook`: it is an XLSX; `first_hidden`: its first sheet is hidden, and was not read. Cells of a
+    safe form (`safe_form`) are as they were before.
     """
 
     name: str
@@ -68,6 +68,7 @@ class SheetLines:
     at_most: int
     errors: bool
     first_hidden: bool = False
+    workbook: bool = False
     blank: int = 0
 
     def __iter__(self) -> Rows:
@@ -231,7 +232,7 @@ def _xlsx_rows(content: bytes, name: str, at_most: int) -> SheetLines:
         sheet = book.get_sheet_by_name(seen[0].name)
     except (CalamineError, IndexError, OSError, ValueError):
         raise _unreadable(name, "it is no sound XLSX workbook", "不是有效的 XLSX 工作簿") from None
-    return SheetLines(name, _sheet_rows(sheet, name), at_most, errors, first_hidden=seen[0] != sheets[0])
+    return SheetLines(name, _sheet_rows(sheet, name), at_most, errors, first_hidden=seen[0] != sheets[0], workbook=True)
 
 
 def _sheet_rows(sheet: CalamineSheet, name: str) -> Iterator[tuple[int, list[str]]]:
