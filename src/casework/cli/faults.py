@@ -46,8 +46,9 @@ def tell_faults(title: str, faults: Sequence[Fault]) -> None:
     errors.print(table)
     if len(faults) > _ON_SCREEN:
         errors.print(
-            f"{len(faults):,} in all 共{len(faults):,}处: --json tells more, --mend writes all rows", markup=False
-        )
+            f"{len(faults):,} in all; --json tells each, --mend writes all rows "
+            f"共{len(faults):,}处；--json 列出每处，--mend 写出所有行", markup=False, soft_wrap=True,
+        )  # fmt: skip
 
 
 def mended(
