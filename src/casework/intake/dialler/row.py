@@ -12,7 +12,6 @@ from casework.intake.feed.cell import (
     BadCell,
     CellNote,
     check_row,
-    faults_behind,
     key_cell,
     phone_cell,
     text_cell,
@@ -20,6 +19,7 @@ from casework.intake.feed.cell import (
 from casework.intake.feed.cell import TEXTS as CELL_TEXTS
 from casework.intake.feed.headers import COLUMNS, places_of
 from casework.intake.sheets.column import CellKind, FileColumn, names_of, one_of
+from casework.intake.sheets.every_fault import faults_behind
 from casework.intake.sheets.fault import Fault
 from casework.intake.sheets.kinds import INSTANT, KEY, PHONE, STAFF
 from casework.intake.sheets.kinds import text as words_of

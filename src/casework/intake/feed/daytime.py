@@ -18,7 +18,7 @@ from casework.clock import Clock, now
 from casework.intake.feed import run as runs
 from casework.intake.feed.agreed import AgreedTaken
 from casework.intake.feed.books import booked
-from casework.intake.feed.cell import TEXTS, BadCell, CellNote, check_row, faults_behind
+from casework.intake.feed.cell import TEXTS, BadCell, CellNote, check_row
 from casework.intake.feed.changes import Changes
 from casework.intake.feed.course import hold_feeds
 from casework.intake.feed.headers import COLUMNS, understand
@@ -29,6 +29,7 @@ from casework.intake.feed.remitted import covered
 from casework.intake.feed.row import RepaymentRow, repayment_parser
 from casework.intake.feed.sheet import SheetLines, read_rows
 from casework.intake.feed.write import write_repayments
+from casework.intake.sheets.every_fault import faults_behind
 from casework.intake.sheets.fault import Fault, check_few, in_order
 from casework.intake.sheets.mending import placed
 from casework.log.write.trail import Draft
