@@ -85,6 +85,8 @@ wheel: .venv/.run  ## dist/: the package, the lock that it runs with, and what i
 	@PYTHONPATH="$$(realpath $(DIST)/.build/with)" $(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation \
 	  -w $(DIST) $(DIST)/.build/source
 	@rm -rf $(DIST)/.build && cp -r requirements.txt deploy docs/operations.md $(DIST)/
+	@printf '[Service]\nEnvironment=CASEWORK_COMMIT=%s\n' "$$(git rev-parse --short=12 HEAD)" \
+	  >$(DIST)/deploy/systemd/casework-.service.d/commit.conf
 	@cd $(DIST) && find . -type f ! -name SHA256SUMS | LC_ALL=C sort | xargs sha256sum >SHA256SUMS && grep whl SHA256SUMS
 
 screenshots: .venv/.stamp  ## docs/screenshots anew: the main pages on the demo (needs Chromium and a Chinese font)
