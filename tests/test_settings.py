@@ -34,6 +34,7 @@ def test_every_variable_is_heard() -> None:
             "CASEWORK_IDLE_TIMEOUT_S": "5",
             "CASEWORK_SEAL": "0", "CASEWORK_LOG_ORIGIN": "bank.example/1",
             "CASEWORK_SWEEP_AT": "06:30", "CASEWORK_COMMIT": "f82fe6bb",
+            "CASEWORK_AS": "token", "CASEWORK_TOKEN": "cw_x",
         }
     )  # fmt: skip
     assert settings == Settings(
@@ -57,6 +58,8 @@ def test_every_variable_is_heard() -> None:
         log_origin="bank.example/1",
         sweep_at=time(6, 30),
         commit="f82fe6bb",
+        as_needs_token=True,
+        token="cw_x",
     )
 
 

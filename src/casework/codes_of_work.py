@@ -8,6 +8,8 @@ CODES: Final[Mapping[str, tuple[int, str, str]]] = {
      "the answer stored for this Idempotency-Key was changed; look at how things stand before you use another key"),
     "answer_erased": (410, "该请求已执行，其答复已随个人信息删除",
      "this request was carried out; its answer was erased with personal data"),
+    "as_needs_token": (403, "此处 --as 须有令牌：请在 CASEWORK_TOKEN 中给出员工{staff_no}的密钥（CASEWORK_AS=token）",
+     "here --as needs a token: put a key of {staff_no} into CASEWORK_TOKEN (CASEWORK_AS=token)"),
     "basis_not_of_source": (422, "该来源的信息不得以此法律依据使用",
      "what this source gives may not be used on that ground"),
     "body_too_large": (413, "请求正文过大", "the body is too large"),

@@ -53,6 +53,8 @@ class Settings:
     cors_origins: tuple[str, ...] = ()  # whose pages may call the API from a browser, each by its exact origin
     seal: bool = False  # what `casework serve` reads from the environment is on; a program that embeds the API says so
     log_origin: str | None = None
+    as_needs_token: bool = False  # at the shell `--as` is not taken on trust: CASEWORK_TOKEN has to be theirs
+    token: str | None = field(default=None, repr=False)
     commit: str | None = None  # that this was built from, for the metrics
     sweep_at: time | None = None  # when `casework serve` closes the day, in branch time; none: cron does
 
@@ -107,6 +109,8 @@ class Settings:
             cors_origins=_origins(text("CORS_ORIGINS") or ""),
             seal=_flag("SEAL", text("SEAL") or "1"),
             log_origin=text("LOG_ORIGIN"),
+            as_needs_token=_one_of("AS", text("AS") or "trust", "trust", "token") == "token",
+            token=text("TOKEN"),
             commit=text("COMMIT"),
             sweep_at=_time_of_day("SWEEP_AT", text("SWEEP_AT")),
         )
@@ -119,6 +123,12 @@ def _malformed(name: str, wanted: str) -> CallerError:
         f"CASEWORK_{name} must be one of {wanted}",
         setting=f"CASEWORK_{name}",
     )  # fmt: skip
+
+
+def _one_of(name: str, given: str, *known: str) -> str:
+    if given not in known:
+        raise _malformed(name, ", ".join(known))
+    return given
 
 
 def _time_of_day(name: str, given: str | None) -> time | None:

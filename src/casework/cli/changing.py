@@ -8,14 +8,14 @@ from datetime import date, datetime
 import click
 from sqlalchemy.engine import Connection
 
-from casework.cli.shell import FOLDED, permitted, started
+from casework.cli.shell import as_option, permitted, started
 from casework.clock import now
 from casework.log.write.trail import Trail
 from casework.people.staff.actor import Actor
 from casework.storage.database import writing
 from casework.work.cases.branch import Branch
 
-as_ = click.option("--as", "by", type=FOLDED, metavar="STAFF_NO", help="Act as this member of staff (default: system).")
+as_ = as_option("by")
 day = click.DateTime(["%Y-%m-%d"])
 
 

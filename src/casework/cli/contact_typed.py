@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from casework.cli.several import ResultTold, atomic_option, from_option, right, rows_of, tell_each
-from casework.cli.shell import FOLDED, as_json, as_staff, console, permitted, print_json, started
+from casework.cli.shell import as_json, as_option, as_staff, console, permitted, print_json, started
 from casework.cli.tables import Table
 from casework.clock import now
 from casework.intake.dialler.listing import COMMAND as LOOK
@@ -60,9 +60,7 @@ def _said(one: ResultTold) -> str:
 @from_option(COLUMNS_OF_ROW, MOST)
 @atomic_option
 @as_json
-@click.option(
-    "--as", "actor_no", type=FOLDED, metavar="STAFF_NO", help="Act as this member of staff (default: system)."
-)
+@as_option("actor_no")
 def record_(*, file: Path | None, atomic: bool, json_: bool, actor_no: str | None, **cells: str | None) -> None:
     """Record one contact that was made, or some: columns, codes and checks of a contact file.
 

@@ -9,7 +9,7 @@ import msgspec
 
 from casework.cli import handover_tables
 from casework.cli.ledger import write_out
-from casework.cli.shell import FOLDED, acting, as_json, console, print_json, started
+from casework.cli.shell import FOLDED, acting, as_json, as_option, console, print_json, started
 from casework.operation.startup import Started
 from casework.storage.database import reading, writing
 from casework.table import Lang
@@ -22,7 +22,7 @@ from casework.work.handover.sheets import sheet_of
 from casework.work.handovers import DEPARTURE, TRANSFER
 
 _id = click.argument("handover_id", type=click.IntRange(1, 2**53 - 1), metavar="ID")
-_as = click.option("--as", "by", type=FOLDED, metavar="STAFF_NO", help="Act as this member of staff (default: system).")
+_as = as_option("by")
 
 
 @click.group()

@@ -94,7 +94,8 @@ def _escaped(error: UnicodeError) -> tuple[str, int]:
 def main() -> None:
     """Work a lender's overdue loans: charts decide, one door changes, a verifiable log remembers.
 
-    The database is named by CASEWORK_DATABASE_URL (default: sqlite:///casework.db in this folder).
+    The database is named by CASEWORK_DATABASE_URL (default: sqlite:///casework.db in this folder). Who has the shell
+    and the keys acts for anybody: --as is taken on trust, unless CASEWORK_AS=token.
 
     \b
     Examples:

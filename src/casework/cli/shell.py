@@ -2,11 +2,12 @@
 
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 import msgspec
@@ -20,7 +21,9 @@ from casework.clock import now
 from casework.codes import texts_of
 from casework.errors import CallerError, RulesBroken, TryAgain
 from casework.operation.startup import Started, start
+from casework.people.identity.holding import holder_of
 from casework.people.staff.actor import Actor, system
+from casework.people.staff.tokens import hash_of, is_shaped
 from casework.screen import in_json, on_screen
 from casework.settings import Settings
 from casework.work.cases.branch import Branch
@@ -37,9 +40,18 @@ class _Folded(click.ParamType[str]):
 
 
 FOLDED = _Folded()
-as_staff = click.option(
-    "--as", "staff_no", type=FOLDED, metavar="STAFF_NO", help="Act as this member of staff (default: system)."
-)
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def as_option(
+    name: str, whose: str = "Act as this member of staff (default: system)", *, required: bool = False
+) -> Callable[[Command], Command]:
+    """`--as`, which is taken on trust where CASEWORK_AS does not ask for a token."""
+    help_ = f"{whose}; taken on trust, unless CASEWORK_AS=token."
+    return click.option("--as", name, type=FOLDED, required=required, metavar="STAFF_NO", help=help_)
+
+
+as_staff = as_option("staff_no")
 as_json = click.option("--json", "json_", is_flag=True, help="Print JSON.")
 # A pipe has no width of its own: wide enough that no table is cut.
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
@@ -77,8 +89,24 @@ def started(*, check: bool = True) -> Iterator[Started]:
 
 
 def acting(conn: Connection, branch: Branch, staff_no: str | None) -> Actor:
-    """Who acts at the shell: the member of staff that `--as` names, or the service itself."""
-    return system("cli") if staff_no is None else branch.actor(conn, staff_no, "cli", branch.today(now()))
+    """Who acts at the shell: the member of staff that `--as` names, or the service itself.
+
+    CallerError `as_needs_token` where CASEWORK_AS asks for a token of theirs, and CASEWORK_TOKEN holds none.
+    """
+    if staff_no is None:
+        return system("cli")
+    settings, today = Settings.from_environment(), branch.today(now())
+    if not settings.as_needs_token:
+        return branch.actor(conn, staff_no, "cli", today)
+    holder, token = None, settings.token or ""
+    if is_shaped(token):
+        policy = branch.rulebook.policies.at(today)
+        holder = holder_of(
+            conn, hash_of(token), now(), branch.mac_key, today=today, policy=policy, answering=branch.answering
+        )
+    if holder is None or holder.actor.id != staff_no:
+        raise CallerError("as_needs_token", staff_no=staff_no)
+    return replace(holder.actor, via="cli")
 
 
 def permitted(conn: Connection, branch: Branch, staff_no: str | None, command: str) -> Actor:

@@ -5,7 +5,7 @@ from datetime import datetime
 import click
 
 from casework.cli.changing import day
-from casework.cli.shell import FOLDED, as_json, console, errors, permitted, print_json, started
+from casework.cli.shell import as_json, as_option, console, errors, permitted, print_json, started
 from casework.cli.tables import Table
 from casework.cli.task_acts import COMMANDS
 from casework.clock import now
@@ -18,7 +18,7 @@ from casework.work.tasks.own import state_of, take_list, tasks_of, told
 from casework.work.tasks.words import word_of
 
 _on = click.option("--on", type=day, required=True, metavar="DAY", help="Whose morning, YYYY-MM-DD.")
-_who = click.option("--as", "staff_no", type=FOLDED, required=True, metavar="STAFF_NO", help="Whose list.")
+_who = as_option("staff_no", "Whose list", required=True)
 
 
 @click.group()
@@ -86,7 +86,7 @@ def list_(on: datetime, staff_no: str, *, json_: bool) -> None:
 @cli.command()
 @_on
 @click.option("--again", is_flag=True, help="All the same: a further edition that keeps what people did with theirs.")
-@click.option("--as", "by", type=FOLDED, metavar="STAFF_NO", help="Act as this member of staff (default: system).")
+@as_option("by")
 def make(on: datetime, by: str | None, *, again: bool) -> None:
     """Make the lists of the morning of DAY, once; or again, where something came late.
 

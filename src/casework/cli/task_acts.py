@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 
 from casework.cli.changing import day
 from casework.cli.several import atomic_option, tell_each
-from casework.cli.shell import FOLDED, as_json, console, permitted, print_json, started
+from casework.cli.shell import FOLDED, as_json, as_option, console, permitted, print_json, started
 from casework.cli.tables import Table
 from casework.cli.taking_out import kind_of, out_option, told_of, write_taken
 from casework.clock import now
@@ -32,7 +32,7 @@ from casework.work.tasks.strategies import counted, lines_of, start
 from casework.work.tasks.table import TASK_LISTS, four_list, lines_of_cases, lines_of_list
 from casework.work.tasks.words import word_of
 
-_who = click.option("--as", "staff_no", type=FOLDED, required=True, metavar="STAFF_NO", help="Who acts.")
+_who = as_option("staff_no", "Who acts", required=True)
 _ids = click.argument("ids", type=click.IntRange(1), nargs=-1, required=True)
 
 
@@ -139,7 +139,7 @@ def end(ids: tuple[int, ...], staff_no: str, *, atomic: bool, json_: bool) -> No
 @click.command()
 @click.option("--on", type=day, required=True, metavar="DAY", help="Whose morning, YYYY-MM-DD.")
 @click.option("--team", metavar="TEAM", help="Only those of this team's members, by its code or name.")
-@click.option("--as", "staff_no", type=FOLDED, metavar="STAFF_NO", help="Act as this member of staff.")
+@as_option("staff_no", "Act as this member of staff")
 @as_json
 def lists(on: datetime, team: str | None, staff_no: str | None, *, json_: bool) -> None:
     """Whose lists there were on the morning of DAY, how many tasks are on them, and who has taken theirs.
@@ -187,7 +187,7 @@ def strategy(case_ids: tuple[int, ...], strategy: str, staff_no: str, *, atomic:
 
 @click.command("worklists")
 @click.option("--list", "name", metavar="NAME", help="The cases of this one: phone, agency, legal, visit.")
-@click.option("--as", "staff_no", type=FOLDED, metavar="STAFF_NO", help="Act as this member of staff.")
+@as_option("staff_no", "Act as this member of staff")
 @out_option("Write it, to be sent on, an entry, with --list, into")
 @as_json
 def worklists(name: str | None, staff_no: str | None, out: Path | None, *, json_: bool) -> None:
@@ -244,7 +244,7 @@ def _tell_counts(branch: Branch, counts: dict[str, int], *, json_: bool) -> None
 @click.option("--on", type=day, required=True, metavar="DAY", help="Whose morning; a past day's as it was handed out.")
 @click.option("--list", "whose", type=FOLDED, metavar="WHO", help="One list, of a person or a post (default: all).")
 @out_option("Write them into", required=True)
-@click.option("--as", "staff_no", type=FOLDED, metavar="STAFF_NO", help="Act as this member of staff.")
+@as_option("staff_no", "Act as this member of staff")
 def export(on: datetime, whose: str | None, out: Path, staff_no: str | None) -> None:
     """Write the lists of DAY into a file, an entry each time; no personal data is on them.
 
