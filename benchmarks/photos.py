@@ -13,7 +13,9 @@ from PIL import Image
 
 from benchmarks.machine import Others, children, clocked, cpu_seconds, resident_mib, table, write_section
 from benchmarks.place import BUSINESS_DATE, POSTGRESQL, SQLITE, Api, Place, api, place_on, server_of
+from casework.people.staff.actor import Actor
 from casework.pictures import read_picture
+from tests.ordered import ordered_early
 from tests.test_pictures import scene
 
 NUMBER: Final = 200
@@ -27,6 +29,9 @@ _NOISE: Final = 15
 _COARSE: Final = 16
 _BOUNDARY: Final = "casework-photo"
 _AT: Final = f"{BUSINESS_DATE}T10:05:00+08:00"
+
+
+_LEADER: Final = Actor("T1", "staff", "api", frozenset({"business_rep"}))
 
 
 class _Phone:
@@ -48,10 +53,9 @@ class _Phone:
         """As JSON."""
         return self.ask("POST", path, json.dumps(body).encode(), **{"Content-Type": "application/json", **head})
 
-    def visit(self, case_id: int) -> int:
+    def visit(self, place: Place, case_id: int) -> int:
         """One that has begun."""
-        data = {"address_kind": "home", "address": "示例路1号", "visit_on": str(BUSINESS_DATE), "second_visitor": "K1"}
-        visit: int = self.post("/visits", {"of": case_id, "ground": "ordered", "data": data})["id"]
+        visit = ordered_early(place.started, case_id, BUSINESS_DATE, _LEADER, address="示例路1号", second_visitor="K1")
         arrived = {"event": "check_in", "data": {"at": f"{BUSINESS_DATE}T10:00:00+08:00"}}
         self.post(f"/visits/{visit}/events", arrived, **{"If-Match": "*"})
         return visit
@@ -110,7 +114,7 @@ def _measured(place: Place, number: int, sides: tuple[int, int], sizes: list[int
             content = taken(at, sides)
             sizes.append(len(content))
             if at % _EACH == 0:
-                visit = phone.visit(2 * (at // _EACH) + 1)
+                visit = phone.visit(place, 2 * (at // _EACH) + 1)
             began = time.perf_counter()
             photos.append(phone.send(visit, content))
             spent += time.perf_counter() - began

@@ -1,6 +1,7 @@
 """Visits over HTTP: their alarm; photos sent by who visits, listed, looked at with an entry, refused with why."""
 
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from casework.storage.database import reading
 from tests.api.conftest import Running
 from tests.api.test_events import problem
 from tests.api.test_receipts import receipt_of
+from tests.ordered import ordered_early
 from tests.test_pictures import camera, scene, written
 
 DAY = "2026-01-10"
@@ -22,13 +24,9 @@ PHOTO = written(scene(1, (800, 600)), exif=camera("2026:01:10 10:05:00"))
 def visit(running: Running) -> int:
     """Under way, of R1's case."""
     (case_id,) = running.open("L1")
-    order = {
-        "of": case_id, "ground": "ordered",
-        "data": {"address_kind": "home", "address": "江岸区示例路1号", "visit_on": DAY, "second_visitor": "B1"},
-    }  # fmt: skip
-    made = running.post("/visits", json=order)
-    assert made.status_code == 201, made.text
-    number: int = made.json()["id"]
+    number = ordered_early(
+        running.started, case_id, date.fromisoformat(DAY), address="江岸区示例路1号", second_visitor="B1"
+    )
     arrived = {"event": "check_in", "data": {"at": f"{DAY}T10:00:00+08:00"}}
     assert running.post(f"/visits/{number}/events", json=arrived, headers={"If-Match": "*"}).status_code == 200
     return number

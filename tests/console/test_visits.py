@@ -1,8 +1,8 @@
 """Visits on pages, without any script: the route of the day, one stop of it, its photos; each look is an entry."""
 
 from collections.abc import Callable
-from datetime import date, datetime
-from zoneinfo import ZoneInfo
+from datetime import date, timedelta
+from typing import Any
 
 import pytest
 
@@ -12,6 +12,7 @@ from tests.api.conftest import Running
 from tests.api.test_visits import looks
 from tests.console.conftest import Browsing
 from tests.fed import dated
+from tests.ordered import ordered_early
 from tests.test_pictures import camera, scene, written
 
 Browse = Callable[..., Browsing]
@@ -35,25 +36,44 @@ def today(running: Running) -> date:
 
 
 @pytest.fixture
-def visit(running: Running, today: date) -> int:
-    """Ordered for today, of R1's case, with P1."""
-    (case_id,) = running.open("L1")
-    data = {"address_kind": "home", "address": ADDRESS, "visit_on": str(today), "second_visitor": "P1", "area": "A3"}
-    made = running.post("/visits", json={"of": case_id, "ground": "ordered", "data": data})
-    assert made.status_code == 201, made.text
-    return int(made.json()["id"])
+def day(running: Running) -> date:
+    """The branch is fed up to yesterday, the day of the visit: whatever the hour is, all of it has happened."""
+    branch = running.started.branch
+    found = branch.today(now()) - timedelta(days=1)
+    with writing(running.started.engine) as conn:
+        dated(conn, branch, found)
+    return found
 
 
-def photo_of(running: Running, at: str = "10:05:00", number: int = 1) -> bytes:
-    taken = datetime.now(ZoneInfo(running.started.branch.time_zone))
-    return written(scene(number, (400, 300)), exif=camera(f"{taken:%Y:%m:%d} {at}"))
+def ordered(running: Running, loan: str, on: date, **data: Any) -> int:
+    """Of R1's case, with P1."""
+    (case_id,) = running.open(loan)
+    return ordered_early(running.started, case_id, on, address=ADDRESS, second_visitor="P1", **data)
 
 
-def test_the_route_of_today_is_of_who_leads_and_who_goes_along_and_nobody_elses(browse: Browse, visit: int) -> None:
+@pytest.fixture
+def visit(running: Running, day: date) -> int:
+    """Ordered for yesterday."""
+    return ordered(running, "L1", day, area="A3")
+
+
+@pytest.fixture
+def visit_today(running: Running, today: date) -> int:
+    """Ordered for today."""
+    return ordered(running, "L1", today, area="A3")
+
+
+def photo_of(day: date, at: str = "10:05:00", number: int = 1) -> bytes:
+    return written(scene(number, (400, 300)), exif=camera(f"{day:%Y:%m:%d} {at}"))
+
+
+def test_the_route_of_today_is_of_who_leads_and_who_goes_along_and_nobody_elses(
+    browse: Browse, visit_today: int
+) -> None:
     for who in ("R1", "P1"):
         someone = browse(who)
         someone.get("/console/visits/today")
-        assert f"/console/visits/{visit}/stop" in someone.page.text
+        assert f"/console/visits/{visit_today}/stop" in someone.page.text
         for text in ("已安排", "A3", "家庭地址", "江岸区示例路***", "1户"):
             assert text in someone.text(), text
         assert ADDRESS not in someone.page.text
@@ -63,33 +83,34 @@ def test_the_route_of_today_is_of_who_leads_and_who_goes_along_and_nobody_elses(
 
 
 def test_an_address_is_shown_for_its_purpose_with_an_entry_and_gone_with_the_page(
-    browse: Browse, running: Running, visit: int
+    browse: Browse, running: Running, visit_today: int
 ) -> None:
     someone = browse("R1")
     someone.get("/console/visits/today")
-    assert someone.send(f"/console/visits/{visit}/address", purpose="visit").status_code == 200
+    assert someone.send(f"/console/visits/{visit_today}/address", purpose="visit").status_code == 200
     assert ADDRESS in someone.text()
     shown = running.get("/audit/entries?event=personal.revealed", "AUD1").json()["items"]
     assert len(shown) == 1
-    someone.get(f"/console/visits/{visit}/stop")
+    someone.get(f"/console/visits/{visit_today}/stop")
     assert ADDRESS not in someone.text()
-    assert someone.send(f"/console/visits/{visit}/address", purpose="curiosity").status_code == 422
+    assert someone.send(f"/console/visits/{visit_today}/address", purpose="curiosity").status_code == 422
     assert ADDRESS not in someone.text()
 
 
-def test_a_stop_goes_from_check_in_to_report_with_a_photo(browse: Browse, running: Running, visit: int) -> None:
+def test_a_stop_goes_from_check_in_to_report_with_a_photo(
+    browse: Browse, running: Running, visit: int, day: date
+) -> None:
     stop, someone = f"/console/visits/{visit}/stop", browse("R1")
     someone.get(stop)
-    today = running.started.branch.today(now())
-    assert someone.send(stop, CHECK_IN, data__at=f"{today} 10:00", data__place="30.6,114.3").status_code == 303
+    assert someone.send(stop, CHECK_IN, data__at=f"{day} 10:00", data__place="30.6,114.3").status_code == 303
     someone.get(stop)
-    sent = someone.upload(f"/console/visits/{visit}/photos", photo_of(running), {"shows": "building"})
+    sent = someone.upload(f"/console/visits/{visit}/photos", photo_of(day), {"shows": "building"})
     assert (sent.status_code, sent.headers["location"]) == (303, f"{stop}?done=photo"), someone.text()
     someone.get(f"{stop}?done=photo")
     assert "照片已保存" in someone.text()
     assert someone.get("/console/photos/1").headers["content-type"] == "image/jpeg"
     someone.get(stop)
-    assert someone.send(stop, CHECK_OUT, data__at=f"{today} 10:30").status_code == 303
+    assert someone.send(stop, CHECK_OUT, data__at=f"{day} 10:30").status_code == 303
     someone.get(stop)
     assert someone.send(stop, REPORT, **TOLD | {"data__person_met": "debtor"}).status_code == 409
     assert "见到的人不能是“本人”" in someone.text()
@@ -100,10 +121,10 @@ def test_a_stop_goes_from_check_in_to_report_with_a_photo(browse: Browse, runnin
 
 
 def test_stops_come_in_their_order_with_the_risk_that_anybody_saw_there(
-    browse: Browse, running: Running, visit: int, today: date
+    browse: Browse, running: Running, visit_today: int, today: date
 ) -> None:
     left = {"event": "break_off", "data": {"reason": "unsafe", "address_risk": "dog"}}
-    assert running.post(f"/visits/{visit}/events", json=left, headers={"If-Match": "*"}).status_code == 200
+    assert running.post(f"/visits/{visit_today}/events", json=left, headers={"If-Match": "*"}).status_code == 200
     data = {
         "address_kind": "home", "address": ADDRESS, "visit_on": str(today), "second_visitor": "P1", "stop": 1,
         "risk_acknowledged": True,
@@ -117,8 +138,25 @@ def test_stops_come_in_their_order_with_the_risk_that_anybody_saw_there(
         assert text in part, text
 
 
-def test_a_button_that_names_no_time_means_now(browse: Browse, running: Running, visit: int) -> None:
+def test_a_risk_that_was_told_of_since_the_order_is_confirmed_on_the_page_before_the_check_in(
+    browse: Browse, running: Running, visit: int, day: date
+) -> None:
     stop, someone = f"/console/visits/{visit}/stop", browse("R1")
+    someone.get(stop)
+    assert "data.risk_acknowledged" not in someone.page.text
+    other = ordered(running, "L2", day)
+    left = {"event": "break_off", "data": {"reason": "unsafe", "address_risk": "dog"}}
+    assert running.post(f"/visits/{other}/events", json=left, headers={"If-Match": "*"}).status_code == 200
+    someone.get(stop)
+    assert someone.send(stop, CHECK_IN, data__at=f"{day} 10:00").status_code == 409
+    assert "安排之后该地址登记了风险：有犬只" in someone.text()
+    answer = someone.send(stop, CHECK_IN, data__at=f"{day} 10:00", data__risk_acknowledged="yes")
+    assert answer.status_code == 303, someone.text()
+    assert running.get(f"/visits/{visit}").json()["risk_acknowledged"] is True
+
+
+def test_a_button_that_names_no_time_means_now(browse: Browse, running: Running, visit_today: int) -> None:
+    stop, someone = f"/console/visits/{visit_today}/stop", browse("R1")
     someone.get(stop)
     answer = someone.send(stop, {"event": "break_off"}, data__reason="unsafe", data__address_risk="dog")
     assert answer.status_code == 303, someone.text()
@@ -138,37 +176,37 @@ BAD: list[tuple[str, bytes | None, dict[str, str], int, str]] = [
 
 @pytest.mark.parametrize(("what", "content", "typed", "status", "text"), BAD, ids=[one[0] for one in BAD])
 def test_what_is_wrong_with_a_photo_comes_back_beside_what_was_typed(
-    browse: Browse, running: Running, visit: int, what: str, content: bytes | None, typed: dict[str, str], status: int,
+    browse: Browse, visit: int, day: date, what: str, content: bytes | None, typed: dict[str, str], status: int,
     text: str,
 ) -> None:  # fmt: skip
     stop, someone = f"/console/visits/{visit}/stop", browse("R1")
     someone.get(stop)
-    someone.send(stop, CHECK_IN, data__at=f"{running.started.branch.today(now())} 10:00")
+    someone.send(stop, CHECK_IN, data__at=f"{day} 10:00")
     someone.get(stop)
     place, sent = f"/console/visits/{visit}/photos", {"shows": "door_plate"} | typed
-    answer = someone.upload(place, content or photo_of(running), sent)
+    answer = someone.upload(place, content or photo_of(day), sent)
     assert (answer.status_code, text in someone.text()) == (status, True), (what, someone.text())
     someone.get(stop)
-    told = someone.upload(place, content or photo_of(running), sent, Accept="application/json")
+    told = someone.upload(place, content or photo_of(day), sent, Accept="application/json")
     assert (told.status_code, text in told.json()["detail_zh"]) == (status, True), told.text
 
 
-def test_a_photo_is_sent_by_a_page_of_this_log_in_alone_and_once(browse: Browse, running: Running, visit: int) -> None:
+def test_a_photo_is_sent_by_a_page_of_this_log_in_alone_and_once(
+    browse: Browse, running: Running, visit: int, day: date
+) -> None:
     stop, someone = f"/console/visits/{visit}/stop", browse("R1")
     someone.get(stop)
-    someone.send(stop, CHECK_IN, data__at=f"{running.started.branch.today(now())} 10:00")
+    someone.send(stop, CHECK_IN, data__at=f"{day} 10:00")
     someone.get(stop)
     place, typed = f"/console/visits/{visit}/photos", {"shows": "building"}
-    assert someone.upload(place, photo_of(running), typed | {"form_token": "0" * 32}).status_code == 403
+    assert someone.upload(place, photo_of(day), typed | {"form_token": "0" * 32}).status_code == 403
     someone.get(stop)
     script = {"Accept": "application/json"}
-    first, again = [
-        (someone.get(stop), someone.upload(place, photo_of(running), typed, **script).json())[1] for _ in "12"
-    ]
+    first, again = [(someone.get(stop), someone.upload(place, photo_of(day), typed, **script).json())[1] for _ in "12"]
     assert (first["again"], again["again"], again["photo_id"]) == (False, True, first["photo_id"])
     other = browse("A1")
     other.get(stop)
-    assert other.upload(place, photo_of(running, number=3), typed, **script).status_code == 403
+    assert other.upload(place, photo_of(day, number=3), typed, **script).status_code == 403
 
 
 def test_who_logs_out_leaves_no_photos_in_the_browser(browse: Browse) -> None:
@@ -177,29 +215,27 @@ def test_who_logs_out_leaves_no_photos_in_the_browser(browse: Browse) -> None:
     assert someone.send("/console/log-out").headers["clear-site-data"] == '"storage"'
 
 
-def reported(someone: Browsing, running: Running, visit: int, content: bytes) -> None:
+def reported(someone: Browsing, day: date, visit: int, content: bytes) -> None:
     """The visit from check-in to its report."""
-    stop, today = f"/console/visits/{visit}/stop", running.started.branch.today(now())
+    stop = f"/console/visits/{visit}/stop"
     someone.get(stop)
-    someone.send(stop, CHECK_IN, data__at=f"{today} 10:00")
+    someone.send(stop, CHECK_IN, data__at=f"{day} 10:00")
     someone.get(stop)
     someone.upload(f"/console/visits/{visit}/photos", content, {"shows": "building"})
     someone.get(stop)
-    someone.send(stop, CHECK_OUT, data__at=f"{today} 10:30")
+    someone.send(stop, CHECK_OUT, data__at=f"{day} 10:30")
     someone.get(stop)
     assert someone.send(stop, REPORT, **TOLD).status_code == 303, someone.text()
 
 
 def test_a_report_is_reviewed_beside_its_photos_and_those_that_look_the_same(
-    browse: Browse, running: Running, visit: int, today: date
+    browse: Browse, running: Running, visit: int, day: date
 ) -> None:
     someone = browse("R1")
-    reported(someone, running, visit, photo_of(running))
-    (case_id,) = running.open("L2")
-    data = {"address_kind": "work", "address": ADDRESS, "visit_on": str(today), "second_visitor": "P1"}
-    other = running.post("/visits", json={"of": case_id, "ground": "ordered", "data": data}).json()["id"]
+    reported(someone, day, visit, photo_of(day))
+    other = ordered(running, "L2", day, address_kind="work")
     smaller = scene(1, (400, 300)).resize((300, 225))
-    reported(someone, running, other, written(smaller, quality=60, exif=camera(f"{today:%Y:%m:%d} 10:05:00")))
+    reported(someone, day, other, written(smaller, quality=60, exif=camera(f"{day:%Y:%m:%d} 10:05:00")))
     board, manager = "/console/visits/review", browse("B1")
     for who, offered in ((manager, True), (someone, False)):
         who.get("/console")
@@ -207,7 +243,7 @@ def test_a_report_is_reviewed_beside_its_photos_and_those_that_look_the_same(
     manager.get(board)
     for text in ("与照片1相似", "与照片2相似", "未见到客户", "邻居"):
         assert text in manager.text(), text
-    for label, value in ("拍摄时间", f"{today} 10:05"), ("拍摄地点", "30.27500,120.15000"), ("拍摄设备", "Pixel 9"):
+    for label, value in ("拍摄时间", f"{day} 10:05"), ("拍摄地点", "30.27500,120.15000"), ("拍摄设备", "Pixel 9"):
         assert manager.text().count(f"{label} {value}") == 2, (label, manager.text())
     assert looks(running) == [(["capture"], [1]), (["capture"], [2])]
     back = f"/console/visits/{visit}/review"
@@ -220,7 +256,7 @@ def test_a_report_is_reviewed_beside_its_photos_and_those_that_look_the_same(
     assert "没有待审核的下户报告" in manager.text()
     states = [running.get(f"/visits/{number}").json()["state"] for number in (visit, other)]
     assert states == ["returned", "accepted"]
-    drawn = running.post("/visits/samples", "B1", json={"first": str(today), "last": str(today)})
+    drawn = running.post("/visits/samples", "B1", json={"first": str(day), "last": str(day)})
     assert drawn.status_code == 200, drawn.text
     manager.get(board)
     assert "抽中待复核的照片" in manager.text()
@@ -240,30 +276,32 @@ def test_a_report_is_reviewed_beside_its_photos_and_those_that_look_the_same(
 
 
 def test_what_a_photo_does_not_say_is_marked_as_told_by_who_sent_it(
-    browse: Browse, running: Running, visit: int, today: date
+    browse: Browse, running: Running, visit: int, day: date
 ) -> None:
     someone, stop = browse("R1"), f"/console/visits/{visit}/stop"
     someone.get(stop)
-    someone.send(stop, CHECK_IN, data__at=f"{today} 10:00")
+    someone.send(stop, CHECK_IN, data__at=f"{day} 10:00")
     someone.get(stop)
-    typed = {"shows": "building", "taken_at": f"{today} 10:05", "device": "Linux; Android 16"}
+    typed = {"shows": "building", "taken_at": f"{day} 10:05", "device": "Linux; Android 16"}
     answer = someone.upload(f"/console/visits/{visit}/photos", written(scene(1, (400, 300))), typed)
     assert answer.status_code == 303, someone.text()
     someone.get(stop)
-    someone.send(stop, CHECK_OUT, data__at=f"{today} 10:30")
+    someone.send(stop, CHECK_OUT, data__at=f"{day} 10:30")
     someone.get(stop)
     assert someone.send(stop, REPORT, **TOLD).status_code == 303, someone.text()
     manager = browse("B1")
     manager.get("/console/visits/review")
     for text in (
-        f"拍摄时间 {today} 10:05 +08 上传时所报", "拍摄地点 未提供", "拍摄设备 Linux; Android 16 上传时所报",
+        f"拍摄时间 {day} 10:05 +08 上传时所报", "拍摄地点 未提供", "拍摄设备 Linux; Android 16 上传时所报",
     ):  # fmt: skip
         assert text in manager.text(), text
 
 
-def test_who_does_not_review_sees_no_buttons_and_sends_none(browse: Browse, running: Running, visit: int) -> None:
+def test_who_does_not_review_sees_no_buttons_and_sends_none(
+    browse: Browse, running: Running, visit: int, day: date
+) -> None:
     someone = browse("R1")
-    reported(someone, running, visit, photo_of(running))
+    reported(someone, day, visit, photo_of(day))
     someone.get("/console/visits/review")
     assert f"/console/visits/{visit}/review" not in someone.page.text
     token = someone.page.text.split('name="form_token" value="')[1].split('"')[0]

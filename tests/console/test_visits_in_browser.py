@@ -20,11 +20,11 @@ from tests.test_pictures import camera, scene, written
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 
 
-def taken(folder: Path, number: int) -> Path:
-    """A photo of today, of another street for each number."""
-    file = folder / f"{number}.jpg"
-    at = datetime.now(ZoneInfo("Asia/Shanghai"))
-    file.write_bytes(written(scene(number, (800, 600)), exif=camera(f"{at:%Y:%m:%d} 10:05:00")))
+def taken(demo: Demo, folder: Path, number: int) -> Path:
+    """A photo of today at 10:05, of another street for each number."""
+    file, zone = folder / f"{number}.jpg", ZoneInfo(demo.started.branch.time_zone)
+    at = datetime.now(zone).replace(hour=10, minute=5).astimezone(ZoneInfo("Asia/Shanghai"))
+    file.write_bytes(written(scene(number, (800, 600)), exif=camera(f"{at:%Y:%m:%d %H:%M:%S}")))
     return file
 
 
@@ -33,10 +33,10 @@ def photos_kept(demo: Demo, visit: int) -> int:
         return int(conn.execute(sa.select(sa.func.count()).where(photos.c.visit_id == visit)).scalar_one())
 
 
-def at(page: Page, event: str, time: str) -> None:
+def at(demo: Demo, page: Page, event: str, time: str) -> None:
     """Press its button, at this time of today."""
     form = page.locator(f"form[data-locate]:has(input[value={event}])")
-    form.locator("[name='data.at']").fill(f"{datetime.now(ZoneInfo('Asia/Shanghai')):%Y-%m-%d} {time}")
+    form.locator("[name='data.at']").fill(f"{demo.started.branch.today(now())} {time}")
     form.locator("button").click()
     page.wait_for_url(f"**/stop?done={event}")
 
@@ -81,12 +81,12 @@ def test_a_visit_goes_from_the_route_to_its_report_on_a_phone(
     expect(page.locator(f"#address-{visit} .clear")).to_have_text("江岸区示例路1号2单元301")
     page.locator(f"main a[href='/console/visits/{visit}/stop']").click()
     expect(page.locator(f"#address-{visit} .clear")).to_have_count(0)
-    at(page, "check_in", "10:00")
+    at(small_branch, page, "check_in", "10:00")
     good(watched, lang)
-    page.set_input_files("#photo input[type=file]", taken(tmp_path, visit))
+    page.set_input_files("#photo input[type=file]", taken(small_branch, tmp_path, visit))
     page.click("#photo button")
     expect(page.locator("#queue .sent")).to_have_count(1)
-    at(page, "check_out", "10:30")
+    at(small_branch, page, "check_out", "10:30")
     expect(page.locator("#queue li")).to_have_count(0)
     form = page.locator("details.offer[open] form")
     for name, code in REPORT.items():
@@ -105,10 +105,10 @@ def test_photos_wait_while_there_is_no_connection_and_are_sent_once(
 ) -> None:
     watched, visit = visiting
     page = watched.go(f"/console/visits/{visit}/stop")
-    at(page, "check_in", "10:00")
+    at(small_branch, page, "check_in", "10:00")
     watched.context.set_offline(True)
     for number in (100, 101):
-        page.set_input_files("#photo input[type=file]", taken(tmp_path, number))
+        page.set_input_files("#photo input[type=file]", taken(small_branch, tmp_path, number))
         page.click("#photo button")
     expect(page.locator("#queue .waiting")).to_have_count(2)
     assert photos_kept(small_branch, visit) == 0
@@ -122,14 +122,14 @@ def test_a_photo_whose_answer_was_lost_is_sent_again_when_the_page_is_opened_and
 ) -> None:
     watched, visit = visiting
     page = watched.go(f"/console/visits/{visit}/stop")
-    at(page, "check_in", "10:00")
+    at(small_branch, page, "check_in", "10:00")
 
     def lost(route: Route) -> None:
         route.fetch()
         route.abort()
 
     page.route("**/photos", lost)
-    page.set_input_files("#photo input[type=file]", taken(tmp_path, 110))
+    page.set_input_files("#photo input[type=file]", taken(small_branch, tmp_path, 110))
     with page.expect_event("requestfailed"):
         page.click("#photo button")
     page.unroute("**/photos")
@@ -144,7 +144,7 @@ def test_a_photo_that_is_refused_says_why_and_one_that_waited_a_day_is_dropped(
 ) -> None:
     watched, visit = visiting
     page = watched.go(f"/console/visits/{visit}/stop")
-    at(page, "check_in", "10:00")
+    at(small_branch, page, "check_in", "10:00")
     script = tmp_path / "script.jpg"
     script.write_bytes(b"<script>alert(1)</script>")
     page.set_input_files("#photo input[type=file]", script)
@@ -152,7 +152,7 @@ def test_a_photo_that_is_refused_says_why_and_one_that_waited_a_day_is_dropped(
     expect(page.locator("#queue .refused")).to_contain_text("照片须为 JPEG")
     watched.faults = [one for one in watched.faults if "422" not in one]  # that it is told so is what is wanted
     watched.context.set_offline(True)
-    page.set_input_files("#photo input[type=file]", taken(tmp_path, 120))
+    page.set_input_files("#photo input[type=file]", taken(small_branch, tmp_path, 120))
     page.click("#photo button")
     expect(page.locator("#queue .waiting")).to_have_count(1)
     page.evaluate(LATER, 25 * 3600 * 1000)
@@ -166,9 +166,9 @@ def test_what_waits_is_gone_when_whoever_took_it_logs_out(
 ) -> None:
     watched, visit = visiting
     page = watched.go(f"/console/visits/{visit}/stop")
-    at(page, "check_in", "10:00")
+    at(small_branch, page, "check_in", "10:00")
     page.route("**/photos", lambda route: route.abort())
-    page.set_input_files("#photo input[type=file]", taken(tmp_path, 130))
+    page.set_input_files("#photo input[type=file]", taken(small_branch, tmp_path, 130))
     page.click("#photo button")
     expect(page.locator("#queue .waiting")).to_have_count(1)
     page.locator(".who summary").click()
@@ -181,7 +181,9 @@ def test_what_waits_is_gone_when_whoever_took_it_logs_out(
 @pytest.mark.parametrize("lang", ["zh", "en"])
 def test_reports_are_reviewed_by_keys(small_branch: Demo, browser: Browser, tmp_path: Path, lang: str) -> None:
     offset = {"zh": 200, "en": 210}[lang]
-    visits = [reported(small_branch, taken(tmp_path, offset + number).read_bytes()) for number in range(3)]
+    visits = [
+        reported(small_branch, taken(small_branch, tmp_path, offset + number).read_bytes()) for number in range(3)
+    ]
     watched = somebody(browser, small_branch, "basic_risk_manager", lang)
     page = watched.go("/console/visits/review")
     mine = [page.locator(f".review:has(form[action='/console/visits/{visit}/review'])") for visit in visits]

@@ -4,26 +4,27 @@ import itertools
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, time
 from pathlib import Path
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from casework.clock import now
 from casework.demo.stage import DemoTold
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Open
 from casework.people.identity import passwords
-from casework.people.staff.actor import Actor
-from casework.settings import Settings, default_loans_dir, ensure_keys, shipped
+from casework.settings import Settings, default_loans_dir, ensure_keys
 from casework.storage.database import writing
 from casework.work.photos.storing import PhotoKept, PhotoSent, keep_photo
 from tests.api.conftest import POSTS_OF_EVERYBODY, furnish, opening
 from tests.api.server import serving
 from tests.console.browser import PASSWORD, Demo
 from tests.fed import dated
+from tests.ordered import REP, charts_at_noon, ordered_early
 
 ADDRESS: Final = "江岸区示例路1号2单元301"
 _CASES: Final = 20
-REP: Final = Actor("R1", "staff", "api", frozenset({"business_rep"}), team="T1", region="R1")
 REPORT: Final = {
     "outcome": "not_found", "person_met": "neighbour", "house": "confirmed", "workplace": "not_checked",
     "attitude": "not_met", "ability": "not_known", "next_step": "visit_again",
@@ -33,11 +34,11 @@ _next: Final = itertools.count(1)
 
 @contextmanager
 def small_branch_on_show(place: Path) -> Iterator[Demo]:
-    """Those of `tests.api.conftest`, with a password each; R1 has twenty cases."""
+    """Those of `tests.api.conftest`, with a password each; R1 has twenty cases. It is about noon, whatever the hour."""
     url = f"sqlite:///{place / 'casework.db'}"
     settings = Settings(
-        database_url=url, database_owner_url=url, keys_dir=place / "keys", statecharts=shipped("statecharts"),
-        loans_dir=default_loans_dir(url, os.environ),
+        database_url=url, database_owner_url=url, keys_dir=place / "keys",
+        statecharts=charts_at_noon(place / "statecharts"), loans_dir=default_loans_dir(url, os.environ),
     )  # fmt: skip
     ensure_keys(settings.keys_dir)
     started, issued = furnish(settings)
@@ -50,22 +51,15 @@ def small_branch_on_show(place: Path) -> Iterator[Demo]:
         trail.write(conn)
         advance(conn, [opening(f"L{number}") for number in range(1, _CASES + 1)], started.branch)
     people = {post: no for no, posts in POSTS_OF_EVERYBODY.items() for post in posts}
-    with serving(settings, place) as server:
+    with serving(settings, place, CASEWORK_STATECHARTS=str(settings.statecharts)) as server:
         yield Demo(server.url, started, DemoTold(), people)
     started.engine.dispose()
 
 
 def ordered(demo: Demo) -> int:
     """A visit for today at the next of R1's cases, with P1: its number."""
-    branch = demo.started.branch
-    data = {
-        "address_kind": "home", "address": ADDRESS, "visit_on": str(branch.today(now())), "area": "A3",
-        "second_visitor": "P1",
-    }  # fmt: skip
-    with writing(demo.started.engine) as conn:
-        (outcome,) = advance(conn, [Open(actor=REP, noun="visit", ground="ordered", of=next(_next), data=data)], branch)
-    assert isinstance(outcome, Done), outcome
-    return outcome.id
+    today = demo.started.branch.today(now())
+    return ordered_early(demo.started, next(_next), today, address=ADDRESS, area="A3", second_visitor="P1")
 
 
 def reported(demo: Demo, content: bytes) -> int:
@@ -78,10 +72,11 @@ def reported(demo: Demo, content: bytes) -> int:
             (outcome,) = advance(conn, [Fire(actor=REP, noun="visit", id=visit, event=event, data=data)], branch)
         assert isinstance(outcome, Done), outcome
 
-    fire("check_in", at=f"{day}T10:00:00+08:00")
+    zone = ZoneInfo(branch.time_zone)
+    fire("check_in", at=datetime.combine(day, time(10), zone).isoformat())
     kept = keep_photo(engine, branch, branch.files, REP, PhotoSent(visit, content, {"shows": "building"}))
     assert isinstance(kept, PhotoKept), kept
-    fire("check_out", at=f"{day}T10:30:00+08:00")
+    fire("check_out", at=datetime.combine(day, time(10, 30), zone).isoformat())
     fire("report", **REPORT)
     return visit
 

@@ -5,6 +5,7 @@ import itertools
 import re
 import zipfile
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from tests.api.conftest import Running, findings, measure
 from tests.cli.test_sealing import Shell
 from tests.console.conftest import Browsing, assembled, branch, browse, database, furnished, running, settings
 from tests.on_books import put_borrower, put_loan
+from tests.ordered import ordered_early
 from tests.test_pictures import scene, written
 
 __all__ = ["assembled", "branch", "browse", "database", "furnished", "running", "settings"]
@@ -119,7 +121,8 @@ def drawn_up(running: Running, case_id: int, number: int) -> None:
 def visited(running: Running, case_id: int, number: int) -> None:
     """A visit with a photo, a report and a note; another that was broken off."""
     order: dict[str, Any] = {"address_kind": "home", "address": secret("visit address", number), "visit_on": DAY}
-    visit = opened(running, "visits", case_id, "ordered", **order, second_visitor="B1")["id"]
+    whole = {"address": order["address"], "second_visitor": "B1"}
+    visit = ordered_early(running.started, case_id, date.fromisoformat(DAY), **whole)
     place = f"/visits/{visit}/events"
     at = {"at": f"{DAY}T10:00:00+08:00", "place": secret("check-in place", number)}
     sent(running, place, event="check_in", data=at)

@@ -25,7 +25,7 @@ from casework.work.visits import Visit
 from tests.dialler.called import moment
 from tests.feed.bank import DAY, Bank, arrears, loan
 from tests.work.test_holds import take
-from tests.work.test_promises import at, day
+from tests.work.test_promises import day
 
 BOOKS = [loan(1, owner_staff_no="V1"), loan(2, owner_staff_no="V1")]
 FIRST, SECOND = "sha256:" + "a" * 64, "sha256:" + "b" * 64
@@ -49,26 +49,30 @@ def rep(staff_no: str, post: str = "business_rep") -> Actor:
 V1, P2, B9 = rep("V1"), rep("P2", "post_loan_officer"), rep("B9", "basic_risk_manager")
 
 
-def do(bank: Bank, *commands: Any, on: int = 0) -> list[Outcome]:
+def do(bank: Bank, *commands: Any, on: int = 0, clock: str = "12:00:00") -> list[Outcome]:
     with writing(bank.started.engine) as conn:
-        return advance(conn, list(commands), bank.started.branch, clock=at(day(on)))
+        return advance(conn, list(commands), bank.started.branch, clock=lambda: moment(on, clock))
 
 
-def order(bank: Bank, number: int = 1, actor: Actor = V1, on: int = 0, **more: Any) -> Outcome:
+def order(bank: Bank, number: int = 1, actor: Actor = V1, on: int = 0, clock: str = "09:00:00", **more: Any) -> Outcome:
     data = {"address_kind": "home", "address": "文三路1号", "visit_on": day(0).isoformat(), "second_visitor": "P2"}
     given = {name: value for name, value in {**data, **more}.items() if value is not None}
-    (outcome,) = do(bank, Open(actor=actor, noun="visit", ground="ordered", of=bank.case(number).id, data=given), on=on)
+    wanted = Open(actor=actor, noun="visit", ground="ordered", of=bank.case(number).id, data=given)
+    (outcome,) = do(bank, wanted, on=on, clock=clock)
     return outcome
 
 
-def fire(bank: Bank, event: str, actor: Actor = V1, number: int = 1, on: int = 0, **data: Any) -> Outcome:
-    (outcome,) = do(bank, Fire(actor=actor, noun="visit", id=number, event=event, data=data), on=on)
+def fire(
+    bank: Bank, event: str, actor: Actor = V1, number: int = 1, on: int = 0, clock: str = "12:00:00", **data: Any
+) -> Outcome:
+    (outcome,) = do(bank, Fire(actor=actor, noun="visit", id=number, event=event, data=data), on=on, clock=clock)
     return outcome
 
 
 def photo(bank: Bank, hashed: str = FIRST, number: int = 1, on: int = 0, **more: Any) -> Outcome:
     taken = moment(on, "10:05:00").isoformat()
-    data = {"photo": hashed, "shows": "building", "taken_at": taken, "taken_by": "V1"} | more
+    sent_at = moment(on, "12:00:00").isoformat()
+    data = {"photo": hashed, "shows": "building", "taken_at": taken, "sent_at": sent_at, "taken_by": "V1"} | more
     sent = Record(actor=system("api"), noun="visit", id=number, kind="photo", on=day(on), evidence="photo:1", data=data)
     (outcome,) = do(bank, sent, on=on)
     return outcome
@@ -161,7 +165,8 @@ def test_two_are_named_before_leaving_or_a_channels_entrusted_person_goes_along(
     }  # fmt: skip
     assert isinstance(fire(ordered, "name_visitors", **entrusted), Done)
     assert codes(fire(ordered, "check_in", P2, at=arrived)) == {"by_a_visitor"}
-    assert codes(fire(ordered, "check_in", at=moment(-1, "10:00:00").isoformat())) == {"on_its_day"}
+    early = fire(ordered, "check_in", at=moment(-1, "10:00:00").isoformat())
+    assert codes(early) == {"on_its_day", "after_its_order"}
     assert isinstance(fire(ordered, "check_in", at=arrived), Done)
     assert codes(fire(ordered, "check_out", at=moment(0, "09:59:59").isoformat())) == {"after_check_in"}
 
@@ -195,6 +200,42 @@ def test_a_bad_order_leaves_the_case_where_it_is(
     outcome = order(ordered, **changes)
     told = {one.field for one in outcome.faults} if isinstance(outcome, Mistaken) else codes(outcome)
     assert (told, ordered.case(1).state, visits(ordered)) == (reasons, "phone_collection", []), what
+
+
+# (what, by what clock, the time that is told, the reasons): ordered at 09:00:30, there from 10:00:30 to 11:00
+TIMES: list[tuple[str, str, str, set[str]]] = [
+    ("check_in", "12:00:00", "09:00:00", set()),
+    ("check_in", "12:00:00", "08:59:59", {"after_its_order"}),
+    ("check_in", "12:00:00", "12:15:00", set()),
+    ("check_in", "12:00:00", "12:15:01", {"not_ahead"}),
+    ("check_out", "12:00:00", "10:00:00", set()),
+    ("check_out", "12:00:00", "09:59:59", {"after_check_in"}),
+    ("check_out", "12:00:00", "12:15:01", {"not_ahead"}),
+    ("photo", "12:00:00", "09:45:00", set()),
+    ("photo", "12:00:00", "09:44:59", {"taken_while_there"}),
+    ("photo", "12:00:00", "11:15:00", set()),
+    ("photo", "12:00:00", "11:15:01", {"taken_while_there"}),
+    ("photo while there", "10:30:00", "10:45:00", set()),
+    ("photo while there", "10:30:00", "10:45:01", {"taken_while_there"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("what", "clock", "told", "reasons"), TIMES, ids=[f"{one[0]} {one[2]}" for one in TIMES])
+def test_what_a_visit_tells_of_happened_after_what_came_before_it_and_before_it_was_told(
+    ordered: Bank, what: str, clock: str, told: str, reasons: set[str]
+) -> None:
+    """Within one day too: to the minute, and by a quarter of an hour where the clock is a phone's or a camera's."""
+    order(ordered, clock="09:00:30")
+    if what != "check_in":
+        assert isinstance(fire(ordered, "check_in", at=moment(0, "10:00:30").isoformat()), Done)
+    if what == "photo":
+        assert isinstance(fire(ordered, "check_out", at=moment(0, "11:00:00").isoformat()), Done)
+    instant = moment(0, told).isoformat()
+    if what.startswith("photo"):
+        outcome = photo(ordered, taken_at=instant, sent_at=moment(0, clock).isoformat())
+    else:
+        outcome = fire(ordered, what, clock=clock, at=instant)
+    assert (codes(outcome) if reasons else outcome.__class__) == (reasons or Done), what
 
 
 BAD_PHOTOS = [("the interior", {"shows": "interior"}), ("a person", {"shows": "person"}), ("twice", {})]
@@ -233,7 +274,7 @@ def test_who_led_the_visit_owes_its_report_from_its_end_until_it_is_there(ordere
     assert owed(ordered, 0) == []
     fire(ordered, "check_in", P2, at=moment(0, "10:00:00").isoformat())
     photo(ordered)
-    fire(ordered, "check_out", P2, at=moment(0, "15:31:00").isoformat())
+    fire(ordered, "check_out", P2, clock="15:40:00", at=moment(0, "15:31:00").isoformat())
     assert (owed(ordered, 0), owed(ordered, 0, ("V1",))) == ([("L1", "P2", "open")], [])
     assert owed(ordered, 0, ("P2",)) == [("L1", "P2", "open")], "though the case is another's"
     sweep(ordered.started.engine, ordered.started.branch, day(0), clock=lambda: moment(0, "23:00:00"))
@@ -292,7 +333,7 @@ def test_who_opens_the_door_is_no_breach_and_nobody_met_is_the_debtor_missed(ord
 
 
 def test_the_gate_is_asked_before_they_leave_and_before_they_knock(ordered: Bank) -> None:
-    order(ordered)
+    order(ordered, clock="07:30:00")
     order(ordered, 2)
     early = fire(ordered, "check_in", at=moment(0, "07:59:00").isoformat())
     assert codes(early) == {"gate_open"}

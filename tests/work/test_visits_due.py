@@ -12,9 +12,10 @@ from casework.storage.database import reading
 from casework.work.cases.route import route_of
 from casework.work.cases.visits_due import VisitsDueWanted, page_of_visits_due
 from casework.work.duties.listing import duties_on
+from tests.dialler.called import moment
 from tests.feed.bank import DAY, Bank, arrears, loan
 from tests.work.test_promises import day
-from tests.work.test_visits import REPORT, V1, codes, fire, order, ordered, visited
+from tests.work.test_visits import REPORT, V1, codes, fire, order, ordered, visited, visits
 
 __all__ = ["ordered"]
 
@@ -98,8 +99,9 @@ def test_a_route_is_its_stops_in_order_and_may_be_ordered_anew(ordered: Bank) ->
 
 def test_who_plans_a_visit_to_an_address_with_a_risk_says_that_they_know(ordered: Bank) -> None:
     """Whoever's address it is, however it is written, until a visitor says that the risk is gone."""
-    order(ordered)
-    assert isinstance(fire(ordered, "break_off", reason="threatened", address_risk="dog"), Done)
+    order(ordered, clock="08:00:00")
+    left = fire(ordered, "break_off", clock="08:30:00", reason="threatened", address_risk="dog")
+    assert isinstance(left, Done)
     refused = order(ordered, 2, address="文三路 １号")
     assert codes(refused) == {"risk_acknowledged"}
     assert isinstance(refused, Refused)
@@ -110,3 +112,34 @@ def test_who_plans_a_visit_to_an_address_with_a_risk_says_that_they_know(ordered
     visited(ordered, known.id)
     fire(ordered, "report", V1, known.id, **REPORT, address_risk="no_risk")
     assert isinstance(order(ordered, 2), Done)
+
+
+def test_a_risk_that_was_told_of_since_the_order_is_asked_again_before_they_knock(ordered: Bank) -> None:
+    """Known, or broken off; what was known when it was planned is not asked twice, and what is gone not at all."""
+    arrived = moment(0, "10:00:00").isoformat()
+    for clock in ("08:00:00", "08:00:01", "08:00:02"):
+        order(ordered, 1, clock=clock)
+    order(ordered, 2, clock="08:00:00", address="文三路2号")
+    fire(ordered, "break_off", clock="08:30:00", reason="unsafe", address_risk="dog")
+    refused = fire(ordered, "check_in", number=2, at=arrived)
+    assert codes(refused) == {"risk_known_there"}
+    assert isinstance(refused, Refused)
+    assert refused.reasons[0].en.endswith(f"a dog (by V1 on {day(0)}); confirm that you know, or break off")
+    assert isinstance(fire(ordered, "check_in", number=4, at=arrived), Done), "another address"
+    assert isinstance(fire(ordered, "check_in", number=2, at=arrived, risk_acknowledged=True), Done)
+    known = order(ordered, 2, risk_acknowledged=True)
+    assert isinstance(known, Done)
+    assert isinstance(fire(ordered, "check_in", number=known.id, at=arrived), Done), "planned with it known"
+    fire(ordered, "break_off", number=2, reason="other", address_risk="no_risk")
+    assert isinstance(fire(ordered, "check_in", number=3, at=arrived), Done), "it is gone"
+    found = [one.risk_acknowledged for one in visits(ordered)]
+    assert found == [False, True, False, False, True]
+
+
+def test_what_was_said_last_of_an_address_counts_on_the_same_day_too(ordered: Bank) -> None:
+    """By the time at which it was said, not by which visit was ordered first."""
+    order(ordered, 1, clock="08:00:00")
+    order(ordered, 2, clock="08:00:00")
+    fire(ordered, "break_off", number=2, clock="08:30:00", reason="unsafe", address_risk="dog")
+    fire(ordered, "break_off", number=1, clock="09:30:00", reason="other", address_risk="no_risk")
+    assert isinstance(order(ordered, 2, clock="10:00:00"), Done)

@@ -5,7 +5,7 @@ may write to all of these.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy.engine import Connection
 
@@ -23,22 +23,15 @@ class Acted(NamedTuple):
     subject: Any
 
 
+_NAMED: Final = {Fire: "event", Open: "ground", Record: "kind"}
 Afterwards = Mapping[ActName, Callable[[Connection, Any, Sequence[Acted], Clock], None]]
 """What follows, called with the house and all such acts of a batch."""
 
 
 def act_of(command: Any) -> ActName | None:
     """What it does, of the nouns but the main one."""
-    if command.noun is None:
-        return None
-    match command:
-        case Fire():
-            return command.noun, command.event
-        case Open():
-            return command.noun, command.ground
-        case Record():
-            return command.noun, command.kind
-    return None
+    named = _NAMED.get(type(command))
+    return None if command.noun is None or named is None else (command.noun, getattr(command, named))
 
 
 def is_followed(command: Any, followed: Collection[ActName]) -> bool:

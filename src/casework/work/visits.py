@@ -4,7 +4,7 @@ A child of the case, which it moves: its opening sends the case to a visit, its 
 found. Its chart is `statecharts/visit.toml`; the files of its photos are kept by `casework.work.photos`.
 """
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo
 
@@ -47,6 +47,7 @@ class Visit(Child):
     loan_id: str
     address_kind: str
     visit_on: date
+    ordered_at: Annotated[datetime | None, Label("安排时间", "Ordered at")] = None
     contact_id: int | None = None
     area: str | None = None
     stop: int | None = None
@@ -69,6 +70,7 @@ class Visit(Child):
     next_step: str | None = None
     address_risk: str | None = None
     risk_by: Annotated[str | None, Label("风险登记人", "Who saw the risk")] = None
+    risk_at: Annotated[datetime | None, Label("风险登记时间", "Risk told at")] = None
     risk_on: Annotated[date | None, Label("风险登记日", "Risk seen on")] = None
     photo: Annotated[str | None, Label("证明照片", "Photo that proves it")] = None
     stated: Annotated[bool, Label("以说明代照片", "Stated instead of a photo")] = False
@@ -178,13 +180,35 @@ def on_its_day(now: SubjectSituation, _: Params) -> Verdict:
     return Verdict(arrived in (None, day), {"arrived_on": str(arrived)}, {"visit_on": str(day)})
 
 
+@guard(facts=("ordered_at",))
+def after_its_order(now: SubjectSituation, _: Params) -> Verdict:
+    """Nobody arrives before the visit is ordered; to the minute, as people type times."""
+    ordered, arrived = _visit(now).ordered_at, _at(now, "at")
+    met = ordered is None or arrived is None or arrived >= _minute(ordered)
+    return Verdict(met, {"arrived_at": _text(now, arrived)}, {"ordered_at": _text(now, ordered)})
+
+
+@guard(facts=("minutes", "at"))
+def not_ahead(now: SubjectSituation, _: Params) -> Verdict:
+    """What has not happened yet is not told (`gathered`: when this is); a phone's clock may be ahead a little."""
+    at, recorded, slack = _at(now, "at"), now.gathered.get("at"), _slack(now)
+    latest = None if recorded is None else datetime.fromisoformat(recorded) + slack
+    facts = {"at": _text(now, at), "minutes": slack.seconds // 60}
+    return Verdict(at is None or latest is None or at <= latest, facts, {"at_latest": _text(now, latest)})
+
+
+@guard(facts=("risk", "on", "by"))
+def risk_known_there(now: SubjectSituation, _: Params) -> Verdict:
+    """Whoever arrives says that they know of a risk that was told of since the order (`gathered`)."""
+    return risk_acknowledged(now, _)
+
+
 @guard(facts=("checked_in_at",))
 def after_check_in(now: SubjectSituation, _: Params) -> Verdict:
-    """They arrived, and then they left, on the same day of branch time."""
+    """They arrived, and then they left, on the same day of branch time; to the minute, as people type times."""
     since, left = _visit(now).checked_in_at, _at(now, "at")
-    met = left is None or (since is not None and left >= since and _day(now, "at") == _visit(now).visit_on)
-    shown = since.astimezone(_zone(now)).isoformat() if since else None
-    return Verdict(met, {"checked_out_at": str(left)}, {"checked_in_at": shown})
+    met = left is None or (since is not None and left >= _minute(since) and _day(now, "at") == _visit(now).visit_on)
+    return Verdict(met, {"checked_out_at": _text(now, left)}, {"checked_in_at": _text(now, since)})
 
 
 @guard(facts=("outcome", "person_met"))
@@ -218,6 +242,16 @@ def visit_takes_photos(now: SubjectSituation, params: Params) -> Verdict:
 def taken_on_its_day(now: SubjectSituation, _: Params) -> Verdict:
     taken, day = _day(now, "taken_at"), _visit(now).visit_on
     return Verdict(taken in (None, day), {"taken_on": str(taken)}, {"visit_on": str(day)})
+
+
+@guard(facts=("minutes", "taken_at", "first", "last"))
+def taken_while_there(now: SubjectSituation, _: Params) -> Verdict:
+    """Between check-in and check-out, or before it came where they are still there; clocks may differ a little."""
+    visit, taken, slack = _visit(now), _at(now, "taken_at"), _slack(now)
+    first, last = visit.checked_in_at, visit.checked_out_at or _at(now, "sent_at")
+    met = taken is None or first is None or last is None or _minute(first) - slack <= taken <= last + slack
+    facts = {"taken_at": _text(now, taken), "minutes": slack.seconds // 60}
+    return Verdict(met, facts, {"first": _text(now, first), "last": _text(now, last)})
 
 
 @guard(facts=())
@@ -254,7 +288,9 @@ def visitors_named(now: SubjectSituation, _: Params) -> None:
 
 @effect()
 def checked_in(now: SubjectSituation, _: Params) -> None:
-    _visit(now).checked_in_at = _at(now, "at")
+    visit = _visit(now)
+    visit.checked_in_at = _at(now, "at")
+    visit.risk_acknowledged = visit.risk_acknowledged or now.given.get("risk_acknowledged", False)
 
 
 @effect()
@@ -267,6 +303,7 @@ def risk_seen(now: SubjectSituation, _: Params) -> None:
     visit, risk = _visit(now), now.given.get("address_risk")
     if risk is not None:
         visit.address_risk, visit.risk_by, visit.risk_on = risk, now.actor, now.today
+        visit.risk_at = datetime.fromisoformat(now.gathered["at"])
 
 
 @effect()
@@ -315,6 +352,18 @@ def recheck(now: SubjectSituation, _: Params) -> None:
 
 def _zone(now: SubjectSituation) -> ZoneInfo:
     return ZoneInfo(now.policy.figure("branch.time_zone"))
+
+
+def _slack(now: SubjectSituation) -> timedelta:
+    return timedelta(minutes=now.policy.figure("visit.clock_minutes"))
+
+
+def _minute(at: datetime) -> datetime:
+    return at.replace(second=0, microsecond=0)
+
+
+def _text(now: SubjectSituation, at: datetime | None) -> str | None:
+    return None if at is None else at.astimezone(_zone(now)).isoformat(timespec="seconds")
 
 
 def _at(now: SubjectSituation, name: str) -> datetime | None:

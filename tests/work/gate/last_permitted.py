@@ -3,7 +3,6 @@
 In turns it is the last connected call to a debtor, and the last unanswered one to a number that two debtors share.
 """
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -18,6 +17,7 @@ from casework.storage.database import writing
 from casework.work.contacts.contact import Contact
 from tests.api.conftest import Running, furnish
 from tests.conftest import LONGER
+from tests.ordered import charts_at_noon
 
 CALLERS = 64
 ROUNDS = 1_000 if LONGER > 1 else 6
@@ -27,12 +27,7 @@ _AT_ONCE = 50
 
 def at_noon(settings: Settings, place: Path) -> Running:
     """A branch for which it is about noon, whatever the hour: at night nobody would be let call."""
-    west = now().hour - 12  # POSIX zones count the hours west of Greenwich
-    zone = f"Etc/GMT{west:+d}" if west else "UTC"
-    shutil.copytree(settings.statecharts, place)
-    for policy in (place / "policy").glob("*.toml"):
-        policy.write_text(policy.read_text().replace('"Asia/Shanghai"', f'"{zone}"', 1))
-    started, tokens = furnish(replace(settings, statecharts=place))
+    started, tokens = furnish(replace(settings, statecharts=charts_at_noon(place)))
     return Running(None, started, tokens)  # type: ignore[arg-type]  # no client: the service runs elsewhere, or nowhere
 
 

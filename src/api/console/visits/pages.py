@@ -33,12 +33,12 @@ from casework.work.cases.filter import BusinessDates
 from casework.work.cases.lifecycles import VISITS
 from casework.work.cases.options import fields_of
 from casework.work.cases.shown import options_of, seen
+from casework.work.cases.visit_addresses import is_news, risks_of
 from casework.work.cases.visit_places import (
     FIELD,
     REVEAL,
     masked_addresses,
     reveal_address,
-    risks_of,
     visits_of_day,
 )
 from casework.work.photos.showing import LOOK, photos_of
@@ -58,7 +58,7 @@ def today(request: Request[Any, Any, Any]) -> Response[Any]:
     day = branch.today(now())
     with reading(serving.engine, snapshot=True) as conn:
         found = visits_of_day(conn, actor.people, day)
-        addresses, risks = masked_addresses(conn, branch, actor, found), risks_of(conn, found)
+        addresses, risks = masked_addresses(conn, branch, actor, found), risks_of(conn, [one.id for one in found])
         names = names_of(conn, {one for visit in found for one in visit.visitors})
     _record(request, [visit for visit in found if visit.id in addresses])
     return render(
@@ -126,7 +126,7 @@ def stop_page(
         visit: Visit
         visit, whose = seen(conn, branch, VISITS, actor, number, branch.today(now()))
         options = options_of(branch, BusinessDates(conn, branch), VISITS, visit, whose, actor)
-        addresses, risks = masked_addresses(conn, branch, actor, [visit]), risks_of(conn, [visit])
+        addresses, risks = masked_addresses(conn, branch, actor, [visit]), risks_of(conn, [number])
         names = names_of(conn, set(visit.visitors))
         sent = photos_of(conn, branch, actor, number, now()) if permissions.may(actor, LOOK) else []
     _record(request, [visit] if visit.id in addresses else [])
@@ -134,7 +134,9 @@ def stop_page(
     fields = fields_of(chart.facts["photo"].fields, branch.rulebook.policies.all[-1])
     page = render(
         request, "visits/stop.html", status=int(tried.problem["status"]) if tried else 200, one=visit,
-        options=options, risks=risks, offers={one.event: one for one in options.events}, tried=tried,
+        options=options, risks=risks, news=number in risks and is_news(visit, risks[number]),
+        acknowledge=chart.events["check_in"].fields["risk_acknowledged"],
+        offers={one.event: one for one in options.events}, tried=tried,
         addresses=addresses, clear={number: clear} if clear else {}, names=names, sent=sent,
         purposes=purposes_of(request),
         columns=columns_of(branch, VISITS, visit, lang), done=getattr(chart.events.get(done), lang, ""),

@@ -26,7 +26,7 @@ from casework.storage.database import reading
 from casework.work.cases.lifecycles import VISITS
 from casework.work.cases.options import fields_of
 from casework.work.cases.shown import ShownWanted, page_of
-from casework.work.cases.visit_places import risks_of
+from casework.work.cases.visit_addresses import risks_of
 from casework.work.photos.again import visits_drawn
 from casework.work.photos.alike import alike_of
 from casework.work.photos.capture import captures_of
@@ -85,7 +85,7 @@ def _board(request: Request[Any, Any, Any], tried: Tried | None, cursor: str | N
         found, following = page_of(conn, branch, VISITS, reach(request), wanted, limit=_EACH, cursor=cursor)
         chosen = [one for one in visits_drawn(conn) if reach(request).everything]
         sent = photos_of_visits(conn, [one.id for one in (*found, *chosen)]) if sees else []
-        risks = risks_of(conn, [*found, *chosen])
+        risks = risks_of(conn, [one.id for one in (*found, *chosen)])
         alike = alike_of(conn, [line.id for _, line in sent])
         names = names_of(conn, {no for one in (*found, *chosen) for no in one.visitors})
     photos = defaultdict(list)

@@ -1,7 +1,7 @@
 """Which visits went to one address, whoever's it is: by its keyed fingerprint, so that a risk seen there is known."""
 
 from collections.abc import Collection
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
@@ -11,7 +11,7 @@ from casework.customer import Customer
 from casework.lifecycle.tables import table_of
 from casework.storage import rows
 from casework.storage.database import BigId, Bytes, metadata
-from casework.work.visits import NO_RISK, VISIT
+from casework.work.visits import NO_RISK, VISIT, Visit
 
 visits: Final = table_of("visits", VISIT.rows)
 sa.Index("ix_visits_day", visits.c.visit_on, visits.c.visitor)
@@ -31,7 +31,7 @@ visit_addresses: Final = sa.Table(
 )
 COLUMNS: Final = tuple(visit_addresses.c.keys())
 _SEEN: Final = (
-    sa.select(visit_addresses.c.address_index, *visits.c["id", "address_risk", "risk_on", "risk_by"])
+    sa.select(visit_addresses.c.address_index, *visits.c["id", "address_risk", "risk_at", "risk_on", "risk_by"])
     .join(visits, visits.c.id == visit_addresses.c.visit_id)
     .where(visits.c.address_risk.is_not(None))
 )
@@ -44,6 +44,7 @@ class RiskSeen(NamedTuple):
     visit_id: int
     on: date
     by: str
+    at: datetime
 
 
 def risks_at(conn: Connection, addresses: Collection[bytes]) -> dict[bytes, RiskSeen]:
@@ -51,12 +52,26 @@ def risks_at(conn: Connection, addresses: Collection[bytes]) -> dict[bytes, Risk
     latest: dict[bytes, Any] = {}
     for row in rows.select_by_keys(conn, _SEEN, "address_index", sorted(addresses)):
         known = latest.get(bytes(row.address_index))
-        if known is None or (row.risk_on, row.id) > (known.risk_on, known.id):
+        if known is None or (row.risk_at, row.id) > (known.risk_at, known.id):
             latest[bytes(row.address_index)] = row
-    return {
-        index: RiskSeen(row.address_risk, row.id, row.risk_on, row.risk_by) for index, row in latest.items()
-        if row.address_risk != NO_RISK
-    }  # fmt: skip
+    seen = ((index, row) for index, row in latest.items() if row.address_risk != NO_RISK)
+    return {index: RiskSeen(row.address_risk, row.id, row.risk_on, row.risk_by, row.risk_at) for index, row in seen}
+
+
+def risks_of(conn: Connection, visit_ids: Collection[int]) -> dict[int, RiskSeen]:
+    """By visit, what was last seen at its address, by whoever visited whom there."""
+    found = {
+        row.visit_id: bytes(row.address_index)
+        for row in rows.select_by_keys(conn, sa.select(visit_addresses), "visit_id", sorted(visit_ids))
+        if row.address_index is not None
+    }
+    seen_there = risks_at(conn, set(found.values()))
+    return {number: seen_there[index] for number, index in found.items() if index in seen_there}
+
+
+def is_news(visit: Visit, seen: RiskSeen) -> bool:
+    """Whether a risk was told of after the visit was ordered: then nobody has said that they know of it."""
+    return visit.ordered_at is not None and seen.at > visit.ordered_at
 
 
 def forget_addresses(conn: Connection, customer: Customer) -> list[bytes]:

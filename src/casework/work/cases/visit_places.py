@@ -18,7 +18,6 @@ from casework.work.cases.disclosure import record_revealed
 from casework.work.cases.lifecycles import VISITS
 from casework.work.cases.ordered_to import addresses_of
 from casework.work.cases.shown import seen
-from casework.work.cases.visit_addresses import RiskSeen, risks_at, visit_addresses
 from casework.work.visits import Visit
 
 FIELD: Final = "address"
@@ -36,14 +35,6 @@ def visits_of_day(conn: Connection, people: frozenset[str], day: date) -> list[V
         _visits.stop.is_(None), _visits.stop, _visits.area.is_(None), _visits.area, _visits.id
     ).limit(MOST)  # fmt: skip
     return [VISITS.rows.read(row) for row in conn.execute(ordered)]
-
-
-def risks_of(conn: Connection, visits: Sequence[Visit]) -> dict[int, RiskSeen]:
-    """By visit, what was last seen at its address, by whoever visited whom there."""
-    wanted = sa.select(visit_addresses).where(visit_addresses.c.visit_id.in_([one.id for one in visits]))
-    found = {row.visit_id: bytes(row.address_index) for row in conn.execute(wanted) if row.address_index is not None}
-    seen_there = risks_at(conn, set(found.values()))
-    return {number: seen_there[index] for number, index in found.items() if index in seen_there}
 
 
 def masked_addresses(conn: Connection, branch: Branch, actor: Actor, visits: Sequence[Visit]) -> dict[int, str]:

@@ -17,7 +17,7 @@ from casework.lifecycle.gather import Gathered
 from casework.people.staff.actor import Actor
 from casework.work.cases.door import owning_of
 from casework.work.cases.noun import CASE_CHART
-from casework.work.cases.visit_addresses import COLUMNS, RiskSeen, risks_at, visit_addresses
+from casework.work.cases.visit_addresses import COLUMNS, RiskSeen, is_news, risks_at, risks_of, visit_addresses
 from casework.work.visits import VISIT, Visit
 
 if TYPE_CHECKING:
@@ -30,13 +30,15 @@ _ADDRESS: Final = "address"
 class Against:
     """What the gate says against the acts of a batch: by case of those that order for today, by visit of arrivals.
 
-    And which risks are known of the addresses to which visits are ordered.
+    And which risks are known of the addresses to which visits are ordered, and by visit of those where somebody arrives
+    what was told of since it was ordered.
     """
 
     def __init__(self) -> None:
         self.by_case: dict[int, list[Any]] = {}
         self.by_visit: dict[int, list[Any]] = {}
         self.at_address: dict[bytes, RiskSeen] = {}
+        self.news: dict[int, RiskSeen] = {}
 
     def ask_all(self) -> None:
         """Everything was asked already."""
@@ -50,7 +52,7 @@ def prepare(
     What is ordered for today is judged at noon: who orders it in the night does not leave then.
     """
     told, by_instant = Against(), dict[datetime, list[tuple[Any, Any, dict[int, list[Any]], int]]]()
-    addresses = set[bytes]()
+    addresses, arrivals = set[bytes](), dict[int, Visit]()
     for one in commands:
         if one.noun != VISIT.chart:
             continue
@@ -63,6 +65,7 @@ def prepare(
         elif isinstance(one, Fire) and one.event == "check_in" and (at := _instant(one.data.get("at"))) is not None:
             visit = gathered.subjects.get((VISIT.chart, one.id))
             case = gathered.subjects.get((CASE_CHART, visit.parent_id)) if visit is not None else None
+            arrivals |= {one.id: visit} if visit is not None else {}
             by_instant.setdefault(at, []).append((one.actor, case, told.by_visit, one.id))
     for at, asked in by_instant.items():
         there = [one for one in asked if one[1] is not None]
@@ -70,6 +73,8 @@ def prepare(
         for (_, _, found, number), against in zip(there, said, strict=True):
             found[number] = list(against)
     told.at_address = risks_at(conn, addresses) if addresses else {}
+    known = risks_of(conn, arrivals) if arrivals else {}
+    told.news = {number: seen for number, seen in known.items() if is_news(arrivals[number], seen)}
     return told
 
 
@@ -83,13 +88,14 @@ def beside(door: Door, visit: Visit, given: Mapping[str, Any]) -> dict[str, Any]
     }
     told: Against = door.prepared[VISIT.chart]
     if (VISIT.chart, visit.id) in door.gathered.subjects:
-        against = told.by_visit.get(visit.id, [])
+        against, seen = told.by_visit.get(visit.id, []), told.news.get(visit.id)
     else:
         held = door.parent_of(door.nouns[VISIT.chart], visit).facts.holds  # of which another guard speaks
         against = [one for one in told.by_case.get(visit.parent_id, ()) if one.rule not in held]
         seen = told.at_address.get(door.gathered.vault.blind(_ADDRESS, given["address"]))
-        if seen is not None:
-            gathered["risk_seen"] = {"risk": seen.risk, "visit": seen.visit_id, "on": str(seen.on), "by": seen.by}
+        gathered["ordered_at"] = gathered["at"]
+    if seen is not None:
+        gathered["risk_seen"] = {"risk": seen.risk, "visit": seen.visit_id, "on": str(seen.on), "by": seen.by}
     if against:
         gathered["gate"] = [
             {"rule": one.rule, "zh": one.zh, "en": one.en}

@@ -128,7 +128,13 @@ def _record(
 ) -> PhotoKept | Outcome:  # fmt: skip
     at = clock()
     (photo_id,) = rows.next_ids(conn, "photos_id_seq", photos, 1)
-    data = {**sent.said, "photo": picture.sha256, "taken_at": taken_at.isoformat(), "taken_by": actor.id}
+    data = {
+        **sent.said,
+        "photo": picture.sha256,
+        "taken_at": taken_at.isoformat(),
+        "sent_at": at.isoformat(),
+        "taken_by": actor.id,
+    }
     command = Record(
         actor=system(actor.via), noun=VISITS.chart, id=visit.id, kind=_FACT, on=visit.visit_on,
         evidence=f"{_FACT}:{photo_id}", data=data,
