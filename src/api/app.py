@@ -61,6 +61,7 @@ from api.awaiting import Awaiting
 from api.behind import Behind
 from api.connection_limits import ConnectionLimits
 from api.connections import Connections
+from api.console.described import pages as described_pages
 from api.console.frame.errors import on_pages
 from api.console.frame.page import compile_all, engine
 from api.cross_origin import across_origins
@@ -244,5 +245,6 @@ def _routes(feed_upload_mib: int) -> list[Any]:
         *looking.route_handlers(nouns),
         *log.route_handlers,
         *log_proofs.route_handlers,
+        *described_pages.route_handlers,
         *console.route_handlers(nouns),
     ]

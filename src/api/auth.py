@@ -33,8 +33,10 @@ HELD_S = 2.0
 MAX_HELD = 4_096
 MAX_ASKING = 1_024
 NOTED_EVERY_S = 60.0
+_PROBLEMS = "/problems"
+"""What the `type` of a problem leads to: a stranger's 401 has one too."""
 _DESCRIPTION = frozenset({"/schema", "/schema/", "/schema/openapi.json", "/schema/openapi.yaml"})
-_PUBLIC = frozenset({"/health/live", "/health/ready"}) | _DESCRIPTION
+_PUBLIC = frozenset({"/health/live", "/health/ready", _PROBLEMS}) | _DESCRIPTION
 _LOGGING_IN = frozenset({"/session", "/session/refresh", "/session/password"})
 _PAGES = "/console"
 _PUBLIC_PAGES = frozenset({"/", "/console/log-in", "/console/password", "/console/language"})
@@ -43,14 +45,14 @@ _ASSETS = "/console/assets/"
 
 def is_public(method: str, path: str) -> bool:
     """Whether this answers strangers: health, the API's own description, what gives a token, the way into the pages."""
-    if path in _PUBLIC or path in _PUBLIC_PAGES or path.startswith(_ASSETS):
+    if path in _PUBLIC or path in _PUBLIC_PAGES or path.startswith((_ASSETS, f"{_PROBLEMS}/")):
         return True
     return method in ("POST", "OPTIONS") and path in _LOGGING_IN
 
 
 def is_description(path: str) -> bool:
     """Whether this is the API's own description, the same to everybody."""
-    return path in _DESCRIPTION
+    return path in _DESCRIPTION or path == _PROBLEMS or path.startswith(f"{_PROBLEMS}/")
 
 
 def is_page(path: str) -> bool:

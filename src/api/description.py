@@ -6,6 +6,7 @@ from dataclasses import fields
 from importlib.metadata import version
 from typing import Any, Final
 
+from litestar import Router
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
@@ -14,7 +15,9 @@ from litestar.types import Method
 from litestar.types.internal_types import PathParameterDefinition
 from litestar.utils.helpers import unwrap_partial
 
-from api.docs_page import KeptPage, PageRenderPlugin, PlainYamlRenderPlugin
+from api.console.described.pages import DESCRIPTION
+from api.console.frame.page import HEADERS
+from api.description_kept import KeptPage, PlainYamlRenderPlugin
 from api.problems import describe_as_problems
 
 _WRAPPED: Final = "Asynccallable"
@@ -27,8 +30,12 @@ entries `Receipt-Omitted` tells the number, and `GET /log/receipt/{entry_id}` gi
 (RFC 7240; 5 s by default, 30 at most) the answer comes once a signed checkpoint covers the change, with its size as
 `Sealed-In` and `Preference-Applied: sealed`; after that time it comes without them, and the change stands.
 
-Errors are `application/problem+json` with a stable `code` and texts in English and Chinese. Amounts are
-in fen, dates are business dates, instants are UTC."""
+Lists are `items` and `next`, the cursor of the next page, null at the end; `Link` with `rel="next"` is its address. The
+`ETag` of a GET serves as `If-None-Match`: what has not changed is answered 304. HEAD is GET without the body, and long
+answers are compressed (gzip) for whoever takes that.
+
+Errors are `application/problem+json` with a stable `code`, texts in English and Chinese, and a `type` that leads to a
+page on what the code means (`/problems`). Amounts are in fen, dates are business dates, instants are UTC."""
 
 
 _BEARER = "The access token of POST /session, an API key (POST /me/keys, `casework staff token`), or an issuer's."
@@ -80,8 +87,9 @@ def openapi() -> OpenAPIConfig:
         version=version("casework"),
         description=_ABOUT,
         path="/schema",
+        openapi_router=Router("/schema", route_handlers=[], include_in_schema=False, response_headers=HEADERS),
         render_plugins=[
-            KeptPage(PageRenderPlugin(path="/")),
+            DESCRIPTION,
             KeptPage(JsonRenderPlugin(path="/openapi.json")),
             KeptPage(PlainYamlRenderPlugin(path="/openapi.yaml")),
         ],

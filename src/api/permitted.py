@@ -57,6 +57,10 @@ class Permitted:
         elif scope["method"] not in _FREE and route not in self._public:
             raise CallerError("post_not_permitted", route=route)
 
+    def command_of(self, route: str) -> str | None:
+        """None of a route that is public."""
+        return self._commands.get(route)
+
     def check_routes(self, app: Litestar) -> None:
         """`RulesBroken` for a route without a row, and for a row without a route."""
         there = routes_of(app)
@@ -97,6 +101,12 @@ def unasked_of(app: Litestar) -> list[str]:
         for handler in getattr(route, "route_handlers", (getattr(route, "route_handler", None),))
         if not isinstance(handler, HTTPRouteHandler) or handler.resolve_before_request() is not permitted
     )
+
+
+def command_of(app: Litestar, method: str, path: str) -> str | None:
+    """The command of the permission table that a route belongs to; none of a public one."""
+    table: Permitted = app.state["permitted"]
+    return table.command_of(f"{method} {path}")
 
 
 def pages_of(app: Litestar) -> dict[str, str | None]:

@@ -49,11 +49,14 @@ def status_of(code: str) -> int:
 def problem_body(
     code: str, *, request_id: str, zh: str | None = None, en: str | None = None, facts: Mapping[str, Any] | None = None
 ) -> bytes:
-    """The problem as JSON; texts default to the code's own. A fact never replaces a member of the problem."""
+    """The problem as JSON; texts default to the code's own. A fact never replaces a member of the problem.
+
+    Its type is a page of this server (`api.console.described`), from wherever the answer came.
+    """
     default_zh, default_en = texts_of(code, facts)
     problem = {
         **(facts or {}),
-        "type": f"urn:problem:casework:{code}",
+        "type": f"/problems/{code}",
         "title": code.replace("_", " ").capitalize(),
         "status": status_of(code),
         "detail": en or default_en,
