@@ -15,6 +15,7 @@ from casework.demo.place import environment, fresh
 from casework.demo.stage import perform, states_reached
 from casework.demo.story import JOURNEYS
 from casework.errors import CallerError
+from casework.evidence.evening.of_day import ledger_of
 from casework.evidence.past.instant import read_instant
 from casework.evidence.past.one_case import case_as_of
 from casework.evidence.past.portfolio import PortfolioFilter
@@ -36,8 +37,9 @@ from casework.work.cases.branch import Branch
 from casework.work.cases.case import from_row
 from casework.work.cases.filter import BusinessDates, CaseFilter
 from casework.work.cases.gather import CASE_ROWS
-from casework.work.cases.lifecycles import PROMISES
+from casework.work.cases.lifecycles import DISPOSALS, PROMISES
 from casework.work.cases.queries import walk_cases
+from casework.work.cases.repairing import REPAIRS
 from casework.work.cases.tables import cases
 from casework.work.four_eyes.tables import requests
 from casework.work.gate.found import found
@@ -143,7 +145,10 @@ def test_serving_the_demo_means_the_database_in_its_folder_unless_another_is_nam
 
 
 def test_the_day_after_the_month_is_one_to_be_worked(settings: Settings, tmp_path: Path) -> None:
-    """Cases given out, lists out, promises due, somebody on leave; requests, breaches, holds wait for a review."""
+    """Cases given out, lists out, promises due, somebody on leave; requests, breaches, holds wait for a review.
+
+    Repairs found something, nothing, or are under way; forms wait or were accepted.
+    """
     upgrade(settings, system("cli"))
     started = start(settings)
     today = started.branch.today(now())
@@ -166,6 +171,11 @@ def test_the_day_after_the_month_is_one_to_be_worked(settings: Settings, tmp_pat
         assert unknown_years(read_calendar(conn), [today + timedelta(days=120)]) == []
         assert verify(conn, started.branch.mac_key, started.branch.vault).verdict == "sound"
         assert told.next_feed.name == today.isoformat()
+        states = [set(conn.execute(sa.select(noun.table.c.state)).scalars()) for noun in (REPAIRS, DISPOSALS)]
+        assert states == [{"found", "nothing", "under_way"}, {"filed", "accepted"}]
+        of_sources = sa.select(entries.c.reason_code).where(entries.c.event == "repair.refused.try_source")
+        assert set(conn.execute(of_sources).scalars()) == {"source_lawful"}
+        assert [one for one in ledger_of(conn, started.branch, today).whole().cases if one.is_unrepaired]
     started.engine.dispose()
 
 

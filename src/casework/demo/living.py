@@ -24,9 +24,12 @@ from casework.demo.story import (
     Journey,
     called,
     cleared,
+    drawn_up,
     fact,
     held,
+    owes,
     promised,
+    repairing,
 )
 from casework.intake.dialler.importing import import_contacts
 from casework.intake.dialler.recording import DIALLER
@@ -98,13 +101,15 @@ _LAST_DAY: Final = (
     Journey(
         "a write-off that waits for its approval",
         (cleared("write_off", ASSETS, RISK, None, **_WAITING),),
-        "phone_collection", 181, many=1, also=lambda case: case.outstanding_principal_fen >= case.overdue_principal_fen,
+        "phone_collection", 181, many=1, also=owes,
     ),
     Journey(
         "a write-off that waits for its review",
         (cleared("write_off", ASSETS, None, None, **_WAITING),),
-        "phone_collection", 181, many=1, also=lambda case: case.outstanding_principal_fen >= case.overdue_principal_fen,
+        "phone_collection", 181, many=1, also=owes,
     ),
+    Journey("a repair under way", repairing(CALLER, "lender_records"), "phone_collection", 1, 30, many=1),
+    Journey("a form that waits for its review", (drawn_up(OFFICER),), "phone_collection", 91, many=1, also=owes),
     Journey(
         "a cancellation that waits",
         (fact("opening_error", OFFICER), cleared("cancel", RISK, None, None, reason="opened_in_error")),

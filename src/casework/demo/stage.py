@@ -30,6 +30,8 @@ from casework.demo.story import (
     cleared,
 )
 from casework.errors import CallerError
+from casework.intake.contact_book.adding import Finding
+from casework.intake.contact_book.repairing import find
 from casework.intake.dialler.importing import import_contacts
 from casework.intake.dialler.learning import learn_days
 from casework.intake.dialler.recording import DIALLER
@@ -165,6 +167,10 @@ class _Stage:
             if step.what == "call":
                 self._call(conn, step, chosen, today)
                 continue
+            if step.what == "found":
+                for case in chosen:
+                    self._find(conn, step, case, opened[case.id], today)
+                continue
             commands = [self._command(step, case, today, opened) for case in chosen]
             for case, outcome in zip(chosen, advance(conn, commands, self.started.branch), strict=True):
                 if step.what == "open" and isinstance(outcome, Done):
@@ -198,6 +204,13 @@ class _Stage:
                 moved = decide(conn, branch, asked.request_id, actor=self._person(person, case))
                 if not isinstance(moved, requests.Moved):
                     raise TypeError(f"{step.name} of case {case.id} was not let through: {moved}")
+
+    def _find(self, conn: Connection, step: DemoStep, case: Case, repair: int, today: date) -> None:
+        """Into the contact book, and the end of the repair."""
+        found = Finding(**{name: self._value(value, case, today) for name, value in step.data.items()})
+        outcome = find(conn, self.started.branch, self._person(step.by, case), repair, found)
+        if not isinstance(outcome, Done):
+            raise TypeError(f"repair {repair} did not end: {outcome}")
 
     def _call(self, conn: Connection, step: DemoStep, chosen: Sequence[Case], today: date) -> None:
         """A contact file of these calls; the sweep would tell the cases of the day when it closes it."""

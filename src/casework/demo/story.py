@@ -44,10 +44,11 @@ class DemoPerson:
 
 @dataclass(frozen=True, slots=True)
 class DemoStep:
-    """One command: `what` is fire, record, note, call, request, open or end; values are of the case, a day, a person.
+    """One command: `what` is fire, record, note, call, request, open, end or found; values are of the case, a day.
 
     A request is asked for `by` somebody, reviewed and approved by others, and happens with the approval. Of another
-    `noun` than the case, something is opened on the ground `name`; `end` fires that event on what was opened last.
+    `noun` than the case, something is opened on the ground `name`; `end` fires that event on what was opened last, and
+    `found` enters what the repair that was opened last found in the contact book.
     """
 
     what: str
@@ -84,6 +85,15 @@ ASSETS: Final = DemoPerson("asset_preservation")
 APPROVER: Final = DemoPerson("approver")
 SYSTEM: Final = DemoPerson("system")
 LARGE_FEN: Final = 5_000_000
+_FORM: Final[dict[str, Any]] = {
+    "proposal": "suit", "contract_no": lambda case: f"HT-{case.loan_id}",
+    "overdue_since": lambda case: (case.oldest_due_date + timedelta(days=1)).isoformat(),
+    "principal_fen": lambda case: case.outstanding_principal_fen,
+    "interest_fen": lambda case: case.overdue_interest_fen, "penalty_fen": lambda case: case.overdue_penalty_fen,
+    "security": "none", "has_contract": True, "has_disbursement": True, "has_statement": True, "has_demand": True,
+    "service_address": "某市某区样板路12号3栋504室", "service_agreed": True, "jurisdiction": "lender_seat",
+    "limitation_ends_on": Day(700), "calls": 12, "visits": 0, "promises_broken": 0,
+}  # fmt: skip
 
 
 def fire(event: str, by: DemoPerson, **data: Any) -> DemoStep:
@@ -130,6 +140,38 @@ def lifted(by: DemoPerson, reason: str) -> DemoStep:
     return DemoStep("end", "lift", by, {"reason": reason}, noun="hold")
 
 
+def repairing(by: DemoPerson, *in_vain: str) -> tuple[DemoStep, ...]:
+    """Begin an information repair, of which an unlawful source is refused and these are tried in vain."""
+    return (
+        DemoStep("open", "started", by, {"because": "lost_contact"}, noun="repair"),
+        DemoStep("end", "try_source", by, {"source": "courier"}, noun="repair", allowed=False),
+        *(DemoStep("end", "try_source", by, {"source": source}, noun="repair") for source in in_vain),
+    )
+
+
+def nothing_found(by: DemoPerson) -> DemoStep:
+    """After enough sources the repair ends without a result."""
+    return DemoStep("end", "find_nothing", by, noun="repair")
+
+
+def address_found(by: DemoPerson) -> DemoStep:
+    """The repair ends with an address, in the contact book from now on."""
+    return DemoStep("found", "findings", by, {
+        "role": "debtor", "source": "liable_person", "legal_basis": "contract", "address_kind": "home",
+        "address": lambda case: f"某市某区样板路{case.id}号",
+    })  # fmt: skip
+
+
+def drawn_up(by: DemoPerson) -> DemoStep:
+    """A judicial disposal form with what is owed by the books."""
+    return DemoStep("open", "drawn_up", by, _FORM, noun="disposal")
+
+
+def accepted(by: DemoPerson) -> DemoStep:
+    """The form that was opened in this journey passes its review."""
+    return DemoStep("end", "accept", by, noun="disposal")
+
+
 def _photo(text: str) -> str:
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
@@ -148,7 +190,7 @@ def _agency_file(agency: str) -> DemoStep:
     return fact("agency_file", AGENCY, agency=agency, active=True, inspected_on=Day(-9), evaluated_on=Day(-80))
 
 
-_REPAIRED = fact("information_repair", REP, 1, outcome="new_address", source="public_register", legal_basis="law")
+_REPAIRED = (*repairing(REP, "lender_records"), address_found(REP))
 _START_VISIT: Final[dict[str, Any]] = {
     "address_kind": "home",
     "address": "某市某区样板路12号3栋504室",
@@ -162,14 +204,15 @@ _LOST = (
     fire("mark_lost", SYSTEM),
 )
 _FOR_SUIT = (
-    fact("disposal_form", OFFICER, 2),
+    drawn_up(OFFICER),
+    accepted(ASSETS),
     fact("limitation_check", ASSETS, 1, ends_on=Day(700)),
     refused("sue", ASSETS, claim_fen=lambda case: case.overdue_fen),  # without having been approved
     cleared("sue", ASSETS, RISK, APPROVER, claim_fen=lambda case: case.overdue_fen, court="court:WH-01"),
 )
 
 
-def _owes(case: Case) -> bool:
+def owes(case: Case) -> bool:
     """Of a few the files disagree: in arrears, and nothing outstanding."""
     return case.outstanding_principal_fen >= case.overdue_principal_fen
 
@@ -207,11 +250,19 @@ JOURNEYS: Final = (
         ),
     ),
     Journey(
+        "a debtor whom no lawful source finds",
+        ends_in="lost_contact",
+        lowest_dpd=8,
+        highest_dpd=30,
+        many=1,
+        steps=(*_LOST, *repairing(CALLER, "lender_records", "loan_change", "public_register"), nothing_found(CALLER)),
+    ),
+    Journey(
         "a debtor nobody can reach",
         ends_in="lost_contact",
         lowest_dpd=8,
         highest_dpd=30,
-        many=3,
+        many=2,
         steps=(note("客户电话持续无人接听", CALLER), *_LOST),
     ),
     Journey(
@@ -223,7 +274,7 @@ JOURNEYS: Final = (
         steps=(
             *_LOST,
             refused("found", REP),
-            _REPAIRED,
+            *_REPAIRED,
             fire("start_visit", REP, **_START_VISIT),
             refused("found", REP),
             _visit(0, "found", "debtor"),
@@ -309,13 +360,13 @@ JOURNEYS: Final = (
             lifted(RISK, reason="resolved"),
         ),
     ),
-    Journey("sued", ends_in="litigation", lowest_dpd=91, also=_owes, steps=_FOR_SUIT),
+    Journey("sued", ends_in="litigation", lowest_dpd=91, also=owes, steps=_FOR_SUIT),
     Journey(
         "a suit withdrawn",
         ends_in="phone_collection",
         lowest_dpd=91,
         many=1,
-        also=_owes,
+        also=owes,
         steps=(
             *_FOR_SUIT,
             refused("withdraw", ASSETS, reason="agreement"),
@@ -323,13 +374,13 @@ JOURNEYS: Final = (
             fire("withdraw", ASSETS, reason="agreement"),
         ),
     ),
-    Journey("written off", ends_in="written_off", lowest_dpd=181, also=_owes, steps=_WRITTEN_OFF),
+    Journey("written off", ends_in="written_off", lowest_dpd=181, also=owes, steps=_WRITTEN_OFF),
     Journey(
         "a write-off booked in error",
         ends_in="phone_collection",
         lowest_dpd=181,
         many=1,
-        also=_owes,
+        also=owes,
         steps=(
             *_WRITTEN_OFF,
             cleared("undo_write_off", ASSETS, RISK, APPROVER, booking="voucher:2024-0613"),
