@@ -46,6 +46,8 @@ _LONGEST = (
     "tests/api/test_failover.py",
     "tests/api/test_openapi.py",
     "tests/handover/test_killed.py",
+    "tests/deploy/test_wheel.py",
+    "tests/deploy/test_prometheus.py",
 )
 
 hypothesis.settings.register_profile("quick", max_examples=30, deadline=None, derandomize=True)

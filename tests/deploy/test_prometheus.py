@@ -127,7 +127,7 @@ def configured(place: Path, target: str, token: str) -> None:
     (place / "alerts.yml").write_text(re.sub(r"\n +for: .*", "", RULES))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     place = tmp_path_factory.mktemp("watched")
     database = place / "casework.db"
@@ -167,39 +167,38 @@ def casework(watched: Watched, *arguments: str) -> None:
     subprocess.run(command, env=environment(watched.settings), check=True, capture_output=True)
 
 
-def test_an_alarm_fires_and_goes_when_its_cause_is_gone(watched: Watched, tmp_path: Path) -> None:
-    """No backup was ever made; then one is."""
-    until(lambda: "CaseworkNoBackup" in watched.firing())
-    assert "CaseworkDown" not in watched.firing()
-    casework(watched, "db", "backup", str(tmp_path / "first.backup"))
-    until(lambda: "CaseworkNoBackup" not in watched.firing())
+def queries_without_answer(watched: Watched) -> list[str]:
+    """Of the dashboard, but for those that have figures only when something is wrong."""
+    wanted = [one for one in QUERIES if not any(name in one for name in NOT_ALWAYS)]
+    filled = {one: one.replace("$instance", ".*").replace("$__rate_interval", "5s") for one in QUERIES}
+    empty = [one for one, query in filled.items() if not watched.asked("query", query=query)["result"]]
+    return [one for one in empty if one in wanted]
 
 
-def test_every_query_of_the_dashboard_answers(watched: Watched) -> None:
-    """With figures, but for those that there are only when something is wrong."""
+def work(watched: Watched) -> None:
+    """What leaves figures: an event at the door, a verification, a closed day."""
     with watched.server.client(watched.tokens["B1"]) as client:
         case = client.get("/cases").json()["items"][0]
         event = {"event": "reached"}
         client.post(f"/cases/{case['id']}/events", json=event, headers={"If-Match": f'"{case["version"]}"'})
     for command in (("audit", "verify"), ("sweep",)):
         casework(watched, *command)
+
+
+def test_a_served_branch_is_scraped_alarms_fire_and_go_and_the_dashboard_shows_it(
+    watched: Watched, tmp_path: Path
+) -> None:
+    """No backup was ever made, then one is; every query of the dashboard answers; a service that ends is missed."""
+    until(lambda: "CaseworkNoBackup" in watched.firing())
+    assert "CaseworkDown" not in watched.firing()
+    casework(watched, "db", "backup", str(tmp_path / "first.backup"))
+    until(lambda: "CaseworkNoBackup" not in watched.firing())
+
+    work(watched)
     assert len(QUERIES) > 40
-
-    wanted = [one for one in QUERIES if not any(name in one for name in NOT_ALWAYS)]
-    silent: list[str] = []
-
-    def all_shown() -> bool:
-        asked = {one: one.replace("$instance", ".*").replace("$__rate_interval", "5s") for one in QUERIES}
-        empty = [one for one, query in asked.items() if not watched.asked("query", query=query)["result"]]
-        silent[:] = [one for one in empty if one in wanted]
-        return not silent
-
     with suppress(TimeoutError):
-        until(all_shown)
-    assert silent == []
+        until(lambda: not queries_without_answer(watched))
+    assert queries_without_answer(watched) == []
 
-
-def test_the_service_that_ends_is_missed_at_once(watched: Watched) -> None:
-    """Last, for it ends the service."""
     watched.server.stop()
     until(lambda: "CaseworkDown" in watched.firing())

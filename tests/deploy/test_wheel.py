@@ -153,6 +153,7 @@ def test_it_works_far_from_the_repository(elsewhere: Path) -> None:
         check=False,
     )  # fmt: skip
     assert typed.returncode == 0, typed.stderr
+    assert "To look at it: .venv/bin/casework serve --demo, then" in made.stdout
     with served(elsewhere) as url:
         assert urlopen(f"{url}/health/ready").read() == b'{"status":"ok"}'
         page = urlopen(f"{url}/console").read().decode()

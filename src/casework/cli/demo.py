@@ -20,7 +20,7 @@ from casework.cli import handover_tables
 from casework.cli.shell import as_typed, console, errors, progress_wanted, told
 from casework.cli.tables import Table
 from casework.clock import now
-from casework.demo.place import FOLDER, environment, fresh
+from casework.demo.place import FOLDER, address_in, environment, fresh
 from casework.demo.stage import DemoTold, perform
 from casework.errors import CallerError, TryAgain
 from casework.evidence.verifying import verify
@@ -96,7 +96,7 @@ def cli(folder: Path, seed: int, loans: int, today: datetime | None) -> None:
             started.engine.dispose()
     console.print(f"\n{time.perf_counter() - began:.1f} s in all. Have a look:")
     _show_ways(settings, told_of)
-    _show_people(told_of)
+    _show_people(settings, told_of)
 
 
 def _is_inside(settings: Settings, folder: Path) -> bool:
@@ -304,12 +304,13 @@ def _show_ways(settings: Settings, told_of: DemoTold) -> None:
         console.print(line, soft_wrap=True, markup=False)
 
 
-def _show_people(told_of: DemoTold) -> None:
+def _show_people(settings: Settings, told_of: DemoTold) -> None:
     """Whom to be in the console, and what each finds there."""
     if told_of.days_off:
         years = ", ".join(map(str, told_of.days_off))
         console.print(f"\nThe calendar's library does not know {years}: days off of the demo's own were loaded")
-    way = f"\nTo look at it: {as_typed()} serve, then http://127.0.0.1:8000/console"
+    served = "serve --demo" if settings.database_url == address_in(FOLDER) else "serve"
+    way = f"\nTo look at it: {as_typed()} {served}, then http://127.0.0.1:8000/console"
     console.print(way, markup=False, highlight=False, soft_wrap=True)
     table = Table("post", "staff no", "finds there", title="Whom to log in as", title_justify="left")
     for post, staff_no in told_of.personas.items():

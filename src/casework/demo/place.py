@@ -23,7 +23,12 @@ def environment(folder: Path = FOLDER) -> dict[str, str]:
     """The variable that names the SQLite file in `folder`, unless CASEWORK_DATABASE_URL names a database."""
     if os.environ.get("CASEWORK_DATABASE_URL"):
         return {}
-    return {"CASEWORK_DATABASE_URL": f"sqlite:///{folder / _DATABASE}"}
+    return {"CASEWORK_DATABASE_URL": address_in(folder)}
+
+
+def address_in(folder: Path) -> str:
+    """Of the SQLite file in `folder`."""
+    return f"sqlite:///{folder / _DATABASE}"
 
 
 def made(folder: Path = FOLDER) -> bool:
