@@ -9,7 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from casework.cli.main import main
-from tests.deploy.blocks import DEPLOY
+from casework.settings import Settings
+from tests.deploy.blocks import DEPLOY, ROOT
 
 ANALYZE = shutil.which("systemd-analyze")
 UNITS = DEPLOY / "systemd"
@@ -79,3 +80,13 @@ def test_what_a_unit_starts_is_a_command_with_these_options(service: str) -> Non
     told = CliRunner().invoke(main, [*words[0].split(), "--help"])
     assert told.exit_code == 0
     assert [option for option in re.findall(r"--[a-z-]+", line) if option not in told.output] == []
+
+
+def test_the_settings_are_ones_that_there_are() -> None:
+    """Those that are set, and those that stand there to be taken."""
+    text = (DEPLOY / "casework.env").read_text(encoding="utf-8")
+    given = dict(re.findall(r"^#?(CASEWORK_\w+)='?([^'\n]*)'?$", text, re.MULTILINE))
+    assert len(given) > 8
+    known = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    assert [name for name in given if f"`{name}`" not in known] == []
+    assert Settings.from_environment(given).keys_dir == Path("/var/lib/casework/keys")
