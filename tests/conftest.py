@@ -15,8 +15,11 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
+from typing import Any
 
+import httpx
 import hypothesis
 import pytest
 from sqlalchemy.engine import Engine
@@ -61,6 +64,20 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["XDG_STATE_HOME"] = _state.name
     config.addinivalue_line("markers", "every_postgres: run on the minimum PostgreSQL version too")
     config.addinivalue_line("markers", "only(kind): what is tested exists on sqlite, or on postgresql, alone")
+
+    httpx.Client.send = _send  # type: ignore[method-assign]  # every answer of the API is held against its description
+
+
+_sent = httpx.Client.send
+
+
+@wraps(_sent)
+def _send(self: httpx.Client, request: httpx.Request, **how: Any) -> httpx.Response:
+    from tests import declared  # noqa: PLC0415  # what asks nothing need not wait for the API to be imported
+
+    answer = _sent(self, request, **how)
+    declared.hold(answer)
+    return answer
 
 
 def pytest_unconfigure() -> None:

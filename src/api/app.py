@@ -81,6 +81,7 @@ from api.receipts import Receipts
 from api.request import JsonRequest
 from api.sealing import Sealing
 from api.serving import Serving
+from api.struct_schema import Structs
 from api.writer import Writer
 from casework.errors import CallerError
 from casework.operation.startup import start
@@ -116,6 +117,7 @@ def assemble(feed_upload_mib: int) -> Assembled:
     """The application without its branch; knows of the settings only how large an uploaded feed may be."""
     routes = _routes(feed_upload_mib)
     keep_words_of(routes)
+    structs = Structs()
     app = Litestar(
         route_handlers=routes,
         before_request=permitted,
@@ -123,7 +125,8 @@ def assemble(feed_upload_mib: int) -> Assembled:
         exception_handlers=on_pages(EXCEPTION_HANDLERS),
         request_class=JsonRequest,
         request_max_body_size=MAX_BODY_BYTES,
-        openapi_config=openapi(),
+        openapi_config=openapi(structs),
+        plugins=[structs],
         template_config=TemplateConfig(instance=engine()),
         logging_config=None,
         debug=False,

@@ -18,7 +18,8 @@ from litestar.utils.helpers import unwrap_partial
 from api.console.described.pages import DESCRIPTION
 from api.console.frame.page import HEADERS
 from api.description_kept import KeptPage, PlainYamlRenderPlugin
-from api.problems import describe_as_problems
+from api.every_operation import declare
+from api.struct_schema import Structs, named_in
 
 _WRAPPED: Final = "Asynccallable"
 _ABOUT = """Overdue loans as cases: charts decide, one door changes, a verifiable log remembers.
@@ -42,24 +43,34 @@ _BEARER = "The access token of POST /session, an API key (POST /me/keys, `casewo
 
 
 class _Described(OpenAPI):
-    """The API's description, with every error as the problem it is.
+    """The API's description, with what holds for operations of a kind.
 
     It is made when somebody first asks for it: it would take more than half of what a start takes.
     """
 
+    structs: Structs
+
     def to_schema(self) -> dict[str, Any]:
         """As JSON; the paths are there by now."""
-        describe_as_problems(self)
-        return super().to_schema()
+        declare(self)
+        document = super().to_schema()
+        operations = [one for path in document["paths"].values() for one in path.values()]
+        taken = named_in([[one.get("requestBody"), one.get("parameters")] for one in operations])
+        document["components"]["schemas"] |= self.structs.schemas(taken)
+        return document
 
 
 class _Describing(OpenAPIConfig):
     """The framework's configuration, but for what it makes of it."""
 
+    structs: Structs
+
     def to_openapi_schema(self) -> OpenAPI:
         """The description before its paths."""
         plain = super().to_openapi_schema()
-        return _Described(**{each.name: getattr(plain, each.name) for each in fields(plain)})
+        described = _Described(**{each.name: getattr(plain, each.name) for each in fields(plain)})
+        described.structs = self.structs
+        return described
 
 
 def operation_id(handler: HTTPRouteHandler, method: Method, parts: list[str | PathParameterDefinition]) -> str:
@@ -79,10 +90,10 @@ def keep_words_of(handlers: Iterable[Any]) -> None:
             handler.description = inspect.getdoc(unwrap_partial(handler.fn))
 
 
-def openapi() -> OpenAPIConfig:
-    """How the API describes itself, below /schema."""
+def openapi(structs: Structs) -> OpenAPIConfig:
+    """How the API describes itself, below /schema; `structs` is a plugin of the application."""
     scheme = SecurityScheme(type="http", scheme="bearer", bearer_format="cw_…", description=_BEARER)
-    return _Describing(
+    describing = _Describing(
         title="casework",
         version=version("casework"),
         description=_ABOUT,
@@ -98,3 +109,5 @@ def openapi() -> OpenAPIConfig:
         use_handler_docstrings=True,
         operation_id_creator=operation_id,
     )
+    describing.structs = structs
+    return describing

@@ -1,25 +1,99 @@
-"""What is wrong with a request's fields, field by field: which, why, and what is allowed. Values are left out."""
+"""What is wrong with a request's fields, field by field: which, why, and what is allowed. Values are left out.
+
+A body is read strictly: 0 is no `false`, "1" no number, as its schema says. Every field that is wrong is told.
+"""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from types import UnionType
+from typing import Annotated, Any, Final, Union, get_args, get_origin
 
 import msgspec
 from litestar import Request
 
+from api.wanted import choices_of, given, wanted
+from casework.errors import CallerError
+
 _MOST: Final = 50
-_QUOTED: Final = re.compile(r"'[^']*'")
-_NAMED: Final = re.compile(r"(missing required|contains unknown) field `([^`]+)`")
 _NEEDED: Final = re.compile(r"Missing required \w+ parameter '(\w+)'")
-_PART: Final = re.compile(r"[^.\[\]]+")
-_BODY: Final = "data"
-"""What the framework calls the body as a whole."""
+_FIRST: Final = re.compile(r"[^.\[]+")
+_BODY: Final = "body"
+_DATA: Final = "data"
+"""What the framework calls it."""
+
+# ── bodies ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def body_of(request: Request[Any, Any, Any]) -> Any:
+    """What the request's handler takes as its body; None where it reads it itself."""
+    field = request.route_handler.parsed_fn_signature.parameters.get(_DATA)
+    return None if field is None else field.annotation
+
+
+def taken(body: Any, annotation: Any) -> Any:
+    """A decoded body as what a handler takes; CallerError `invalid_request` with every fault."""
+    try:
+        return msgspec.convert(body, annotation)
+    except msgspec.ValidationError as error:
+        raise CallerError("invalid_request", faults=list(islice(_faults(body, annotation, ""), _MOST))) from error
+
+
+def _faults(value: Any, annotation: Any, at: str) -> Iterator[dict[str, Any]]:
+    """Every fault of a value below `at`; none of one that is as it must be."""
+    try:
+        msgspec.convert(value, annotation)
+    except msgspec.ValidationError:
+        within = [fault for one in _alternatives(annotation) for fault in _within(value, one, at)]
+        yield from within or [_not_wanted(at or _BODY, value, msgspec.inspect.type_info(annotation))]
+
+
+def _alternatives(annotation: Any) -> Iterator[Any]:
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        yield from _alternatives(get_args(annotation)[0])
+    elif origin in (Union, UnionType):
+        for one in get_args(annotation):
+            yield from _alternatives(one)
+    else:
+        yield annotation
+
+
+def _within(value: Any, annotation: Any, at: str) -> Iterator[dict[str, Any]]:
+    if isinstance(value, list) and get_origin(annotation) in (list, tuple):
+        for number, each in enumerate(value):
+            yield from _faults(each, get_args(annotation)[0], f"{at}[{number}]")
+    elif isinstance(value, dict) and isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
+        yield from _of_members(value, annotation, f"{at}." if at else "")
+
+
+def _of_members(value: dict[str, Any], struct: type[msgspec.Struct], before: str) -> Iterator[dict[str, Any]]:
+    there = {field.encode_name: field for field in msgspec.structs.fields(struct)}
+    for name, field in there.items():
+        if name in value:
+            yield from _faults(value[name], field.type, before + name)
+        elif field.required:
+            yield _of(before + name, "missing", "缺少此字段", "this field is needed")
+    if struct.__struct_config__.forbid_unknown_fields:
+        allowed = sorted(there)
+        for name in sorted(value.keys() - there.keys()):
+            zh = f"没有此字段，可有：{'、'.join(allowed) or '无'}"
+            en = f"there is no such field; known are: {', '.join(allowed) or 'none'}"
+            yield _of(before + name, "unknown", zh, en) | {"allowed": allowed}
+
+
+def _not_wanted(field: str, value: Any, kind: msgspec.inspect.Type) -> dict[str, Any]:
+    (zh, en), (zh_given, en_given) = wanted(kind), given(value)
+    return _of(field, "malformed", f"须为{zh}，而不是{zh_given}", f"must be {en}, not {en_given}") | _allowed(kind)
+
+
+# ── parameters ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def faults_of(request: Request[Any, Any, Any], extra: Any) -> list[dict[str, Any]]:
-    """The faults that the framework found in the body and the parameters, the first ones."""
+    """The faults that the framework found in the parameters, or that there is no body."""
     items = [item for item in extra if isinstance(item, dict)] if isinstance(extra, list) else []
-    return [_fault(request, str(item.get("message", "")), str(item.get("key", ""))[:64]) for item in items[:_MOST]]
+    return [_of_parameter(request, str(item.get("key", ""))) for item in items[:_MOST]]
 
 
 def missing_in(detail: str) -> list[dict[str, Any]]:
@@ -27,71 +101,33 @@ def missing_in(detail: str) -> list[dict[str, Any]]:
     return [_of(name, "missing", "缺少此参数", "this parameter is needed") for name in _NEEDED.findall(detail)]
 
 
-def _fault(request: Request[Any, Any, Any], message: str, key: str) -> dict[str, Any]:
-    named = _NAMED.search(message)
-    if named is not None:
-        field = named[2] if key in ("", _BODY) else f"{key}.{named[2]}"
-        if named[1] == "contains unknown":
-            return _of(field[:128], "unknown", "没有此字段", "there is no such field")
-        return _of(field[:128], "missing", "缺少此字段", "this field is needed")
-    allowed = _choices(request, key)
-    if message.startswith("Invalid enum value") and allowed:
-        told = ", ".join(allowed)
-        return _of(key, "malformed", f"须为以下之一：{told}", f"must be one of {told}") | {"allowed": allowed}
-    if key in ("", _BODY) and not _QUOTED.sub("", message).strip():
+def _of_parameter(request: Request[Any, Any, Any], key: str) -> dict[str, Any]:
+    found = _FIRST.match(key)
+    name = found[0] if found else _DATA
+    if name == _DATA:
         return _of(_BODY, "missing", "缺少请求内容", "a body is needed")
-    return _of(key, "malformed", "字段缺失或格式不正确", _QUOTED.sub("…", message)[:200])
+    for called, field in _parameters(request):
+        if field.name == name:
+            zh, en = wanted(field.type)
+            return _of(called, "malformed", f"须为{zh}", f"must be {en}") | _allowed(field.type)
+    return _of(name, "malformed", "格式不正确", "it is malformed")
+
+
+def _parameters(request: Request[Any, Any, Any]) -> Iterator[tuple[str, msgspec.inspect.Field]]:
+    """What the handler takes, by itself or through what it depends on, and how callers call each."""
+    handler = request.route_handler
+    takers: Iterable[Any] = (handler, *handler.resolve_dependencies().values())
+    for taker in takers:
+        told = taker.parsed_fn_signature.parameters
+        model: Any = msgspec.inspect.type_info(taker.signature_model)
+        for field in model.fields:
+            kwarg = told[field.name].kwarg_definition
+            yield getattr(kwarg, "name", None) or field.name, field
+
+
+def _allowed(kind: msgspec.inspect.Type) -> dict[str, Any]:
+    return {"allowed": allowed} if (allowed := choices_of(kind)) else {}
 
 
 def _of(field: str, code: str, zh: str, en: str) -> dict[str, Any]:
-    return {"field": field, "code": code, "en": en, "zh": zh}
-
-
-def _choices(request: Request[Any, Any, Any], field: str) -> list[str]:
-    """What a field of the body or a parameter may be, where that is a list; empty where it is none."""
-    for annotation, path in _annotations(request, field):
-        found: list[msgspec.inspect.Type] = [msgspec.inspect.type_info(annotation)]
-        for part in path:
-            found = [inner for one in found for inner in _inside(one, part)]
-        allowed = [str(value) for one in found for value in _values(one) if value not in (None, "")]
-        if allowed:
-            return allowed
-    return []
-
-
-def _annotations(request: Request[Any, Any, Any], field: str) -> Iterator[tuple[Any, list[str]]]:
-    handler = request.route_handler
-    signatures: Iterable[Mapping[str, Any]] = (
-        handler.parsed_fn_signature.parameters,
-        *(provided.parsed_fn_signature.parameters for provided in handler.resolve_dependencies().values()),
-    )
-    for parameters in signatures:
-        if field in parameters:
-            yield parameters[field].raw, []
-        elif _BODY in parameters:
-            yield parameters[_BODY].raw, _PART.findall(field)
-
-
-def _plain(info: msgspec.inspect.Type) -> list[msgspec.inspect.Type]:
-    """A type without what is said about it, a union as its members."""
-    if isinstance(info, msgspec.inspect.Metadata):
-        return _plain(info.type)
-    if isinstance(info, msgspec.inspect.UnionType):
-        return [inner for one in info.types for inner in _plain(one)]
-    return [info]
-
-
-def _inside(info: msgspec.inspect.Type, part: str) -> Iterator[msgspec.inspect.Type]:
-    for one in _plain(info):
-        if isinstance(one, msgspec.inspect.StructType):
-            yield from (field.type for field in one.fields if field.encode_name == part)
-        elif isinstance(one, msgspec.inspect.CollectionType) and part.isdecimal():
-            yield one.item_type
-
-
-def _values(info: msgspec.inspect.Type) -> Iterator[Any]:
-    for one in _plain(info):
-        if isinstance(one, msgspec.inspect.LiteralType):
-            yield from one.values
-        elif isinstance(one, msgspec.inspect.EnumType):
-            yield from (member.value for member in one.cls)
+    return {"field": field[:128], "code": code, "en": en, "zh": zh}

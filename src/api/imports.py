@@ -13,6 +13,7 @@ from litestar.openapi.spec.enums import OpenAPIType
 from msgspec import Meta
 
 from api.auth import actor_of, still_valid
+from api.faults import taken
 from api.one_file import OwnBody, form_of
 from api.problems import problem_responses, request_id_of
 from api.request import decoded
@@ -114,14 +115,8 @@ async def _wanted(request: Request[Any, Any, Any]) -> FeedBody:
         body += piece
         if len(body) > MAX_JSON_BYTES:
             raise CallerError("body_too_large", at_most_bytes=MAX_JSON_BYTES)
-    try:
-        return msgspec.convert(decoded(request.scope["headers"], bytes(body)), FeedBody)
-    except msgspec.ValidationError:
-        raise CallerError(
-            "invalid_request",
-            "须为 {folder, confirm_vanished, correction}",
-            "the body must be {folder, confirm_vanished?, correction?}",
-        ) from None
+    wanted: FeedBody = taken(decoded(request.scope["headers"], bytes(body)), FeedBody)
+    return wanted
 
 
 def _below_inbox(serving: Serving, name: str) -> Path:

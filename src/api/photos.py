@@ -186,8 +186,7 @@ def capture_of_photo(request: Request[Any, Any, Any], number: Number, purpose: P
 
 
 @get("/photos/{number:int}/original", sync_to_thread=True, tags=["visits"], summary="A photo as it came",
-     media_type="application/octet-stream",
-     responses=_shown("application/octet-stream", "The file, byte for byte."))  # fmt: skip
+     media_type="image/*", responses=_shown("image/*", "The file, byte for byte."))  # fmt: skip
 def photo_as_it_came(request: Request[Any, Any, Any], number: Number, purpose: Purpose = None) -> Response[bytes]:
     """With all that the device wrote into it; an entry says who looked and what for."""
     return _look(request, number, purpose, original=True)

@@ -3,7 +3,8 @@
 Nothing personal and nothing internal is shown: a bug answers `internal_error` with the request's id, no more.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
@@ -11,7 +12,7 @@ import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, SerializationException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import Example, OpenAPI, OpenAPIMediaType, OpenAPIResponse, Operation, Reference
+from litestar.openapi.spec import Example
 
 from api.faults import faults_of, missing_in
 from api.logs import FailedRequest, log, log_bug
@@ -120,7 +121,7 @@ def on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[b
     if error.status_code == 404:
         # A path parameter that is not a number, or no such path: to the caller the same.
         return problem_response(request, "not_found")
-    code = _OF_HTTP.get(error.status_code, "malformed_request")
+    code = code_of_http(error.status_code)
     if "allow" in headers:
         allowed = told_allowed(headers["allow"])
         headers["allow"] = allowed
@@ -161,37 +162,24 @@ def problem_responses(*codes: str, always: Sequence[str] = ("not_authenticated",
     return {status: _spec(status, found) for status, found in sorted(by_status.items())}
 
 
-def _example(code: str) -> Any:
-    return msgspec.json.decode(problem_body(code, request_id="9f1c2e7ab0d3-1a"))
+def example_of(code: str) -> Example:
+    """The problem with this code, as an example."""
+    return Example(summary=code, value=msgspec.json.decode(problem_body(code, request_id="9f1c2e7ab0d3-1a")))
+
+
+def code_of_http(status: int) -> str:
+    """The code of a status that the framework answers by itself."""
+    return _OF_HTTP.get(status, "malformed_request" if status < 500 else "internal_error")
 
 
 def _spec(status: int, codes: Sequence[str]) -> ResponseSpec:
-    examples = [Example(id=code, summary=code, value=_example(code)) for code in dict.fromkeys(codes)]
+    examples = [replace(example_of(code), id=code) for code in dict.fromkeys(codes)]
     return ResponseSpec(
         data_container=Problem, generate_examples=False, media_type=MEDIA_TYPE, examples=examples,
-        description=f"{HTTPStatus(status).phrase}: {', '.join(dict.fromkeys(codes))}",
+        description=described_as(status, codes),
     )  # fmt: skip
 
 
-def describe_as_problems(document: OpenAPI) -> None:
-    """The framework describes errors that it finds itself in its own form; here every error is a problem."""
-    problem = Reference(ref="#/components/schemas/Problem")
-    for path in (document.paths or {}).values():
-        for method in ("get", "put", "post", "delete", "patch"):
-            operation: Operation | None = getattr(path, method)
-            for status, response in ((operation.responses if operation else None) or {}).items():
-                _name_examples_once(response)
-                described = isinstance(response, OpenAPIResponse) and MEDIA_TYPE in (response.content or {})
-                if int(status) < 400 or described or not isinstance(response, OpenAPIResponse):
-                    continue
-                code = _OF_HTTP.get(int(status), "internal_error")
-                examples: dict[str, Example | Reference] = {code: Example(summary=code, value=_example(code))}
-                response.content = {MEDIA_TYPE: OpenAPIMediaType(schema=problem, examples=examples)}
-
-
-def _name_examples_once(response: OpenAPIResponse | Reference) -> None:
-    """An example's id is its key: said within it too, OpenAPI 3.1 (4.8.19) knows it not."""
-    for media in (response.content or {}).values() if isinstance(response, OpenAPIResponse) else ():
-        for example in (media.examples or {}).values():
-            if isinstance(example, Example):
-                example.id = None
+def described_as(status: int, codes: Iterable[str]) -> str:
+    """What a response of problems is described as."""
+    return f"{HTTPStatus(status).phrase}: {', '.join(dict.fromkeys(codes))}"

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from litestar import Request
 
+from api.faults import body_of, taken
 from casework.errors import CallerError
 
 _JSON = (b"application/json", b"application/json; charset=utf-8", b"")
@@ -13,11 +14,12 @@ _decode = msgspec.json.Decoder().decode
 
 
 class JsonRequest(Request[Any, Any, Any]):
-    """A request whose `json` fails as CallerErrors `unsupported_media_type` (415) and `malformed_json` (400)."""
+    """A request whose `json` fails as CallerErrors: `unsupported_media_type`, `malformed_json`, `invalid_request`."""
 
     async def json(self) -> Any:
-        """The body, decoded; None when it is empty."""
-        return decoded(self.scope["headers"], await self.body())
+        """The body as its handler takes it; decoded alone where none does, and None when it is empty."""
+        body, wanted = decoded(self.scope["headers"], await self.body()), body_of(self)
+        return body if wanted is None else taken(body, wanted)
 
 
 def decoded(headers: Iterable[tuple[bytes, bytes]], body: bytes) -> Any:

@@ -25,6 +25,7 @@ CONFIGURED = """content_type_overrides:
   application/vnd.openxmlformats-officedocument.spreadsheetml.sheet: application/octet-stream
   application/jsonl: application/octet-stream
   image/jpeg: application/octet-stream
+  image/*: application/octet-stream
   image/svg+xml: application/octet-stream
   text/plain: application/octet-stream
 post_hooks: []

@@ -1,0 +1,92 @@
+"""Schemas of what is taken and sent, as the library that reads and writes it describes it.
+
+The framework's own say less than the server checks: members that are unknown, arrays with places, bounds within lists.
+"""
+
+from collections.abc import Iterable, Iterator
+from inspect import cleandoc
+from typing import Any, Final
+
+import msgspec
+from litestar.openapi.spec import Schema
+from litestar.plugins import OpenAPISchemaPlugin
+from litestar.typing import FieldDefinition
+
+_PLACE: Final = "#/components/schemas/"
+
+
+class Structs(OpenAPISchemaPlugin):
+    """Leaves each struct empty in the framework's description, and remembers it for `schemas`."""
+
+    def __init__(self) -> None:
+        self._types: dict[type[msgspec.Struct], None] = {}
+
+    def is_plugin_supported_field(self, field_definition: FieldDefinition) -> bool:
+        """Whether it is a struct, and nothing else may stand in its place."""
+        return not field_definition.is_union and field_definition.is_subclass_of(msgspec.Struct)
+
+    def to_openapi_schema(self, field_definition: FieldDefinition, schema_creator: Any) -> Schema:
+        """Its name alone."""
+        self._types[field_definition.annotation] = None
+        named: Schema = schema_creator.create_component_schema(field_definition, required=[], property_fields={})
+        return named
+
+    def schemas(self, taken: Iterable[str]) -> dict[str, Any]:
+        """What was asked for and all that it holds, by name.
+
+        `taken`: what requests name, where a member with a default may be left out. Of what only answers hold every
+        member is sent, but of a struct that leaves out its defaults.
+        """
+        types = list(self._types)
+        _, found = msgspec.json.schema_components(types, ref_template=f"{_PLACE}{{name}}")
+        of_requests: set[str] = set()
+        _reach(found, taken, of_requests)
+        leaving_out = {cls.__name__ for cls in _classes(msgspec.inspect.multi_type_info(types), {}) if _leaves_out(cls)}
+        for name, schema in found.items():
+            if "description" in schema:
+                schema["description"] = cleandoc(schema["description"])
+            if name in of_requests | leaving_out:
+                continue
+            if "prefixItems" in schema:
+                schema["minItems"] = schema["maxItems"]
+            elif "properties" in schema:
+                schema["required"] = list(schema["properties"])
+        return found
+
+
+def named_in(value: Any) -> Iterator[str]:
+    """The schemas that a part of a description names."""
+    if isinstance(value, dict):
+        named = value.get("$ref")
+        if isinstance(named, str) and named.startswith(_PLACE):
+            yield named.removeprefix(_PLACE)
+        value = list(value.values())
+    if isinstance(value, list):
+        for each in value:
+            yield from named_in(each)
+
+
+def _reach(schemas: dict[str, Any], names: Iterable[str], reached: set[str]) -> None:
+    for name in names:
+        if name not in reached:
+            reached.add(name)
+            _reach(schemas, named_in(schemas.get(name)), reached)
+
+
+def _leaves_out(cls: Any) -> bool:
+    return issubclass(cls, msgspec.Struct) and bool(cls.__struct_config__.omit_defaults)
+
+
+def _classes(value: Any, seen: dict[type, None]) -> dict[type, None]:
+    """The classes that types are made of."""
+    if isinstance(value, tuple | list):
+        for each in value:
+            _classes(each, seen)
+    elif isinstance(value, msgspec.inspect.Type | msgspec.inspect.Field):
+        cls = getattr(value, "cls", None)
+        if cls in seen:
+            return seen
+        if cls is not None:
+            seen[cls] = None
+        _classes([getattr(value, part) for part in value.__struct_fields__], seen)
+    return seen
