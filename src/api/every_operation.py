@@ -23,6 +23,7 @@ from litestar.openapi.spec import (
 )
 from litestar.openapi.spec.enums import OpenAPIType
 
+from api.manners import CURSORS
 from api.problems import MEDIA_TYPE, code_of_http, described_as, example_of, status_of
 
 METHODS: Final = ("get", "put", "post", "delete", "patch")
@@ -70,6 +71,16 @@ class Answer:
         return self.of.method == "get" and self.status == 200
 
     @property
+    def is_of_one(self) -> bool:
+        """Whether it is one thing that a GET asked for, which may have a version."""
+        return self.is_read and _JSON in self.kinds and self.of.takes("path")
+
+    @property
+    def is_page(self) -> bool:
+        """Whether it is a page of several."""
+        return self.is_read and _JSON in self.kinds and any(f"query {name}" in self.of.parameters for name in CURSORS)
+
+    @property
     def is_recorded(self) -> bool:
         """Whether what wanted a change was done or refused, and the log may say so."""
         return self.of.changes and self.status in (*_DONE, 403, 409)
@@ -106,6 +117,7 @@ SENT: Final = (
         "Location", "Where it is found.",
         lambda one: one.status in (201, 202) or (one.status == 200 and 201 in one.of.statuses),
     ),
+    Sent("Link", "The page after this one (RFC 8288), `rel=\"next\"`.", lambda one: one.is_page),
     Sent("WWW-Authenticate", "`Bearer`", lambda one: one.status == 401),
     Sent(
         "Retry-After", "Seconds after which to try again.",
@@ -150,6 +162,12 @@ _PREFER: Final = Parameter(
     name="Prefer", param_in="header", required=False, schema=Schema(type=OpenAPIType.STRING),
     description="RFC 7240. `sealed, wait=10`: the answer comes once a signed checkpoint covers the change "
                 "(5 s by default, 30 at most). What is not understood is passed over.",
+)  # fmt: skip
+
+
+_IF_NONE_MATCH: Final = Parameter(
+    name="If-None-Match", param_in="header", required=False, schema=Schema(type=OpenAPIType.STRING),
+    description="The `ETag` that is known: 304 without a body where it is still so.",
 )  # fmt: skip
 
 
@@ -199,6 +217,7 @@ def declare(document: OpenAPI) -> None:
 def _declare(operation: Operation, taken: Taken) -> set[str]:
     """The codes of the problems that it may answer by now."""
     named = _declare_problems(operation, codes_of(taken))
+    _declare_unchanged(operation, taken)
     if taken.changes and f"header {_PREFER.name}" not in taken.parameters:
         operation.parameters = [*(operation.parameters or ()), _PREFER]
     for status, response in (operation.responses or {}).items():
@@ -206,6 +225,16 @@ def _declare(operation: Operation, taken: Taken) -> set[str]:
             _name_examples_once(response)
             _declare_headers(Answer(taken, int(status), frozenset(response.content or ())), response)
     return named
+
+
+def _declare_unchanged(operation: Operation, taken: Taken) -> None:
+    responses = operation.responses or {}
+    found = responses.get("200")
+    if not isinstance(found, OpenAPIResponse) or not Answer(taken, 200, frozenset(found.content or ())).is_of_one:
+        return
+    operation.responses = {**responses, "304": OpenAPIResponse(description="As `If-None-Match` knows it.")}
+    if f"header {_IF_NONE_MATCH.name}" not in taken.parameters:
+        operation.parameters = [*(operation.parameters or ()), _IF_NONE_MATCH]
 
 
 def _declare_problems(operation: Operation, codes: Iterable[str]) -> set[str]:

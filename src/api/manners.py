@@ -35,7 +35,8 @@ _OF_304: Final = frozenset({b"etag", b"cache-control", b"vary", b"link", b"conte
 _VERSION: Final = re.compile(rb'"[1-9][0-9]*"')
 _TAG: Final = re.compile(rb'(?:W/)?("[^"]*")')
 _ZIPPED: Final = b"-gz"
-_CURSORS: Final = ("cursor", "after", "before")
+CURSORS: Final = ("cursor", "after", "before")
+"""Parameters that take the `next` of a page."""
 _KEPT: Final = 8
 
 Headers = list[tuple[bytes, bytes]]
@@ -192,7 +193,7 @@ def _methods_by_place(app: Litestar) -> Mapping[str, set[str]]:
 def _cursor_of(handler: Any) -> str | None:
     """By which parameter a route takes the `next` of its last page; None where it has no pages."""
     parameters = handler.parsed_fn_signature.parameters
-    return next((name for name in _CURSORS if name in parameters), None)
+    return next((name for name in CURSORS if name in parameters), None)
 
 
 def _digest(body: bytes) -> bytes:
