@@ -83,12 +83,12 @@ class Answer:
     @property
     def is_recorded(self) -> bool:
         """Whether what wanted a change was done or refused, and the log may say so."""
-        return self.of.changes and self.status in (*_DONE, 403, 409)
+        return self.of.changes and self.status in (*_DONE, 403, 409, 412)
 
     @property
     def is_decided(self) -> bool:
         """Whether what wanted a change was looked at: a key keeps such an answer, and it knows the version."""
-        return self.is_recorded or (self.of.changes and self.status in (412, 422))
+        return self.is_recorded or (self.of.changes and self.status == 422)
 
 
 # ── headers ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -110,8 +110,7 @@ SENT: Final = (
     Sent("Cache-Control", "Who may keep it: nobody (`no-store`), where nothing else is said.", lambda _: True),
     Sent(
         "ETag", "Its version; a change names it in `If-Match`.",
-        lambda one: (one.is_decided and one.of.takes("path"))
-        or one.status == 201 or (one.is_read and _JSON in one.kinds),
+        lambda one: one.status in (201, 304) or one.is_of_one or (one.is_decided and one.of.takes("path")),
     ),
     Sent(
         "Location", "Where it is found.",
