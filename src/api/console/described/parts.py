@@ -12,6 +12,8 @@ import msgspec
 
 METHODS: Final = ("get", "post", "put", "patch", "delete")
 _DEEPEST: Final = 4
+_EVERYWHERE: Final = frozenset({"X-Request-Id", "X-Content-Type-Options", "Cache-Control"})
+"""Headers that every answer has."""
 _LOW: Final = (("minLength", "≥ {} characters", "至少{}个字符"), ("minItems", "≥ {} of them", "至少{}项"),
                ("minimum", "≥ {}", "≥ {}"), ("exclusiveMinimum", "> {}", "> {}"))  # fmt: skip
 _HIGH: Final = (("maxLength", "≤ {} characters", "至多{}个字符"), ("maxItems", "≤ {} of them", "至多{}项"),
@@ -91,7 +93,8 @@ def titles() -> Mapping[str, Any]:
 
 def operations_of(document: Mapping[str, Any], nouns: Mapping[str, str]) -> list[Operation]:
     """All, by group and place. `nouns`: what a plural is called in Chinese."""
-    schemas = _Schemas(document.get("components", {}).get("schemas", {}))
+    components = document.get("components", {})
+    schemas = _Schemas(components.get("schemas", {}), components.get("headers", {}))
     found = [
         _operation(schemas, path, method, item[method], nouns)
         for path, item in document["paths"].items() for method in METHODS if method in item
@@ -128,7 +131,8 @@ def _answer(schemas: "_Schemas", status: str, told: Mapping[str, Any]) -> Answer
     headers = [
         schemas.row(name, one.get("schema", {}), "header", needed=bool(one.get("required")),
                     about=one.get("description", ""))
-        for name, one in told.get("headers", {}).items()
+        for name in told.get("headers", {}) if name not in _EVERYWHERE
+        for one in [schemas.header(told["headers"][name])]
     ]  # fmt: skip
     if int(status) >= 400:
         codes = [name for one in content.values() for name in one.get("examples", {})]
@@ -143,10 +147,16 @@ def paragraphs(text: str) -> list[str]:
 
 
 class _Schemas:
-    """The named schemas of a document."""
+    """The named schemas and headers of a document."""
 
-    def __init__(self, named: Mapping[str, Any]) -> None:
+    def __init__(self, named: Mapping[str, Any], headers: Mapping[str, Any]) -> None:
         self._named = named
+        self._headers = headers
+
+    def header(self, told: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A header of an answer, itself or the one that is named."""
+        found: Mapping[str, Any] = self._headers[told["$ref"].rpartition("/")[2]] if "$ref" in told else told
+        return found
 
     def body(self, media: str, content: Mapping[str, Any]) -> Body:
         schema = content.get("schema", {})
