@@ -71,6 +71,12 @@ def case_may_be_repaired(now: SubjectSituation, params: Params) -> Verdict:
     return Verdict(state in params["states"], {"state": state}, {"any_of_states": sorted(params["states"])})
 
 
+@guard(params={"states": "texts"}, facts=())
+def case_is_placed(now: SubjectSituation, params: Params) -> Verdict:
+    """An agency repairs what it holds (3.3)."""
+    return case_may_be_repaired(now, params)
+
+
 @guard(facts=("repair",))
 def no_repair_under_way(now: SubjectSituation, _: Params) -> Verdict:
     """One of a case at a time."""
