@@ -19,6 +19,9 @@ LIST_EXPORTED: Final = "list.exported"
 _PAGE_WIDTH: Final = 200  # characters beside each other that can be read on paper that lies
 _HEAD: Final = 2  # rows above the header: the title, and what it is about
 _MOST_CHARS: Final = 32_000  # a workbook's cell holds 32,767
+_LINE_HEIGHT: Final = 15  # points, of the type that a workbook has by itself
+_MOST_LINES: Final = 12
+_WIDE: Final = "\u2e80"  # from here on characters are as wide as high
 _TIMES: Final = {
     "minutes": ("%Y-%m-%d %H:%M", "yyyy-mm-dd hh:mm"), "seconds": ("%Y-%m-%d %H:%M:%S", "yyyy-mm-dd hh:mm:ss"),
 }  # fmt: skip
@@ -155,23 +158,31 @@ def _write_lines(
     for row, line in enumerate(sheet.lines, _HEAD + 1):
         if len(line) != len(is_fen):
             raise ValueError("a line has a value for each column")
+        tallest = 1
         for place, value in enumerate(line):
             if value is None or value == "":
                 continue
             if is_fen[place]:
                 write_number(row, place, value / 100, fen)  # exact to the fen far beyond any loan
             elif type(value) is str:
-                if len(value) <= fits[place]:
-                    write_string(row, place, value)
-                else:
-                    write_string(row, place, _held(value), long)
+                needed = 1 if len(value) <= fits[place] else _lines_of(value, sheet.columns[place].width)
+                write_string(row, place, _held(value), long if needed > 1 else None)
+                tallest = max(tallest, needed)
             elif isinstance(value, bool):
                 write_string(row, place, _TRUTH[lang][value])
             else:
                 _cell(page, row, place, value, formats, sheet.columns[place])
             if place in added:
                 added[place] += value
+        if tallest > 1:
+            page.set_row(row, _LINE_HEIGHT * tallest)  # not every program fits a row to its text
     return row, {sheet.columns[place].field: total for place, total in added.items()} | dict(sheet.summed)
+
+
+def _lines_of(text: str, width: int) -> int:
+    """How many lines it takes in a column: a Chinese character is as wide as two letters."""
+    wide = len(text) + sum(char >= _WIDE for char in text)
+    return min(_MOST_LINES, -(-wide // width))
 
 
 def _held(text: str) -> str:
