@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -12,7 +11,7 @@ from litestar.params import Body, QueryParameter
 from msgspec import Meta
 
 from api.permitted import case_in_sight, reach
-from api.reading.asking import Cursor, Limit, answers, reader_of
+from api.reading.asking import TIMES, Cursor, Limit, answers, reader_of, time_of
 from api.several import DONE, counted, in_one, refused
 from casework.errors import CallerError
 from casework.intake.dialler.listing import ContactPage, contacts_page
@@ -129,7 +128,7 @@ def _result(told: Told) -> ContactResult:
 
 
 _CaseId = Annotated[int | None, QueryParameter(ge=1, le=MAX_ID, description="All contacts of the case's debtor.")]
-_Since = Annotated[datetime | None, QueryParameter(description="That began then or later (with its offset).")]
+_Since = Annotated[str | None, QueryParameter(max_length=40, description=f"That began then or later: {TIMES}.")]
 _LoanId = Annotated[str | None, QueryParameter(max_length=64, description="The contacts made for this loan.")]
 _PAGE = {
     "items": [{
@@ -167,7 +166,8 @@ def contacts_of_debtor(
             customer = customer_of_loan(conn, loan_id, reach(request))
         else:
             customer = case_in_sight(conn, request, case_id or 0).customer
-        page = contacts_page(conn, serving.branch, actor, customer, loan_id, limit=limit, cursor=cursor, since=since)
+        began = time_of(serving.branch, "since", since)
+        page = contacts_page(conn, serving.branch, actor, customer, loan_id, limit=limit, cursor=cursor, since=began)
     if page.fields:
         with writing(serving.engine) as conn:
             record_read(conn, serving.branch, actor, [customer], page.fields)

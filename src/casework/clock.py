@@ -19,12 +19,6 @@ def utc_text(instant: datetime) -> str:
     return instant.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
-def branch_text(instant: datetime, zone: str, to: str = "seconds") -> str:
-    """As people read it, `2026-11-30 09:05:53 +08:00`: branch time with its offset; `to` is isoformat's `timespec`."""
-    local = instant.astimezone(ZoneInfo(zone)).isoformat(" ", to)
-    return f"{local[:-6]} {local[-6:]}"
-
-
 def branch_date(instant: datetime, zone: str) -> date:
     """The calendar day of an instant in the branch's time zone (policy `branch.time_zone`)."""
     return instant.astimezone(ZoneInfo(zone)).date()

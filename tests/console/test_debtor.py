@@ -135,7 +135,7 @@ def test_what_the_gate_forbids_says_why_and_from_when(
     answer = someone.send(f"/console/debtors/{case}/dial")
     assert answer.status_code == 409
     assert "22:00至次日8:00不得联系" in someone.text()
-    assert "2026-01-13 08:00 +08起" in someone.text()
+    assert "2026-01-13 08:00 +08:00起" in someone.text()
     assert PHONE not in answer.text
     assert " disabled" in answer.text
 
@@ -327,5 +327,5 @@ def test_my_day_says_from_when_each_debtor_may_be_called_and_when_they_asked_to_
     monkeypatch.setattr(day_pages, "now", lambda: NIGHT)
     someone.get("/console/day")
     text = someone.text()
-    assert ("2026-01-12 15:30 +08 借款人" in text, "2026-01-13 08:00 +08" in text) == (True, True), text
+    assert ("2026-01-12 15:30 +08:00 借款人" in text, "2026-01-13 08:00 +08:00" in text) == (True, True), text
     assert "可以拨打" not in text

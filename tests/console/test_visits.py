@@ -292,7 +292,7 @@ def test_what_a_photo_does_not_say_is_marked_as_told_by_who_sent_it(
     manager = browse("B1")
     manager.get("/console/visits/review")
     for text in (
-        f"拍摄时间 {day} 10:05 +08 上传时所报", "拍摄地点 未提供", "拍摄设备 Linux; Android 16 上传时所报",
+        f"拍摄时间 {day} 10:05 +08:00 上传时所报", "拍摄地点 未提供", "拍摄设备 Linux; Android 16 上传时所报",
     ):  # fmt: skip
         assert text in manager.text(), text
 

@@ -68,7 +68,7 @@ def test_nobody_hands_in_twice_and_it_is_said_when_it_was(house: Bank) -> None:
     assert isinstance(told, CallerError)
     assert told.code == "handed_in_already"
     assert (told.facts["by"], told.facts["at"]) == ("P1", "2024-06-04T09:00:00.000000Z")
-    assert "by P1 at 2024-06-04 17:00 (" in str(told)
+    assert "by P1 at 2024-06-04 17:00 +08:00 (" in str(told)
     assert len(house.bodies("evening:hand_ins")) == 1
 
 

@@ -180,7 +180,7 @@ def _of_noun(one: Described) -> ListFile:
         asked = msgspec.structs.replace(wanted, state=wanted.state or None, loan_id=wanted.loan_id or None)
         with reading(serving.engine, snapshot=True) as conn:
             found, _ = all_of(conn, serving.branch, one.noun, reach(request), asked, sort="id", at_most=at_most)
-        return map(export.noun_cells(one.noun, one.chart_of(serving), lang), found)
+        return map(export.noun_cells(one.noun, one.chart_of(serving), lang, serving.branch.time_zone), found)
 
     return ListFile(
         f"/console/{one.plural}", f"{one.word}.read",

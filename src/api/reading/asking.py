@@ -1,6 +1,7 @@
 """What the reading routes share: who reads, the query parameters of lists, how a route shows its answers."""
 
 from collections.abc import Collection
+from datetime import datetime
 from typing import Annotated, Any, Final
 
 from litestar import Request
@@ -11,7 +12,9 @@ from litestar.params import QueryParameter
 from api.auth import actor_of
 from api.problems import problem_responses
 from api.serving import Serving, serving_of
+from casework.instants import read_instant_text
 from casework.people.staff.actor import Actor
+from casework.work.cases.branch import Branch
 from casework.work.cases.filter import CaseFilter, filter_malformed
 from casework.work.cases.queries import MAX_PAGE
 
@@ -98,3 +101,15 @@ CASE_LINE: dict[str, Any] = {
     "overdue_interest_fen": 31250, "overdue_penalty_fen": 412, "overdue_fen": 239995,
     "outstanding_principal_fen": 6250000, "last_entry_at": "2026-03-09T08:15:02.114523Z", "days_past_due": 8,
 }  # fmt: skip
+
+
+TIMES: Final = "a time such as 2026-03-01T12:00:00Z, or as it is printed"
+"""What a parameter of times takes, for its description."""
+
+
+def time_of(branch: Branch, name: str, text: str | None) -> datetime | None:
+    """The instant that a parameter names, in any form that is printed; CallerError filter_malformed."""
+    try:
+        return None if text is None else read_instant_text(text, branch.time_zone)
+    except ValueError as why:
+        raise filter_malformed(name, str(why)) from None

@@ -102,7 +102,10 @@ def _csv(one: Described) -> Any:
             found, cut = all_of(conn, serving.branch, one.noun, reach(request), wanted, sort=sort, at_most=MAX_ROWS)
             taker = taker_of(conn, serving.branch, actor, now())
         asked, chart = {"noun": one.word, **msgspec.to_builtins(wanted)}, one.chart_of(serving)
-        listed, cells = noun_list(one.noun, chart, one.plural), noun_cells(one.noun, chart, lang)
+        listed, cells = (
+            noun_list(one.noun, chart, one.plural),
+            noun_cells(one.noun, chart, lang, taker.time_zone),
+        )
         return sent(request, file_of_list(listed, map(cells, found), "csv", lang, asked, taker, cut=cut))
 
     return as_csv

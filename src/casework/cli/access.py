@@ -10,6 +10,7 @@ from casework.cli.changing import as_, changing
 from casework.cli.shell import FOLDED, as_json, console, permitted, print_json, started
 from casework.cli.tables import Table
 from casework.clock import now
+from casework.instants import branch_text
 from casework.people.identity import resetting
 from casework.people.identity.access import Access, access_of
 from casework.storage.database import reading
@@ -43,7 +44,8 @@ def reset(staff_no: str, *, second_factor: bool, json_: bool, by: str | None) ->
         print_json(msgspec.to_builtins(issued))
         return
     click.echo(issued.code)
-    click.echo(f"good once, until {_short(issued.expires_at)} UTC", err=True)
+    until = branch_text(issued.expires_at, change.branch.time_zone, "minutes")
+    click.echo(f"good once, until {until}", err=True)
     if issued.awaits_second_administrator:
         click.echo("the second factor stays until another administrator asks too 须另一名管理员再次申请", err=True)
 
@@ -66,12 +68,12 @@ def access(staff_no: str, *, json_: bool, by: str | None) -> None:
     if json_:
         print_json(msgspec.to_builtins(found))
     else:
-        _print(found)
+        _print(found, branch.branch.time_zone)
 
 
-def _print(found: Access) -> None:
+def _print(found: Access, zone: str) -> None:
     def since(moment: datetime | None, otherwise: str) -> str:
-        return otherwise if moment is None else _short(moment)
+        return otherwise if moment is None else branch_text(moment, zone, "minutes")
 
     console.print(f"password set        {since(found.password_set_at, 'never')}")
     console.print(f"one-time code until {since(found.code_expires_at, '-')}")
@@ -90,10 +92,6 @@ def _print(found: Access) -> None:
     for kind, number, label, may, *moments in rows:
         table.add_row(kind, str(number), label, may, *[since(moment, "") for moment in moments])
     console.print(table)
-
-
-def _short(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%d %H:%M")
 
 
 COMMANDS = (reset, access)

@@ -7,6 +7,7 @@ from rich.markup import escape
 from sqlalchemy.engine import Connection
 
 from casework.cli import case_tables
+from casework.cli.changing import day
 from casework.cli.shell import FOLDED, as_json, as_staff, console, permitted, print_json, started
 from casework.cli.tables import Table
 from casework.clock import now
@@ -130,7 +131,7 @@ def _tell(made: Plan, outcomes: list[Outcome], receivers: list[ReceiverLoad], *,
 
 @click.command()
 @click.argument("case_id", type=click.IntRange(1))
-@click.option("--on", type=click.DateTime(["%Y-%m-%d"]), help="Who was responsible on this business date?")
+@click.option("--on", type=day, help="Who was responsible on this business date?")
 @as_json
 @as_staff
 def owners(*, case_id: int, on: datetime | None, json_: bool, staff_no: str | None) -> None:

@@ -27,6 +27,7 @@ from casework.clock import now
 from casework.errors import CallerError, RulesBroken, TryAgain
 from casework.evidence.verifying import RUN
 from casework.evidence.verifying import verify as verify_everything
+from casework.instants import branch_text
 from casework.log.check.findings import EXIT_CODES, Report
 from casework.log.check.handed import handed_notes
 from casework.log.check.kinds import texts_of_any_bytes
@@ -45,6 +46,7 @@ from casework.screen import on_screen
 from casework.settings import Keys, Settings, load_keys
 from casework.storage import jobs
 from casework.storage.database import open_engine, reading, writing
+from casework.work.cases.branch import Branch
 
 
 @click.group()
@@ -228,14 +230,15 @@ def show(case_or_stream: str, json_: bool) -> None:
         if json_:
             print_json([msgspec.Raw(bytes(row.body)) for row in found])
             return
-        _print_history(stream, found, branch.branch.mac_key, branch.branch.rulebook.chart.states)
+        _print_history(stream, found, branch.branch)
 
 
-def _print_history(stream: str, found: Sequence[Any], mac_key: bytes, states: Mapping[str, Any]) -> None:
+def _print_history(stream: str, found: Sequence[Any], branch: Branch) -> None:
     """One line per entry and its data below: a table would leave no room for them on a narrow terminal."""
+    states, zone = branch.rulebook.chart.states, branch.time_zone
     console.print(stream, style="bold", markup=False)
     for row in found:
-        if not is_genuine(mac_key, bytes(row.body), row.leaf_hash, row.mac):
+        if not is_genuine(branch.mac_key, bytes(row.body), row.leaf_hash, row.mac):
             console.print("      FORGED 伪造: not written by this service", style="red", markup=False)
         try:
             entry = decode_strict(bytes(row.body))
@@ -243,7 +246,7 @@ def _print_history(stream: str, found: Sequence[Any], mac_key: bytes, states: Ma
             console.print(f"   ?  unreadable: {fault.code}", style="red", markup=False)
             continue
         told = (
-            f"{entry.stream_seq:>4}", entry.recorded_at[:19].replace("T", " "), entry.event,
+            f"{entry.stream_seq:>4}", branch_text(datetime.fromisoformat(entry.recorded_at), zone), entry.event,
             _moved(entry, states), f"{entry.actor.id} ({entry.actor.via})", entry.reason_code or "",
         )  # fmt: skip
         console.print("  ".join(word for word in told if word), markup=False)

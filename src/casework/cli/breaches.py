@@ -4,17 +4,17 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import click
 
-from casework.cli.changing import as_, changing
+from casework.cli.changing import as_, changing, day
 from casework.cli.several import ResultTold, atomic_option, from_option, result_of, right, rows_of, tell_each
 from casework.cli.shell import as_json, console, days_of, permitted, print_json, started
 from casework.cli.tables import Table
 from casework.cli.taking_out import kind_of, out_option, told_of, write_taken
 from casework.errors import CallerError
 from casework.evidence.evening.review_sheet import review_file
+from casework.instants import branch_text
 from casework.intake.feed.past_arrears import past_arrears
 from casework.storage.database import reading
 from casework.work.contacts.registered import WHY
@@ -36,12 +36,11 @@ from casework.work.gate.reviews import (
 from casework.work.gate.subjects import Subject, of_breaches, subjects
 
 _VERDICTS = {CONFIRMED: "确认违规", EXPLAINED: "已说明", CLEARED: "已更正"}
-_DAY = click.DateTime(["%Y-%m-%d"])
 
 
 @click.command("breaches")
-@click.option("--from", "from_", type=_DAY, help="Only of contacts that began on this day or later.")
-@click.option("--to", type=_DAY, help="Only of contacts that began on this day or earlier.")
+@click.option("--from", "from_", type=day, help="Only of contacts that began on this day or later.")
+@click.option("--to", type=day, help="Only of contacts that began on this day or earlier.")
 @as_json
 def breaches_(from_: datetime | None, to: datetime | None, json_: bool) -> None:
     """List the contacts that the gate would have forbidden when they began, with the rules that it broke. Not paged.
@@ -55,7 +54,7 @@ def breaches_(from_: datetime | None, to: datetime | None, json_: bool) -> None:
     """
     days = days_of(from_, to)
     with started() as branch, reading(branch.engine, snapshot=True) as conn:
-        zone = ZoneInfo(branch.branch.time_zone)
+        zone = branch.branch.time_zone
         listed = list(of_breaches(branch.branch, found(conn, branch.branch, past_arrears, *days)))
         reviewed = reviews(conn, [one.contact for one in listed])
     if json_:
@@ -64,7 +63,7 @@ def breaches_(from_: datetime | None, to: datetime | None, json_: bool) -> None:
     table = Table("contact", "began", "loan", "staff", "party", "rules", "review")
     for one in listed:
         contact = one.contact
-        began = contact.started_at.astimezone(zone).strftime("%Y-%m-%d %H:%M")
+        began = branch_text(contact.started_at, zone, "minutes")
         staff = contact.staff_no or contact.agency or ""
         table.add_row(
             contact.contact_ref,
@@ -79,8 +78,8 @@ def breaches_(from_: datetime | None, to: datetime | None, json_: bool) -> None:
 
 
 @click.command("to-review")
-@click.option("--from", "from_", type=_DAY, required=True, help="The first day on which they began.")
-@click.option("--to", type=_DAY, required=True, help="The last such day.")
+@click.option("--from", "from_", type=day, required=True, help="The first day on which they began.")
+@click.option("--to", type=day, required=True, help="The last such day.")
 @out_option("Write them into")
 @as_json
 @as_
@@ -106,7 +105,7 @@ def to_review_(from_: datetime, to: datetime, out: Path | None, json_: bool, by:
         _write(out, from_.date(), to.date(), by)
         return
     with started() as branch, reading(branch.engine, snapshot=True) as conn:
-        zone = ZoneInfo(branch.branch.time_zone)
+        zone = branch.branch.time_zone
         permitted(conn, branch.branch, by, READ)
         listed = subjects(conn, branch.branch, past_arrears, from_.date(), to.date()).items
         reviewed = reviews(conn, [one.contact for one in listed])
@@ -116,7 +115,7 @@ def to_review_(from_: datetime, to: datetime, out: Path | None, json_: bool, by:
     table = Table("contact", "began", "loan", "staff", "party", "why", "review")
     for one in listed:
         contact = one.contact
-        began = contact.started_at.astimezone(zone).strftime("%Y-%m-%d %H:%M")
+        began = branch_text(contact.started_at, zone, "minutes")
         why = ", ".join([*one.rules, *(f"{code} {WHY[code][0]}" for code in one.lacks)])
         staff = contact.staff_no or contact.agency or ""
         table.add_row(contact.contact_ref, began, contact.loan_id, staff, contact.party, why, review_of(reviewed, one))

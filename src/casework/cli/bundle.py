@@ -3,7 +3,7 @@
 import base64
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import date, datetime, timedelta
+from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import TypeVar
 from zoneinfo import ZoneInfo
@@ -27,6 +27,7 @@ from casework.evidence.bundle.export import (
 from casework.evidence.bundle.trust import KeysHeld
 from casework.evidence.bundle.verify import Phase, verify_bundle
 from casework.evidence.dossier.make import make_dossier
+from casework.instants import ALLOWED, read_text
 from casework.log.check.findings import Report
 from casework.log.format import checkpoint, note
 from casework.log.format.checkpoint import Checkpoint, WitnessKey
@@ -49,8 +50,8 @@ _COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
 
 @click.command("export")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--from", "from_", metavar="DATE", help="Entries recorded on this day of the branch or later.")
-@click.option("--to", "to", metavar="DATE", help="Entries recorded on this day of the branch or earlier.")
+@click.option("--from", "from_", metavar="DATE", help="Entries recorded on this day or later; or from a time on.")
+@click.option("--to", "to", metavar="DATE", help="Entries recorded on this day or earlier; or before a time.")
 @click.option("--case", "case_id", type=click.IntRange(1, 2**53 - 1), help="One case: its dossier with every proof.")
 @click.option(
     "--trusted", type=click.Path(path_type=Path, dir_okay=False), help="A checkpoint the reader holds: what shows it."
@@ -79,7 +80,7 @@ def export(
     with started() as branch:
         with reading(branch.engine) as conn:
             actor = permitted(conn, branch.branch, staff_no, "log.export")
-        period = _period(from_, to, branch.branch.time_zone)
+        period = period_of(from_, to, branch.branch.time_zone)
         held = _checkpoint_of(_note_of(trusted)) if trusted is not None else None
         with fresh_folder(folder) as place, reading(branch.engine, snapshot=True) as conn, _bar("导出 export") as told:
             if case_id is None:
@@ -117,8 +118,8 @@ def _export_case(conn: Connection, place: Path, branch: Started, case_id: int, h
     return export_case(place, case_id, made.data, signed, keys, made_at=now(), cosigned=cosigned)
 
 
-def _period(from_: str | None, to: str | None, time_zone: str) -> Period | None:
-    """The days as instants; CallerError `date_malformed`."""
+def period_of(from_: str | None, to: str | None, time_zone: str) -> Period | None:
+    """From a day or time on, to the end of a day or before a time; CallerError `date_malformed`."""
     if from_ is None and to is None:
         return None
     zone = ZoneInfo(time_zone)
@@ -127,10 +128,10 @@ def _period(from_: str | None, to: str | None, time_zone: str) -> Period | None:
         if text is None:
             return None
         try:
-            day = date.fromisoformat(text) + timedelta(days=days)
+            typed = read_text(text, time_zone)
+            return typed.at or datetime.combine(typed.day + timedelta(days=days), time.min, zone)
         except (ValueError, OverflowError):
-            raise CallerError("date_malformed") from None
-        return datetime(day.year, day.month, day.day, tzinfo=zone)
+            raise CallerError("date_malformed", ALLOWED[0], ALLOWED[1]) from None
 
     return Period(midnight(from_, 0), midnight(to, 1))
 

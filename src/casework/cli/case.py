@@ -8,6 +8,7 @@ import msgspec
 from sqlalchemy.engine import Connection
 
 from casework.cli import assigning, case_tables, dossier, lifecycle, past
+from casework.cli.changing import day
 from casework.cli.shell import FOLDED, as_json, as_staff, console, days_of, permitted, print_json, started
 from casework.cli.tables import Table
 from casework.clock import now
@@ -35,7 +36,6 @@ from casework.work.cases.steps import steps_of_cases
 from casework.work.four_eyes.listing import show_pending
 
 _ALL = 2**53
-DAY = click.DateTime(["%Y-%m-%d"])
 
 
 @click.group()
@@ -108,8 +108,8 @@ def list_(
 
 @cli.command()
 @click.option("--event", "events", multiple=True, help="Event; may be repeated (default: all).")
-@click.option("--from", "first", type=DAY, help="First day.")
-@click.option("--to", "last", type=DAY, help="Last day.")
+@click.option("--from", "first", type=day, help="First day.")
+@click.option("--to", "last", type=day, help="Last day.")
 @as_json
 @as_staff
 def steps(

@@ -1,7 +1,5 @@
 """Cases as tables and lines for people."""
 
-from zoneinfo import ZoneInfo
-
 import click
 from rich.markup import escape
 
@@ -9,6 +7,7 @@ from casework.cli.shell import console
 from casework.cli.tables import NONE, Table
 from casework.codes import texts_of
 from casework.evidence.list_acts import ListAct
+from casework.instants import branch_text
 from casework.lifecycle.commands import Done, Mistaken, Outcome, Refused
 from casework.money import yuan_text
 from casework.rules.statechart.chart import Chart
@@ -67,7 +66,6 @@ def detail(case: CaseDetail, items: list[HistoryItem], time_zone: str) -> None:
 def history(items: list[HistoryItem], time_zone: str) -> None:
     """The entries of a history."""
     table = Table("No.", "Recorded", "What", "By", "From → to", "Rules", box=None)
-    zone = ZoneInfo(time_zone)
     for item in items:
         moved = f"{item.from_state or ''} → {item.to_state}" if item.from_state != item.to_state else ""
         what = f"{item.event} {item.zh}" + "".join(f"\n{name}: {text}" for name, text in item.texts.items())
@@ -75,7 +73,7 @@ def history(items: list[HistoryItem], time_zone: str) -> None:
             what += "\nFORGED 伪造"
         if item.reason_code:
             what += f"\n{item.reason_code}"
-        at = f"{item.recorded_at.astimezone(zone):%Y-%m-%d %H:%M:%S}"
+        at = branch_text(item.recorded_at, time_zone)
         by = f"{item.actor} ({item.via})"
         table.add_row(str(item.seq), at, escape(what), by, moved, " ".join(item.rules))
     console.print(table)
@@ -87,7 +85,7 @@ def list_acts(acts: list[ListAct], time_zone: str) -> None:
         return
     table = Table("Entry", "Recorded", "What", "By", "Reason", box=None)
     for act in acts:
-        at = f"{act.recorded_at.astimezone(ZoneInfo(time_zone)):%Y-%m-%d %H:%M:%S}"
+        at = branch_text(act.recorded_at, time_zone)
         what = f"{act.event} {act.zh}" + ("" if act.mac_holds else "\nFORGED 伪造")
         reason = f"{act.reason_code} {act.reason_zh or ''}".strip() if act.reason_code else ""
         table.add_row(act.entry_id, at, escape(what), f"{act.actor} ({act.via})", reason)

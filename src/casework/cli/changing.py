@@ -3,20 +3,42 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time
+from typing import Any
 
 import click
 from sqlalchemy.engine import Connection
 
 from casework.cli.shell import as_option, permitted, started
 from casework.clock import now
+from casework.instants import read_text
 from casework.log.write.trail import Trail
 from casework.people.staff.actor import Actor
 from casework.storage.database import writing
 from casework.work.cases.branch import Branch
 
 as_ = as_option("by")
-day = click.DateTime(["%Y-%m-%d"])
+
+
+class Day(click.ParamType[datetime]):
+    """A day as it is printed, or a time as it is printed, which is branch time: its day as it is written."""
+
+    name = "day"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Its midnight, without a zone; BadParameter for a time in UTC, which may be of the branch's next day."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            typed = read_text(value, "UTC")
+            if value.endswith("Z"):
+                raise ValueError(value)
+        except ValueError:
+            self.fail(f"{value} is no day of the branch 不是机构的日期: such as 2026-03-01, 如2026-03-01", param, ctx)
+        return datetime.combine(typed.day, time.min)
+
+
+day = Day()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from casework.cli import chart_diff, chart_moves
+from casework.cli.changing import day
 from casework.cli.chart_json import chart_json, event_json, guard_text, policy_json
 from casework.cli.shell import as_json, console, print_json, told
 from casework.cli.tables import Table
@@ -129,7 +130,7 @@ def draw(name: str, form: str, lang: str, output: Path | None) -> None:
 @click.option("--event", metavar="EVENT", help="Only this event, with its data and guards in full.")
 @click.option("--state", metavar="STATE", help="Only what can happen in this state.")
 @click.option("--policy", "policy_", is_flag=True, help="The branch's figures in force, with their sources.")
-@click.option("--on", type=click.DateTime(["%Y-%m-%d"]), help="Figures as in force on this day.  [default: latest]")
+@click.option("--on", type=day, help="Figures as in force on this day.  [default: latest]")
 @_lang
 @as_json
 def show(name: str, event: str | None, state: str | None, policy_: bool, on: Any, lang: str, json_: bool) -> None:

@@ -1,10 +1,13 @@
 """`casework chart moves`: the living go over to the next version of their chart."""
 
+from datetime import datetime
+
 import click
 import msgspec
 
 from casework.cli.shell import as_json, as_staff, console, errors, permitted, print_json, started
 from casework.cli.tables import Table
+from casework.instants import branch_text
 from casework.lifecycle import moves
 from casework.storage.database import reading, writing
 from casework.work.cases.noun import CASE_CHART
@@ -108,7 +111,7 @@ def run(name: str, version: int | None, *, json_: bool, staff_no: str | None) ->
         chart_moves.run(open_.engine, open_.branch, name, actor=actor, version=version)
         with reading(open_.engine, snapshot=True) as conn:
             told = chart_moves.look(conn, open_.branch, name, version)
-    print_json(told) if json_ else _show_report(told)
+    print_json(told) if json_ else _show_report(told, open_.branch.time_zone)
 
 
 @cli.command("report")
@@ -126,7 +129,7 @@ def report(name: str, version: int | None, *, json_: bool, staff_no: str | None)
     with started() as open_, reading(open_.engine, snapshot=True) as conn:
         permitted(conn, open_.branch, staff_no, "chart.move.read")
         told = chart_moves.look(conn, open_.branch, name, version)
-    print_json(told) if json_ else _show_report(told)
+    print_json(told) if json_ else _show_report(told, open_.branch.time_zone)
 
 
 def _show_plan(shown: moves.Plan) -> None:
@@ -141,13 +144,14 @@ def _why(group: moves.Group) -> str:
     return "" if group.why is None else f"{group.why_en} / {group.why_zh}"
 
 
-def _show_report(told: Progress) -> None:
+def _show_report(told: Progress, zone: str) -> None:
     if told.request is None:
         console.print("nobody has asked for it yet")
     else:
         console.print(f"request {told.request} is {told.request_state}")
     if told.moved:
-        console.print(f"{told.moved} moved in {told.batches} batches, {told.first_at} to {told.last_at}")
+        first, last = (branch_text(datetime.fromisoformat(at), zone) for at in (told.first_at, told.last_at) if at)
+        console.print(f"{told.moved} moved in {told.batches} batches, {first} to {last}")
         for way in told.ways:
             console.print(f"  {way.state} → {way.to}: {way.count}")
     _show_plan(told.plan)

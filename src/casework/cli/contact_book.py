@@ -3,7 +3,6 @@
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import click
 import msgspec
@@ -14,6 +13,7 @@ from casework.cli.shell import as_json, as_staff, console, permitted, print_json
 from casework.cli.tables import NONE, Table
 from casework.clock import now
 from casework.errors import CallerError
+from casework.instants import branch_text
 from casework.intake.contact_book.adding import ADDRESS_KINDS, COMMAND, MOST, RELATIONS, Added, NewWay, NotAdded, add
 from casework.intake.contact_book.marking import COMMAND as MARK
 from casework.intake.contact_book.marking import MARKS, Mark, Marked, mark_many
@@ -47,7 +47,7 @@ def book_(loan_id: str, as_of: datetime | None, json_: bool, staff_no: str | Non
       casework contact book L2024000917 --as S0012 --json
     """
     with started() as open_:
-        book, zone = _looked_at(open_, loan_id, staff_no, date_of(as_of)), ZoneInfo(open_.branch.time_zone)
+        book, zone = _looked_at(open_, loan_id, staff_no, date_of(as_of)), open_.branch.time_zone
     if json_:
         print_json(book)
         return
@@ -56,7 +56,7 @@ def book_(loan_id: str, as_of: datetime | None, json_: bool, staff_no: str | Non
     )
     for one in book.items:
         tried, connected = (
-            at.astimezone(zone).strftime("%Y-%m-%d %H:%M") if at is not None else ""
+            branch_text(at, zone, "minutes") if at is not None else ""
             for at in (one.last_tried_at, one.last_connected_at)
         )
         state = "ended 已停用" if one.ended_at is not None else one.state

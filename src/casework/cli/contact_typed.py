@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import click
 
@@ -11,6 +10,7 @@ from casework.cli.several import ResultTold, atomic_option, from_option, right, 
 from casework.cli.shell import as_json, as_option, as_staff, console, permitted, print_json, started
 from casework.cli.tables import Table
 from casework.clock import now
+from casework.instants import branch_text
 from casework.intake.dialler.listing import COMMAND as LOOK
 from casework.intake.dialler.listing import ContactLine, ContactPage, contacts_page
 from casework.intake.dialler.recording import REPEATED, Recorded
@@ -112,13 +112,13 @@ def list_(loan_id: str, json_: bool, staff_no: str | None) -> None:
       casework contact list L2024000917 --as S0012 --json
     """
     with started() as open_:
-        items, zone = _listed(open_, loan_id, staff_no), ZoneInfo(open_.branch.time_zone)
+        items, zone = _listed(open_, loan_id, staff_no), open_.branch.time_zone
     if json_:
         print_json({"items": items})
         return
     table = Table("began", "contact", "party", "channel", "result", "phone", "staff", "entered late")
     for one in items:
-        began = one.started_at.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
+        began = branch_text(one.started_at, zone)
         result, staff = f"{one.result} {one.zh}", one.staff_no or one.agency or ""
         late = "late 补录" if one.late else ""
         table.add_row(began, one.contact_ref, one.party, one.channel, result, one.phone or "", staff, late)

@@ -17,6 +17,7 @@ from sqlalchemy.engine import Connection
 
 from casework.address import parse_url
 from casework.cli import handover_tables
+from casework.cli.changing import day
 from casework.cli.shell import as_typed, console, errors, progress_wanted, told
 from casework.cli.tables import Table
 from casework.clock import now
@@ -61,7 +62,7 @@ _RECEIPTS = 5
     show_default=True,
     help="Loans on the books.",
 )
-@click.option("--today", type=click.DateTime(["%Y-%m-%d"]), help="The day that begins (default: today).")
+@click.option("--today", type=day, help="The day that begins (default: today).")
 def cli(folder: Path, seed: int, loans: int, today: datetime | None) -> None:
     """Make a branch that never was: a month of feeds up to yesterday, cases in every state, and a day that begins.
 
@@ -214,10 +215,10 @@ def _one_story(conn: Connection, chart: Chart, case_id: int) -> Table:
     def told_as(entry: Entry) -> tuple[str, str, str, str]:
         return str(entry.data["business_date"]), entry.actor.id, _what(entry, chart), entry.to or ""
 
-    for (day, who, what, state), same in groupby(found, told_as):
+    for (on, who, what, state), same in groupby(found, told_as):
         numbers = [entry.stream_seq for entry in same]
         several = f"{numbers[0]}–{numbers[-1]}" if len(numbers) > 1 else str(numbers[0])
-        table.add_row(several, day, who, what + (f" × {len(numbers)}" if len(numbers) > 1 else ""), state)
+        table.add_row(several, on, who, what + (f" × {len(numbers)}" if len(numbers) > 1 else ""), state)
     return table
 
 

@@ -1,9 +1,12 @@
 """A dossier for people: the history of its case, what is shown, what is not, what is wrong."""
 
+from datetime import datetime
+
 from rich.text import Text
 
 from casework.cli.shell import console
 from casework.cli.tables import Table
+from casework.instants import branch_text
 from casework.log.check.findings import TRUST_TEXTS
 from casework.log.dossier import Shown
 from casework.log.format.case_heads import Statement
@@ -62,17 +65,22 @@ def _line(text: str) -> None:
 
 
 def _history(shown: Shown) -> Table:
-    table = Table("No.", "Recorded (UTC)", "What", "By", "From → to", "Rules", "Complete", box=None)
+    table = Table("No.", "Recorded", "What", "By", "From → to", "Rules", "Complete", box=None)
     table.title, table.title_justify = f"case {shown.case}", "left"
     for entries, mark in ((shown.complete, "yes 是"), (shown.later, "later 其后"), (shown.list_acts, "lists 清单")):
         for entry in entries:
             moved = f"{entry.from_ or ''} → {entry.to}" if entry.to and entry.from_ != entry.to else ""
             cells = (
-                str(entry.stream_seq), entry.recorded_at[:19].replace("T", " "), _what(entry, shown),
+                str(entry.stream_seq), _recorded(entry), _what(entry, shown),
                 f"{entry.actor.id} ({entry.actor.via})", moved, " ".join(entry.rules), mark,
             )  # fmt: skip
             table.add_row(*map(Text, cells))
     return table
+
+
+def _recorded(entry: Entry) -> str:
+    """A dossier does not say the branch's zone: as the log has it, with its offset."""
+    return branch_text(datetime.fromisoformat(entry.recorded_at), "UTC")
 
 
 def _what(entry: Entry, shown: Shown) -> str:

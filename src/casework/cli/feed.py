@@ -9,6 +9,7 @@ import click
 import msgspec
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from casework.cli.changing import day
 from casework.cli.shell import (
     Rate,
     acting,
@@ -129,7 +130,7 @@ def _tell(run: runs.Run) -> None:
 
 @cli.command("manifest")
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), help="The business date, where there is no manifest.")
+@click.option("--as-of", type=day, help="The business date, where there is no manifest.")
 @click.option("--institution", help="Whose feed it is, where there is no manifest.")
 @as_json
 def manifest(folder: Path, as_of: datetime | None, institution: str | None, json_: bool) -> None:

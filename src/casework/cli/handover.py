@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from casework.cli import handover_tables
+from casework.cli.changing import day
 from casework.cli.ledger import write_out
 from casework.cli.shell import FOLDED, acting, as_json, as_option, console, print_json, started
 from casework.operation.startup import Started
@@ -44,7 +45,7 @@ def cli() -> None:
 
 @cli.command("plan")
 @click.argument("staff_no", type=FOLDED)
-@click.option("--on", type=click.DateTime(["%Y-%m-%d"]), help="Their last day, or the first one in the new team.")
+@click.option("--on", type=day, help="Their last day, or the first one in the new team.")
 @click.option("--transfer", is_flag=True, help="They move; otherwise they leave.")
 @click.option("--team", help="With --transfer: the team they move to.")
 @click.option("--region", help="With --transfer: the region they move to (default: the team's).")

@@ -10,6 +10,7 @@ from casework.cli.shell import as_json, as_staff, console, permitted, print_json
 from casework.errors import CallerError
 from casework.evidence.evening.exporting import EXPORTED, checked, digest_of_file
 from casework.evidence.evening.of_day import file_name, ledger_of, workbook_of
+from casework.instants import branch_text
 from casework.log.write import kept
 from casework.storage.database import reading, writing
 from casework.work.cases.disclosure import record_export
@@ -92,6 +93,7 @@ def check(file: Path, *, json_: bool) -> None:
         return
     told = f"{found.on}, {found.team or 'everybody 全部'}, {found.rows:,} rows 行"
     console.print(f"{file.name}: {told}", markup=False)
-    console.print(f"taken out by 导出人 {found.by}, {found.at} ({found.entry_id})", markup=False)
+    at = branch_text(datetime.fromisoformat(found.at), open_.branch.time_zone)
+    console.print(f"taken out by 导出人 {found.by}, {at} ({found.entry_id})", markup=False)
     for one in found.hand_ins:
         console.print(f"handed in 已上交: {one.owed_by} {one.part}, {one.entry_id}", markup=False)

@@ -119,7 +119,7 @@ def list_of(noun: Kept) -> click.Command:
             return
         table = Table(*(f"{column.en}\n{column.zh}" for column in columns_of(noun, chart)), box=None)
         for one in found:
-            table.add_row(*map(escape, noun_texts(one, noun, chart, "zh")))
+            table.add_row(*map(escape, noun_texts(one, noun, chart, "zh", open_.branch.time_zone)))
         console.print(table)
         console.print(f"{len(found)} lines" + (f"; more with --cursor {following}" if following else ""))
 
@@ -147,7 +147,7 @@ def _export(noun: Kept) -> click.Command:
                 found, cut = shown.all_of(conn, open_.branch, noun, within, wanted, sort=sort, at_most=MAX_ROWS)
                 taker = taker_of(conn, open_.branch, actor, now())
             asked, chart = {"noun": noun.word, **msgspec.to_builtins(wanted)}, _chart(open_, noun)
-            cells, listed = noun_cells(noun, chart, lang), noun_list(noun, chart, noun.table.name)
+            cells, listed = noun_cells(noun, chart, lang, taker.time_zone), noun_list(noun, chart, noun.table.name)
             taken = file_of_list(listed, map(cells, found), kind_of(file), lang, asked, taker, cut=cut)
             with writing(open_.engine) as conn:
                 told = told_of(taken, write_taken(conn, open_.branch, actor, taken, file), "lines 行")
@@ -180,7 +180,8 @@ def _show(noun: Kept) -> click.Command:
             return
         chart = _chart(open_, noun)
         facts = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-        for column, text in zip(columns_of(noun, chart), noun_texts(subject, noun, chart, "zh"), strict=True):
+        texts = noun_texts(subject, noun, chart, "zh", open_.branch.time_zone)
+        for column, text in zip(columns_of(noun, chart), texts, strict=True):
             facts.add_row(f"{column.en} {column.zh}", escape(text))
         console.print(facts)
         case_tables.history(history, open_.branch.time_zone)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import datetime
 from pathlib import Path
 from typing import Any, get_args
 
@@ -10,6 +10,7 @@ import click
 import msgspec
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from casework.cli.changing import date_of, day
 from casework.cli.shell import Rate, as_json, as_staff, console, errors, permitted, print_json, progress_wanted, started
 from casework.evidence.mining import export as exporting
 from casework.evidence.mining.chosen import MiningWanted
@@ -18,23 +19,13 @@ from casework.storage.database import reading
 from casework.work.cases.filter import CaseFilter
 
 
-class _Day(click.ParamType[date]):
-    name = "day"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
-        try:
-            return date.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value} is not a day such as 2026-03-01", param, ctx)
-
-
 @click.command("mine")
 @click.option(
     "--format", "kind", type=click.Choice(get_args(exporting.Format)), required=True, help="What the file is to be."
 )
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="A file not yet there.")
-@click.option("--from", "from_on", type=_Day(), help="First day, in the branch's time.")
-@click.option("--to", "to_on", type=_Day(), help="Last day.")
+@click.option("--from", "from_on", type=day, help="First day, in the branch's time.")
+@click.option("--to", "to_on", type=day, help="Last day.")
 @click.option("--event", "events", multiple=True, help="Only these events; * at the end: all that begin so.")
 @click.option("--without-refusals", is_flag=True, help="Leave out what guards or permissions refused.")
 @click.option("--case", "case_ids", type=click.IntRange(1), multiple=True, help="Only these cases.")
@@ -48,7 +39,7 @@ class _Day(click.ParamType[date]):
 @as_staff
 @as_json
 def mine(
-    kind: exporting.Format, out: Path, from_on: date | None, to_on: date | None, events: tuple[str, ...],
+    kind: exporting.Format, out: Path, from_on: datetime | None, to_on: datetime | None, events: tuple[str, ...],
     without_refusals: bool, case_ids: tuple[int, ...], state: tuple[str, ...], product: str | None,
     institution: str | None, pseudonyms: Any, staff_no: str | None, json_: bool,
 ) -> None:  # fmt: skip
@@ -66,7 +57,7 @@ def mine(
     """
     cases = CaseFilter(state=state, product=product, institution=institution)
     wanted = MiningWanted(
-        from_on=from_on, to_on=to_on, events=events, refusals=not without_refusals, case_ids=case_ids,
+        from_on=date_of(from_on), to_on=date_of(to_on), events=events, refusals=not without_refusals, case_ids=case_ids,
         cases=None if cases == CaseFilter() else cases,
     )  # fmt: skip
     with started() as branch:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from rich.markup import escape
 
@@ -16,6 +15,7 @@ from casework.evidence.past.portfolio import (
     PortfolioFilter,
     Sums,
 )
+from casework.instants import branch_text
 from casework.money import yuan_text
 from casework.rules.statechart.chart import Chart
 
@@ -148,11 +148,11 @@ def _moved(one: Any, name: str) -> str:
 
 
 def _told(instant: Instant) -> str:
-    return f"{instant.branch_time} {instant.time_zone} ({_READ_AS[instant.read_as]})"
+    return f"{branch_text(instant.at, instant.time_zone, 'auto')} {instant.time_zone} ({_READ_AS[instant.read_as]})"
 
 
 def _local(at: Any, instant: Instant) -> str:
-    return f"{at.astimezone(ZoneInfo(instant.time_zone)):%Y-%m-%d %H:%M:%S}"
+    return branch_text(at, instant.time_zone)
 
 
 def _of(wanted: PortfolioFilter) -> str:

@@ -3,7 +3,6 @@
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import click
 import msgspec
@@ -12,6 +11,7 @@ from casework.cli.contact_typed import result_of, tell_many
 from casework.cli.several import atomic_option, from_option, right, rows_of
 from casework.cli.shell import as_json, as_staff, console, permitted, print_json, started
 from casework.clock import now
+from casework.instants import branch_text
 from casework.intake.dialler.dialling import dial
 from casework.intake.dialler.outcome import PermitOutcome, record_outcomes
 from casework.intake.dialler.row import KNOWN
@@ -58,7 +58,7 @@ def ask_(*, json_: bool, staff_no: str | None, **wanted: Any) -> None:
       casework permit ask 17 --party contact --phone 12000000000 --json
     """
     with started() as open_:
-        zone = ZoneInfo(open_.branch.time_zone)
+        zone = open_.branch.time_zone
         with writing(open_.engine) as conn:
             actor = permitted(conn, open_.branch, staff_no, COMMAND)
             permit = decide(conn, open_.branch, actor, Wanted(**wanted), now())
@@ -73,8 +73,8 @@ def ask_(*, json_: bool, staff_no: str | None, **wanted: Any) -> None:
     raise SystemExit(0 if permit.allowed else 1)
 
 
-def _at(before: str, instant: datetime | None, zone: ZoneInfo) -> str:
-    return "" if instant is None else f"{before}{instant.astimezone(zone):%Y-%m-%d %H:%M:%S}"
+def _at(before: str, instant: datetime | None, zone: str) -> str:
+    return "" if instant is None else f"{before}{branch_text(instant, zone)}"
 
 
 @cli.command("reveal")
@@ -90,7 +90,7 @@ def reveal_(*, permit_id: int, json_: bool, staff_no: str | None) -> None:
       casework permit reveal 5501 --as S0012 --json
     """
     with started() as open_:
-        branch, zone = open_.branch, ZoneInfo(open_.branch.time_zone)
+        branch, zone = open_.branch, open_.branch.time_zone
         begun = dial(
             open_.engine, branch, permit_id, lambda conn: permitted(conn, branch, staff_no, COMMAND), clock=now
         )  # fmt: skip

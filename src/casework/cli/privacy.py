@@ -10,6 +10,7 @@ from casework.cli.shell import as_json, as_staff, console, errors, permitted, pr
 from casework.cli.tables import NONE, Table
 from casework.clock import now
 from casework.errors import CallerError
+from casework.instants import branch_text
 from casework.intake.feed.customers import customer_named
 from casework.operation.startup import Started
 from casework.oversight.privacy.erase import (
@@ -157,7 +158,7 @@ def erase_(
              "files": scrubbed, "remaining": told.remaining}
         )  # fmt: skip
     else:
-        _print_erasure(told, scrubbed)
+        _print_erasure(told, scrubbed, open_.branch.time_zone)
 
 
 def _scrubbed(open_: Started, told: Erasure, *, rewrite: bool) -> Scrubbed | None:
@@ -219,7 +220,7 @@ def _print_holding(found: Holding) -> None:
     console.print(bases)
 
 
-def _print_erasure(told: Erasure, scrubbed: Scrubbed | None) -> None:
+def _print_erasure(told: Erasure, scrubbed: Scrubbed | None, zone: str) -> None:
     table = Table("erased 已删除", "", box=None)
     for name, number in told.gone.counts.items():
         zh, en = PLACES[name]
@@ -228,7 +229,7 @@ def _print_erasure(told: Erasure, scrubbed: Scrubbed | None) -> None:
     console.print(f"recorded 已记录: {', '.join(told.entry_ids)}", markup=False)
     if scrubbed is not None:
         _print_scrubbed(scrubbed)
-    _print_remaining(told.remaining)
+    _print_remaining(told.remaining, zone)
 
 
 def _print_scrubbed(done: Scrubbed) -> None:
@@ -242,7 +243,7 @@ def _print_scrubbed(done: Scrubbed) -> None:
         console.print(f"NOT vacuumed (only their owner may; set CASEWORK_DATABASE_OWNER_URL): {done.not_permitted}")
 
 
-def _print_remaining(still: Remaining) -> None:
+def _print_remaining(still: Remaining, zone: str) -> None:
     kinds = {
         "backups 备份": still.backups,
         "exports 导出": still.exports,
@@ -250,12 +251,12 @@ def _print_remaining(still: Remaining) -> None:
     }
     console.print("what still holds the data 仍留存之处：")
     for title, copies in kinds.items():
-        console.print(f"  {title}: {copies.count:,}{_newest(copies)}", markup=False)
+        console.print(f"  {title}: {copies.count:,}{_newest(copies, zone)}", markup=False)
     console.print(f"  {still.zh}", markup=False)
     console.print(f"  {still.en}", markup=False)
 
 
-def _newest(copies: Copies) -> str:
-    shown = [f"{copy.at:%Y-%m-%d %H:%M} ({copy.entry_id})" for copy in copies.newest[:5]]
+def _newest(copies: Copies, zone: str) -> str:
+    shown = [f"{branch_text(copy.at, zone, 'minutes')} ({copy.entry_id})" for copy in copies.newest[:5]]
     more = ", …" if copies.count > len(shown) else ""
     return f": {', '.join(shown)}{more}" if shown else ""

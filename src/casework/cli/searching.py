@@ -39,6 +39,7 @@ from casework.evidence.search.find import (
 from casework.evidence.search.index import Indexer, begin_anew
 from casework.evidence.search.wanted import TermsWanted, malformed
 from casework.evidence.searching import SearchAsked, entries_taken, record_entries_export, wanted_of
+from casework.instants import branch_text
 from casework.log.format.entry_line import EntryLine
 from casework.log.queries import line_of
 from casework.log.tables import entries
@@ -112,7 +113,7 @@ def search(
         elif json_:
             print_json(page)
         elif page is not None:
-            _show(page)
+            _show(page, branch.branch.time_zone)
 
 
 def _fen(name: str, text: str | None) -> int | None:
@@ -131,9 +132,9 @@ def _page(conn: Connection, mac_key: bytes, wanted: TermsWanted, cursor: str | N
     return page
 
 
-def _show(page: EntryPage) -> None:
+def _show(page: EntryPage, zone: str) -> None:
     table = Table(
-        "recorded 记录时间 (UTC)",
+        "recorded 记录时间",
         "entry 分录",
         "event 事件",
         "actor 操作人",
@@ -141,7 +142,7 @@ def _show(page: EntryPage) -> None:
         "yuan 金额（元）",
     )
     for line in page.items:
-        table.add_row(*_cells(line))
+        table.add_row(*_cells(line, zone))
     console.print(table)
     if page.unindexed:
         errors.print(
@@ -153,8 +154,8 @@ def _show(page: EntryPage) -> None:
         console.print("no entries 没有符合条件的分录")
 
 
-def _cells(line: EntryLine) -> list[str]:
-    shown = [f"{line.recorded_at:%Y-%m-%d %H:%M:%S}", line.entry_id]
+def _cells(line: EntryLine, zone: str) -> list[str]:
+    shown = [branch_text(line.recorded_at, zone), line.entry_id]
     try:
         body = msgspec.json.decode(line.body)
         data = body["data"]

@@ -7,13 +7,14 @@ import msgspec
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from casework.cli.calendar import warn_of
+from casework.cli.changing import day
 from casework.cli.shell import as_json, console, errors, print_json, progress_wanted, started
 from casework.operation.closing import Closed, close
 from casework.work.handover.sweep import Swept
 
 
 @click.command()
-@click.option("--date", "day", type=click.DateTime(["%Y-%m-%d"]), help="The day to close (default: the business date).")
+@click.option("--date", "day", type=day, help="The day to close (default: the business date).")
 @as_json
 def cli(day: datetime | None, json_: bool) -> None:
     """Close a day: fire what has become due by it. Promises, holds, lost contact, archiving, requests, departures.

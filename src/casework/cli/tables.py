@@ -30,7 +30,7 @@ WORDS: Final = {
     "owner, handler": "管户人、经办人", "people": "人数", "person": "人员", "personal data": "个人信息",
     "planned by": "拟定人", "post": "岗位", "posts": "岗位", "principal yuan": "贷款余额（元）", "reason": "原因",
     "reached": "联系情况", "receipt": "回执", "receiver": "接收人", "receives": "接收", "recorded": "记录时间",
-    "recorded (utc)": "记录时间（UTC）", "region": "区域", "replaced by": "取代计划", "request": "申请",
+    "region": "区域", "replaced by": "取代计划", "request": "申请",
     "reviewed by": "复核", "role": "角色", "rule": "规则", "rules": "规则", "run": "批次", "scope": "范围",
     "sees": "可见", "seq": "序号", "set aside": "搁置", "since": "起", "staff no": "工号", "state": "状态",
     "status": "状态", "stream": "流", "subject": "对象", "supplement": "补充",

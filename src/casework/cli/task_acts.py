@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import click
 from sqlalchemy.engine import Connection
@@ -16,6 +15,7 @@ from casework.cli.tables import Table
 from casework.cli.taking_out import kind_of, out_option, told_of, write_taken
 from casework.clock import now
 from casework.evidence.ledger.people import members_of, teams_then
+from casework.instants import branch_text
 from casework.money import yuan_text
 from casework.operation.morning import make_lists
 from casework.people.staff.actor import Actor, system
@@ -152,7 +152,7 @@ def lists(on: datetime, team: str | None, staff_no: str | None, *, json_: bool) 
     """
     with started() as open_, reading(open_.engine, snapshot=True) as conn:
         permitted(conn, open_.branch, staff_no, "task.lists")
-        zone, today = ZoneInfo(open_.branch.time_zone), open_.branch.today(now())
+        zone, today = open_.branch.time_zone, open_.branch.today(now())
         teams = teams_then(conn, on.date(), today).teams
         members = None if team is None else members_of(conn, team, on.date(), today)
         found = [one for one in states(conn, on.date()) if members is None or one.list_of in members]
@@ -161,7 +161,8 @@ def lists(on: datetime, team: str | None, staff_no: str | None, *, json_: bool) 
         return
     table = Table("who", "team", "tasks", "held back", "list taken")
     for one in found:
-        taken = f"{one.taken_at.astimezone(zone):%H:%M}{' late 迟领' if one.late else ''}" if one.taken_at else ""
+        taken = branch_text(one.taken_at, zone, "minutes") if one.taken_at else ""
+        taken += " late 迟领" if one.late and taken else ""
         table.add_row(one.list_of, teams.get(one.list_of) or "", f"{one.tasks:,}", f"{one.held_back:,}", taken)
     console.print(table)
 

@@ -88,7 +88,7 @@ def form_file(conn: Connection, branch: Branch, actor: Actor, number: int, today
     history = history_of_noun(conn, branch, DISPOSALS, form, whose, actor, limit=_MOST)
     texts = {name: text for item in history.items if _counts(item) for name, text in item.texts.items()}
     customer = _customer(conn, branch, actor, case.customer)
-    sheet = _sheet(form, chart, customer, texts)
+    sheet = _sheet(form, chart, customer, texts, branch.time_zone)
     body = printed([sheet], "zh", SIGNED_BY)
     shown = {*texts, *(["name"] if customer else [])}
     if shown:
@@ -104,8 +104,8 @@ def _counts(item: Any) -> bool:
     return item.event in (says.opened, f"{says.step}correct")
 
 
-def _sheet(form: Disposal, chart: Chart, customer: str | None, texts: dict[str, str]) -> Sheet:
-    columns, told = columns_of(DISPOSALS, chart), noun_texts(form, DISPOSALS, chart, "zh")
+def _sheet(form: Disposal, chart: Chart, customer: str | None, texts: dict[str, str], zone: str) -> Sheet:
+    columns, told = columns_of(DISPOSALS, chart), noun_texts(form, DISPOSALS, chart, "zh", zone)
     fields = fields_in(chart)
     lines = [
         ("客户（脱敏）", customer or "已删除"),

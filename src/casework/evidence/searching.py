@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -21,6 +21,7 @@ from casework.evidence.search.wanted import (
     check,
     malformed,
 )
+from casework.instants import ALLOWED, read_text
 from casework.intake.feed.customers import institution_needed, institutions_of, of_customer
 from casework.log.format.entry_line import EntryLine
 from casework.log.tables import entries
@@ -46,7 +47,7 @@ class SearchAsked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     `subject` is `case:17`, `loan:<id>`, `borrower:<id>` (`borrower:<institution>~<id>` where several have the number),
     `staff:<no>` or any other stream, with the requests about it.
     `about` is `case:17` or `staff:<no>`: the case, or whose list, that acts on task lists and of the evening are about.
-    `from_` and `to` are days of the branch, both included, or instants with their offset, the end not included.
+    `from_` and `to` are days of the branch, both included, or times (`instants`), the end not included.
     """
 
     subject: str | None = None
@@ -80,8 +81,8 @@ def wanted_of(conn: Connection, branch: Branch, asked: SearchAsked) -> TermsWant
     wanted = TermsWanted(
         streams=streams, event=asked.event, actor=asked.actor, rule=asked.rule, code=asked.code, post=asked.post,
         about=ids.fold(asked.about) if asked.about is not None else None,
-        recorded_from=_instant("from", asked.from_, branch.time_zone),
-        recorded_until=_instant("to", asked.to, branch.time_zone, days=1),
+        recorded_from=instant_asked("from", asked.from_, branch.time_zone),
+        recorded_until=instant_asked("to", asked.to, branch.time_zone, days=1),
         amount_fen_min=asked.amount_fen_min, amount_fen_max=asked.amount_fen_max,
         newest_first=asked.order == "newest",
     )  # fmt: skip
@@ -169,19 +170,15 @@ def _said(asked: SearchAsked, wanted: TermsWanted, rows: int) -> dict[str, Any]:
     return said if rows else dict.fromkeys(said, True)
 
 
-def _instant(name: str, text: str | None, zone: str, *, days: int = 0) -> datetime | None:
-    """The beginning of a day of the branch, `days` later; or an instant as it is."""
+def instant_asked(name: str, text: str | None, zone: str, *, days: int = 0) -> datetime | None:
+    """The beginning of a day of the branch, `days` later; or an instant as it is. CallerError `filter_malformed`."""
     if text is None:
         return None
-    needs = "a day such as 2026-03-01, or an instant such as 2026-03-01T08:00:00Z"
     try:
-        if len(text) == 10:
-            day = date.fromisoformat(text) + timedelta(days=days)
-            found = datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone))
-        else:
-            found = datetime.fromisoformat(text)
-        if found.tzinfo is None or not 1970 < found.year < 2100:
-            raise malformed(name, needs)
+        typed = read_text(text, zone)
+        found = typed.at or datetime.combine(typed.day + timedelta(days=days), time.min, ZoneInfo(zone))
     except (ValueError, OverflowError):
-        raise malformed(name, needs) from None
+        raise malformed(name, ALLOWED[1]) from None
+    if not 1970 < found.year < 2100:
+        raise malformed(name, ALLOWED[1])
     return found

@@ -4,15 +4,14 @@ import re
 from contextlib import suppress
 from datetime import date, datetime
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
+from casework.instants import WEEKDAYS, branch_text
 from casework.money import yuan_text
 
 _DAY_TOLD: Final = re.compile(r"(?<![\w-])[0-9]{4}-[0-9]{2}-[0-9]{2}(?![\w-]|[ T][0-9]{2}:| \()", re.ASCII)
 NAMELESS: Final = "\x02{}\x03"
-_WEEKDAYS: Final = {"zh": "一二三四五六日", "en": ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")}
 
 
 def yuan(amount_fen: int | None) -> str:
@@ -28,17 +27,16 @@ def day(value: date | str | None, lang: str) -> str:
     if not value:
         return ""
     on = date.fromisoformat(value[:10]) if isinstance(value, str) else value
-    name = _WEEKDAYS[lang][on.weekday()]
+    name = WEEKDAYS[lang][on.weekday()]
     return f"{on.isoformat()} ({'周' if lang == 'zh' else ''}{name})"
 
 
 def instant(value: datetime | str | None, zone: str) -> str:
-    """As 2026-11-29 17:05 +08, in the branch's time with its zone."""
+    """As 2026-11-29 17:05 +08:00, in the branch's time."""
     if not value:
         return ""
     at = datetime.fromisoformat(value) if isinstance(value, str) else value
-    local = at.astimezone(ZoneInfo(zone))
-    return f"{local:%Y-%m-%d %H:%M} {local.isoformat()[-6:].removesuffix(':00')}"
+    return branch_text(at, zone, "minutes")
 
 
 def told(thing: Any, lang: str, part: str = "") -> str:

@@ -20,6 +20,7 @@ from casework.evidence.evening.tables import CLOSE, FIGURES, LEDGER, SUPPLEMENT,
 from casework.evidence.ledger.gathering import gather
 from casework.evidence.ledger.line import LedgerLine
 from casework.evidence.ledger.lines import Part, by_person, decode_part, encode_part, figures_of, part_of
+from casework.instants import branch_text
 from casework.intake.feed.tables import feed_runs
 from casework.log.format.entry import entry_id_of
 from casework.log.write.trail import Draft, StreamHead, Trail, locked_head, put_heads
@@ -168,8 +169,8 @@ def write_hand_ins(conn: Connection, trail: Trail, head: StreamHead, lines: Sequ
 
 
 def branch_time(branch: Branch, instant: datetime) -> str:
-    """For people: day and minute, branch time."""
-    return f"{instant.astimezone(ZoneInfo(branch.time_zone)):%Y-%m-%d %H:%M}"
+    """For people: day and minute, branch time with its offset."""
+    return branch_text(instant, branch.time_zone, "minutes")
 
 
 def check_day(conn: Connection, on: date, today: date) -> None:

@@ -24,6 +24,7 @@ from casework.evidence.ledger.gathering import gather, names_in_clear
 from casework.evidence.ledger.lines import Part, by_person, part_of, put_together
 from casework.evidence.ledger.people import Called, called, members_of
 from casework.evidence.ledger.sheets import SIGNED_BY, NotHandedIn, Words, sheets
+from casework.instants import branch_text
 from casework.intake.dialler.notes import noted
 from casework.people.staff.actor import Actor
 from casework.personal import mask, mask_within
@@ -132,7 +133,8 @@ def sheets_of(conn: Connection, branch: Branch, day: DayLedger, made_by: Actor) 
     words = words_of(conn, branch, part, made_by.id, *(one.owed_by for one in day.missing), reader=made_by)
     at = day.at.astimezone(ZoneInfo(branch.time_zone))
     about = (
-        f"{day.on} · 范围：{day.team or '全部'} · 制表：{words.called.who(made_by.id)} {at:%Y-%m-%d %H:%M}（北京时间）"
+        f"{day.on} · 范围：{day.team or '全部'} · 制表：{words.called.who(made_by.id)} "
+        f"{branch_text(day.at, branch.time_zone, 'minutes')}（时间为{branch.time_zone}）"
         f" · 已上交{len({one.owed_by for one in day.hand_ins})}人，共{len(day.parts)}人"
     )
     fed = sorted(business_dates(conn).items())

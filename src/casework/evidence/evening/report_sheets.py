@@ -11,6 +11,7 @@ from casework.evidence.evening.handing_in import HandIn
 from casework.evidence.evening.of_day import people_called
 from casework.evidence.evening.report import Daily
 from casework.evidence.ledger.people import Called
+from casework.instants import branch_text
 from casework.people.staff.actor import Actor
 from casework.spreadsheet import Column
 from casework.table import Lang, Sheet, printed
@@ -109,7 +110,7 @@ def report_sheets(
 
 def _about(told: _Telling, report: Daily, issued: HandIn | None, made_by: Actor, at: datetime) -> str:
     def minute(instant: datetime) -> str:
-        return f"{instant.astimezone(told.zone):%Y-%m-%d %H:%M}"
+        return branch_text(instant, told.branch.time_zone, "minutes")
 
     if issued is None:
         said = told.of((f"未发出，截至{minute(report.made_at)}", f"not issued, as of {minute(report.made_at)}"))
@@ -120,8 +121,8 @@ def _about(told: _Telling, report: Daily, issued: HandIn | None, made_by: Actor,
     fed = [
         told.of((f"{name} 数据截至{last}", f"{name}: data as of {last}")) for name, last in report.without_feed.items()
     ]
-    who, when = told.names.who(made_by.id), minute(at)
-    taken = told.of((f"导出：{who} {when}（北京时间）", f"made by {who}, {when} (Beijing time)"))
+    who, when, zone = told.names.who(made_by.id), minute(at), told.branch.time_zone
+    taken = told.of((f"导出：{who} {when}（时间为{zone}）", f"made by {who}, {when} (times in {zone})"))
     return " · ".join([str(report.on), said, *fed, taken])
 
 

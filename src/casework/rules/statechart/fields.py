@@ -11,6 +11,7 @@ from datetime import date, datetime, timedelta, tzinfo
 from typing import Any
 
 from casework import ids
+from casework.instants import read_instant_text
 from casework.rules.statechart.policy import Policy
 from casework.rules.statechart.wording import Words
 
@@ -185,10 +186,10 @@ def _date(raw: str) -> date:
 
 def _instant(raw: str) -> datetime:
     try:
-        instant = datetime.fromisoformat(raw)
+        instant = read_instant_text(raw, None) if len(raw) <= MAX_INSTANT else None
     except ValueError:
         instant = None
-    if instant is None or instant.tzinfo is None or len(raw) > MAX_INSTANT:
+    if instant is None:
         raise _Unfit(
             "须为带时区的时间，如2026-11-29T00:00:00+08:00", "must be a time with its offset, 2026-11-29T00:00:00+08:00"
         )

@@ -1,9 +1,11 @@
 """Cases and nouns as lists that are taken out (`taking_out`): their columns, and what stands in them. Pure."""
 
 from collections.abc import Callable, Mapping
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_type_hints
+from zoneinfo import ZoneInfo
 
+from casework.instants import branch_text
 from casework.lifecycle.noun import Noun
 from casework.lifecycle.subject import HEAD, Label
 from casework.money import yuan_text
@@ -102,10 +104,11 @@ def noun_list(noun: Noun, chart: Chart, name: str) -> BulkList:
     return BulkList(name, chart.zh, chart.en, columns_of(noun, chart), kept_left=2)
 
 
-def noun_cells(noun: Noun, chart: Chart, lang: Lang) -> Callable[[Any], list[Any]]:
-    """What makes of a subject its values in the order of `columns_of`, codes in words."""
+def noun_cells(noun: Noun, chart: Chart, lang: Lang, zone: str) -> Callable[[Any], list[Any]]:
+    """What makes of a subject its values in the order of `columns_of`: codes in words, times those of the branch."""
+    branch_zone = ZoneInfo(zone)
     names, fields = [column.field for column in columns_of(noun, chart)], fields_in(chart)
-    return lambda subject: [_told(subject, name, chart, fields, lang) for name in names]
+    return lambda subject: [_local(_told(subject, name, chart, fields, lang), branch_zone) for name in names]
 
 
 def case_cells(line: CaseLine, chart: Chart, lang: Lang) -> list[Any]:
@@ -113,10 +116,10 @@ def case_cells(line: CaseLine, chart: Chart, lang: Lang) -> list[Any]:
     return [_shown(line, column.field, chart, lang) for column in CASE_COLUMNS]
 
 
-def noun_texts(subject: Any, noun: Noun, chart: Chart, lang: Lang) -> list[str]:
+def noun_texts(subject: Any, noun: Noun, chart: Chart, lang: Lang, zone: str) -> list[str]:
     """A subject as texts in the order of `columns_of`."""
     names, fields = [column.field for column in columns_of(noun, chart)], fields_in(chart)
-    return [_text(name, _told(subject, name, chart, fields, lang)) for name in names]
+    return [_text(name, _told(subject, name, chart, fields, lang), zone) for name in names]
 
 
 def _told(subject: Any, name: str, chart: Chart, fields: Mapping[str, Field], lang: Lang) -> Any:
@@ -128,11 +131,17 @@ def _told(subject: Any, name: str, chart: Chart, fields: Mapping[str, Field], la
     return fields[name].one_of[value][lang] if name in fields and value in fields[name].one_of else value
 
 
-def _text(field: str, value: Any) -> str:
+def _local(value: Any, zone: ZoneInfo) -> Any:
+    return value.astimezone(zone) if isinstance(value, datetime) else value
+
+
+def _text(field: str, value: Any, zone: str) -> str:
     if value is None:
         return ""
     if field.endswith("_fen"):
         return yuan_text(value)
+    if isinstance(value, datetime):
+        return branch_text(value, zone)
     if isinstance(value, date):
         return value.isoformat()
     return str(value) if isinstance(value, int) else safe_cell(str(value))

@@ -11,7 +11,8 @@ from typing import Any, Final, Literal, NamedTuple
 
 from sqlalchemy.engine import Connection
 
-from casework.clock import branch_date, branch_text
+from casework.clock import branch_date
+from casework.instants import branch_text
 from casework.money import yuan_text
 from casework.people.staff.actor import Actor
 from casework.people.staff.listing import names_of

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework.errors import CallerError
+from casework.instants import branch_text
 from casework.log.write.trail import Draft
 from casework.people.staff.actor import Actor
 from casework.storage import rows
@@ -200,7 +201,7 @@ def take_list(conn: Connection, branch: Branch, on: date, actor: Actor, at: date
     wanted = sa.select(tasks_taken.c.taken_at).where(tasks_taken.c.day == on, tasks_taken.c.staff_no == actor.id)
     before = conn.execute(wanted).scalar_one_or_none()
     if before is not None:
-        raise CallerError("list_taken", day=str(on), at=f"{before.astimezone(zone):%Y-%m-%d %H:%M}")
+        raise CallerError("list_taken", day=str(on), at=branch_text(before, branch.time_zone, "minutes"))
     if not tasks_of(conn, on, actor):
         own = state_of(conn, on, actor.id)
         raise CallerError(
