@@ -26,6 +26,7 @@ DAY: Final = f"on={BUSINESS_DATE}"
 ACTIVE: Final = tuple("=+-@\t\r\n＝＋－＠")
 NO_LISTS: Final = {
     "set-aside.csv": "rows to be mended and sent again, in the form of the file that came",
+    "set-aside.xlsx": "the same",
     "form.xlsx": "one form, to be signed",
     "receipts.xlsx": "of one hand-over: tests/console/test_files.py", "receipts.csv": "the same",
     "set-aside-why.xlsx": "of a file that was sent: tests/console/test_contact_files.py",
