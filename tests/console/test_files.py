@@ -37,7 +37,7 @@ def test_a_list_has_its_workbook_with_the_mark_of_who_took_it_out(browse: Browse
     assert len(header) > 5
     assert all(header)
     text = someone.get(f"{place}.csv?purpose={asked}").content.decode("utf-8-sig").splitlines()
-    assert (text[0].split(","), text[-1].split(" · ")[0]) == (header, str(mark).split(" · ")[0])
+    assert (text[0].split(","), text[-1].split(" 20")[0]) == (header, str(mark).split(" 20")[0])
     assert any(event.endswith(".exported") for event in events(running, f"exports:{who}"))
 
 
