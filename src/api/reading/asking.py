@@ -24,6 +24,15 @@ Cursor = Annotated[
     QueryParameter(max_length=400, description="`next` of the page before; opaque, of this list only."),
 ]
 After = Annotated[int | None, QueryParameter(ge=0, le=2**53 - 1, description="`next` of the page before.")]
+UpdatedSince = Annotated[
+    datetime | None,
+    QueryParameter(
+        description="Only what an entry was written of since this instant (with its offset), over or not, in the order "
+        "of the log; no sort. What was recorded up to a minute before comes too, what changed again comes again, and a "
+        "page may be short while there is a next. What has left your reach is not told of; days past due grow without "
+        "an entry.",
+    ),
+]
 _SEVERAL: Final = frozenset({"state", "bucket"})
 _Codes = Annotated[list[str] | None, QueryParameter(max_items=20)]
 _Code = Annotated[str | None, QueryParameter(max_length=64)]
@@ -52,6 +61,12 @@ def check_parameters(request: Request[Any, Any, Any], known: Collection[str]) ->
     for name in request.query_params:
         if name not in _SEVERAL and len(request.query_params.getall(name)) > 1:
             raise filter_malformed(name, "given once")
+
+
+def check_unsorted(request: Request[Any, Any, Any]) -> None:
+    """CallerError `filter_malformed` for a sort of what comes in the order of the log."""
+    if "sort" in request.query_params:
+        raise filter_malformed("sort", "left out with updated_since")
 
 
 def case_filter(

@@ -13,8 +13,10 @@ from api.reading.asking import (
     After,
     Cursor,
     Limit,
+    UpdatedSince,
     answers,
     case_filter,
+    check_unsorted,
     reader_of,
 )
 from casework.evidence.list_acts import ListActs, acts_of_case
@@ -33,7 +35,7 @@ from casework.work.cases.history import (
 )
 from casework.work.cases.line import CasePage
 from casework.work.cases.options import CaseOptions, options_of_case
-from casework.work.cases.queries import Sort, page_of_cases
+from casework.work.cases.queries import Sort, page_of_cases, page_of_changed
 from casework.work.four_eyes.listing import show_pending
 
 _ActsCursor = Annotated[
@@ -115,11 +117,17 @@ def cases(
     sort: SortBy = "id",
     limit: Limit = 50,
     cursor: Cursor = None,
+    updated_since: UpdatedSince = None,
 ) -> CasePage:
     """Cases by filter and sort, page by page; those within the caller's reach."""
-    serving, _ = reader_of(request, *FILTERS, "sort", "limit", "cursor")
+    serving, _ = reader_of(request, *FILTERS, "sort", "limit", "cursor", "updated_since")
     with reading(serving.engine) as conn:
         dates = BusinessDates(conn, serving.branch)
+        if updated_since is not None:
+            check_unsorted(request)
+            return page_of_changed(
+                conn, dates, wanted, within=reach(request), since=updated_since, limit=limit, cursor=cursor
+            )
         return page_of_cases(conn, dates, wanted, within=reach(request), sort=sort, limit=limit, cursor=cursor)
 
 

@@ -12,7 +12,7 @@ from api import examples
 from api.list_shape import whole, whole_of
 from api.nouns import Described, Number, today_of
 from api.permitted import reach
-from api.reading.asking import After, Cursor, Limit, answers, reader_of
+from api.reading.asking import After, Cursor, Limit, UpdatedSince, answers, check_unsorted, reader_of
 from api.reading.exports import CSV, Language, sent
 from casework.clock import now
 from casework.customer import Customer
@@ -32,6 +32,7 @@ from casework.work.cases.shown import (
     openings_of,
     options_of,
     page_of,
+    page_of_changed,
     seen,
 )
 from casework.work.cases.taking_out import file_of_list, taker_of
@@ -71,13 +72,17 @@ def _list(one: Described) -> Any:
         sort: SortBy = "id",
         limit: Limit = 50,
         cursor: Cursor = None,
+        updated_since: UpdatedSince = None,
     ) -> Response[Any]:
         """By filter and sort, page by page: what is live, or in the state asked for, within your reach."""
-        serving, _ = reader_of(request, *_FILTERS, "limit", "cursor")
+        serving, _ = reader_of(request, *_FILTERS, "limit", "cursor", "updated_since")
+        asked = (serving.branch, one.noun, reach(request), wanted)
         with reading(serving.engine) as conn:
-            found, following = page_of(
-                conn, serving.branch, one.noun, reach(request), wanted, sort=sort, limit=limit, cursor=cursor
-            )
+            if updated_since is None:
+                found, following = page_of(conn, *asked, sort=sort, limit=limit, cursor=cursor)
+            else:
+                check_unsorted(request)
+                found, following = page_of_changed(conn, *asked, since=updated_since, limit=limit, cursor=cursor)
         chart = one.chart_of(serving)
         return Response(one.page([one.line_of(subject, chart) for subject in found], following))
 

@@ -110,6 +110,11 @@ def title_of(method: str, path: str, summary: str, nouns: Mapping[str, str]) -> 
         return Both(own["zh"], own.get("en", summary))
     plural = re.split(r"[/.]", path)[1]
     general = titles()["nouns"].get(route.replace(f"/{plural}", "/{plural}", 1)) if plural in nouns else None
+    for kind in (".xlsx", ".csv"):  # the same in another form
+        like = [path.removesuffix(kind) + other for other in (".csv", "")]
+        known = next((one for other in like if (one := titles()["operations"].get(f"GET {other}"))), None)
+        if general is None and path.endswith(kind) and known is not None:
+            return Both(f"{known['zh'].removesuffix('（CSV）')}（{kind[1:].upper()}）", summary)
     return Both(general.format(noun=nouns[plural]) if general else summary, summary)
 
 

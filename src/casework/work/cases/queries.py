@@ -9,7 +9,7 @@ import binascii
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -20,6 +20,7 @@ from casework.errors import CallerError
 from casework.people.staff.listing import names_of
 from casework.people.staff.permissions import Reach
 from casework.work.cases.case import Case, from_row
+from casework.work.cases.changed import changed_since
 from casework.work.cases.filter import (
     MAX_ID,
     BusinessDates,
@@ -29,6 +30,7 @@ from casework.work.cases.filter import (
     filter_malformed,
 )
 from casework.work.cases.gather import CASE_ROWS
+from casework.work.cases.lifecycles import CASES
 from casework.work.cases.line import CaseLine, CasePage
 from casework.work.cases.reached import covered_by, ranges_of
 from casework.work.cases.tables import cases
@@ -38,6 +40,8 @@ Sort = Literal["id", "-id", "overdue_fen", "-overdue_fen", "oldest_due_date", "-
 """A minus is descending. Oldest due date ascending is days past due descending; not in arrears comes last."""
 
 MAX_PAGE = 200
+CHANGED = "changed"
+"""The order of the log, in cursors; nothing else can be asked for with an instant since when."""
 _CHUNK = 1_000
 
 
@@ -73,6 +77,25 @@ def page_of_cases(
     if len(found) > limit:
         following = write_cursor(place_of(items[-1], sort), wanted, sort)
     return CasePage(items, following)
+
+
+def page_of_changed(
+    conn: Connection, dates: BusinessDates, wanted: CaseFilter, *, within: Reach, since: datetime, limit: int,
+    cursor: str | None,
+) -> CasePage:  # fmt: skip
+    """Of the cases of a filter those that an entry was written of since, as they stand, in the order of the log.
+
+    A page may hold fewer than asked for while there is a next; what changes again comes again. CallerErrors
+    `cursor_malformed`, `filter_malformed`.
+    """
+    asked = (since, wanted)
+    place = read_cursor(cursor, asked, CHANGED)
+    changed = changed_since(conn, CASES, since, None if place is None else place.id, limit)
+    listing = _listing(wanted, dates, "id", within)
+    listing.conditions.append(cases.c.id.in_(changed.numbers))
+    by_id = {line.id: line for line in _lines(conn, listing.fetch(conn, None, limit), dates)}
+    items = [by_id[number] for number in changed.numbers if number in by_id]
+    return CasePage(items, None if changed.place is None else write_cursor(Place(None, changed.place), asked, CHANGED))
 
 
 def walk_cases(

@@ -5,7 +5,7 @@ it; of a customer without live cases, whoever reaches everything. Nothing here l
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Literal
 
 import msgspec
@@ -25,6 +25,7 @@ from casework.rules.statechart.decide import Reason, post_reason
 from casework.storage import rows
 from casework.work.cases.branch import Branch
 from casework.work.cases.case import Case, from_row
+from casework.work.cases.changed import changed_since
 from casework.work.cases.filter import MAX_ID, BusinessDates, check_id, filter_malformed
 from casework.work.cases.gather import CASE_ROWS
 from casework.work.cases.history import HistoryPage, history_of
@@ -37,7 +38,7 @@ from casework.work.cases.options import (
     fact_offers,
     opening_offer,
 )
-from casework.work.cases.queries import MAX_PAGE, Listing, place_of, read_cursor, write_cursor
+from casework.work.cases.queries import CHANGED, MAX_PAGE, Listing, Place, place_of, read_cursor, write_cursor
 from casework.work.cases.reached import covered_by
 from casework.work.cases.tables import cases
 
@@ -87,13 +88,10 @@ def page_of(
     if sort.removeprefix("-") not in noun.table.c:
         raise filter_malformed("sort", "id or -id")
     listed = (noun.word, *msgspec.structs.astuple(wanted))
-    place, case = read_cursor(cursor, listed, sort), None
-    conditions = _conditions(branch, noun, wanted)
-    if wanted.case_id is not None and noun.of_customer:
-        case = _case(conn, wanted.case_id)
-        if case is None or not within.covers(case):
-            return [], None
-        conditions += [noun.table.c.institution == case.institution, noun.table.c.borrower_id == case.borrower_id]
+    place = read_cursor(cursor, listed, sort)
+    conditions, case = _asked_for(conn, branch, noun, within, wanted)
+    if conditions is None:
+        return [], None
     listing = Listing(_within(noun, within), noun.table.c, conditions, sort)
     found: list[Any] = []
     while len(found) <= limit:
@@ -104,6 +102,39 @@ def page_of(
         place = place_of(read[-1], sort)
     page = found[:limit]
     return page, write_cursor(place_of(page[-1], sort), listed, sort) if len(found) > limit else None
+
+
+def page_of_changed(
+    conn: Connection, branch: Branch, noun: Kept, within: Reach, wanted: ShownWanted, *, since: datetime, limit: int,
+    cursor: str | None,
+) -> tuple[list[Any], str | None]:  # fmt: skip
+    """Those that an entry was written of since, over or not, in the order of the log (`queries.page_of_changed`)."""
+    wanted = msgspec.structs.replace(wanted, every=True)
+    asked = (noun.word, since, *msgspec.structs.astuple(wanted))
+    place = read_cursor(cursor, asked, CHANGED)
+    changed = changed_since(conn, noun, since, None if place is None else place.id, limit)
+    conditions, case = _asked_for(conn, branch, noun, within, wanted)
+    found: dict[int, Any] = {}
+    if conditions is not None:
+        listed = _within(noun, within).where(*conditions, noun.table.c.id.in_(changed.numbers))
+        read = [noun.rows.read(row) for row in conn.execute(listed)]
+        found = {one.id: one for one in _shown(conn, noun, within, read) if case is None or one.binds(case)}
+    items = [found[number] for number in changed.numbers if number in found]
+    return items, None if changed.place is None else write_cursor(Place(None, changed.place), asked, CHANGED)
+
+
+def _asked_for(
+    conn: Connection, branch: Branch, noun: Kept, within: Reach, wanted: ShownWanted
+) -> tuple[list[sa.ColumnElement[bool]] | None, Any]:
+    """The conditions of a filter, none where nothing of it is within reach; and the case that must be bound."""
+    conditions = _conditions(branch, noun, wanted)
+    if wanted.case_id is None or not noun.of_customer:
+        return conditions, None
+    case = _case(conn, wanted.case_id)
+    if case is None or not within.covers(case):
+        return None, case
+    columns = noun.table.c
+    return [*conditions, columns.institution == case.institution, columns.borrower_id == case.borrower_id], case
 
 
 def all_of(
