@@ -23,8 +23,8 @@ from api.auth import is_description, is_page
 from casework.people.staff.permission_table import plain_route
 
 _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-_LEAST_BYTES: Final = 1_024
-"""Below it, compressing gains less than a packet."""
+_LEAST_BYTES: Final = 4_096
+"""Below it, compressing saves a packet or two and costs more time than a short answer takes to make."""
 _IN_A_THREAD_BYTES: Final = 32_768
 _LEVEL: Final = 5
 _TEXT: Final = re.compile(
