@@ -179,7 +179,7 @@ def test_every_file_that_a_paper_names_or_links_to_exists(paper: Path) -> None:
 
 
 def test_a_paper_that_names_a_missing_file_is_found_out() -> None:
-    named = re.findall(rf"`((?:{_FOLDERS})/[\w./-]*\w/?)`", "see `docs/no-such.md` and `src/casework/log`")
+    named = re.findall(rf"`((?:{_FOLDERS})/[\w./-]*\w/?)`", "see `docs/no-such.txt` and `src/casework/log`")
     assert [(ROOT / path).exists() for path in named] == [False, True]
 
 
