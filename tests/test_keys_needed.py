@@ -59,6 +59,11 @@ LACKING = {
     "the first two of the three": ("mac", "personal"),
     "what signs is lost, its memory is not": ("signing", "log-keys"),
 }
+STARTING = (
+    ("case", "list"), ("sweep",), ("morning",), ("serve", "--port", "0"), ("keys", "rotate"), ("staff", "token", "A1"),
+    ("audit", "verify"), ("audit", "seal"), ("db", "backup"),
+)  # fmt: skip
+"""What begins with the keys, of every group."""
 
 
 @pytest.mark.parametrize("case", LACKING)
@@ -79,12 +84,15 @@ def test_what_is_missing_is_named_and_neither_made_anew_nor_anything_changed(
         assert f"缺少 {'、'.join(lacking)}；请从备份取回" in line
         assert str(there.keys_dir) in line
         assert "db upgrade" not in line
+    if set(lacking) & set(THREE):
+        for started_by in STARTING:
+            words = (*started_by, *([str(tmp_path / "copy.db")] if started_by == ("db", "backup") else []))
+            refused = run(there, *words)
+            (line,) = refused.stderr.splitlines()
+            assert (refused.exit_code, "key_missing: " in line) == (2 if words == ("audit", "verify") else 1, True)
+            assert f": bring back {', '.join(lacking)} from their copy" in line, words
     assert (files(there.keys_dir), content(used)) == before
     assert msgspec.json.decode(run(there, "db", "status", "--json").stdout)["keys_missing"] == list(lacking)
-    if set(lacking) & set(THREE):
-        refused = run(there, "case", "list")
-        assert refused.stderr.startswith("key_missing: ")
-        assert ", ".join(name for name in THREE if name in lacking) in refused.stderr
     shutil.rmtree(there.keys_dir, ignore_errors=True)
     shutil.copytree(used.keys_dir, there.keys_dir)  # what it said
     assert run(there, "db", "upgrade").exit_code == 0

@@ -38,12 +38,13 @@ from casework.log.format.entry import Entry, MalformedEntry, decode_strict
 from casework.log.tables import entries, texts
 from casework.log.tables import keys as key_rows
 from casework.operation.backup import disposing
+from casework.operation.keys_needed import keys_at_hand
 from casework.operation.right_keys import right_keys
 from casework.operation.startup import check_keys, check_schema, unlike
 from casework.people.staff.actor import system
 from casework.personal import Vault
 from casework.screen import on_screen
-from casework.settings import Keys, Settings, load_keys
+from casework.settings import Keys, Settings
 from casework.storage import jobs
 from casework.storage.database import open_engine, reading, writing
 from casework.work.cases.branch import Branch
@@ -134,7 +135,7 @@ def verify(
 
 def _verify(trusted: Path | None, asked: Sequence[WitnessKey]) -> Report:
     settings = Settings.from_environment()
-    keys = load_keys(settings.keys_dir)
+    keys = keys_at_hand(settings)
     outside = BroughtAlong.of(settings.keys_dir, handed_notes(settings.keys_dir, trusted) if trusted else (), asked)
     engine, began_at = open_engine(settings.database_url, read_only=True), now()
     with disposing(engine), reading(engine, snapshot=True) as conn:

@@ -31,10 +31,11 @@ from casework.log.tables import entries
 from casework.log.write.kept import measure, sync
 from casework.log.write.trail import Draft, Trail
 from casework.operation.backed_loans import BackedLoans, loans_path, pack
+from casework.operation.keys_needed import keys_at_hand
 from casework.operation.startup import check_keys, check_schema, fingerprints
 from casework.people.staff.actor import system
 from casework.personal import Vault
-from casework.settings import Keys, Settings, load_keys
+from casework.settings import Keys, Settings
 from casework.storage import schema
 from casework.storage.append_only import missing_guards
 from casework.storage.database import open_engine, reading, writing
@@ -86,7 +87,7 @@ def backup(settings: Settings, file: Path) -> BackupManifest:
     CallerErrors: backup_exists, backup_unwritable, pg_tool_missing, pg_tool_failed, and what keeps a branch
     from starting (schema_not_current, key_wrong, guards_missing).
     """
-    keys = load_keys(settings.keys_dir)
+    keys = keys_at_hand(settings)
     if any(path.exists() for path in (file, manifest_path(file), loans_path(file))):
         raise CallerError("backup_exists", file=file.name)
     url = parse_url(settings.database_url)

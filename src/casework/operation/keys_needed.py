@@ -5,6 +5,7 @@ signing key that nobody trusts. So what is missing is named, to be brought back 
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -12,11 +13,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework.address import parse_url
-from casework.errors import CallerError
+from casework.errors import CallerError, TryAgain
 from casework.log.tables import entries, logs
 from casework.log.tables import keys as key_rows
 from casework.log.write import receipt_keys, signer
-from casework.settings import KEY_NAMES, Settings
+from casework.settings import KEY_NAMES, Keys, Settings, load_keys
 from casework.storage.database import open_engine, reading
 
 _OF_LOG: Final = (
@@ -41,6 +42,17 @@ def check_nothing_needed(settings: Settings) -> None:
         engine.dispose()
     if names:
         raise _missing(settings.keys_dir, names)
+
+
+def keys_at_hand(settings: Settings) -> Keys:
+    """`load_keys`; where the database is in use, `key_missing` names everything that is to be brought back."""
+    try:
+        return load_keys(settings.keys_dir)
+    except CallerError as lacking:
+        if lacking.code == "key_missing":
+            with suppress(TryAgain):  # a database that does not answer cannot say what it was written with
+                check_nothing_needed(settings)
+        raise
 
 
 def needed(conn: Connection, folder: Path) -> list[str]:

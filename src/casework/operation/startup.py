@@ -11,10 +11,10 @@ from casework.lifecycles import AFTERWARDS, APART, KINDS
 from casework.log.tables import keys as key_rows
 from casework.log.write import receipt_keys, signer
 from casework.log.write.logs import default_origin
-from casework.operation.keys_needed import check_nothing_needed
+from casework.operation.keys_needed import check_nothing_needed, keys_at_hand
 from casework.people.staff.actor import Actor
 from casework.personal import Vault
-from casework.settings import Keys, Settings, ensure_keys, fingerprint, load_keys
+from casework.settings import Keys, Settings, ensure_keys, fingerprint
 from casework.storage import jobs as _jobs  # noqa: F401  # its table is asked for too, whatever a command imports
 from casework.storage import schema
 from casework.storage.append_only import missing_guards
@@ -37,7 +37,7 @@ class Started:
 
 def start(settings: Settings, *, check: bool = True) -> Started:
     """Open the branch that `settings` name; CallerError if the database, the keys or the rulebook are not ready."""
-    keys = load_keys(settings.keys_dir)
+    keys = keys_at_hand(settings)
     branch = branch_of(settings, keys)
     engine = open_engine(settings.database_url)
     try:
