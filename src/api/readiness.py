@@ -1,13 +1,15 @@
 """Whether work can be taken, and if not, why: what writer and sealer met last, and some short looks at the database.
 
-Nothing is tried for the sake of the answer while all is well. Where a write was refused for want of room, or because
-the server takes none, one is tried whenever somebody asks, until it goes through: without that, a service that gets no
-more requests would never hear that it may go on.
+Nothing is written for the sake of the answer while all is well: the disk of an SQLite file is asked for its room, a
+server whether it takes writes; what room a server has shows with the first write that it refuses. Where one was
+refused, one is tried whenever somebody asks, until it goes through: without that, a service that gets no more requests
+would never hear that it may go on.
 """
 
 import os
 from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 from typing import Final
 
 import sqlalchemy as sa
@@ -16,6 +18,7 @@ from sqlalchemy.engine import Connection
 from api import idempotency
 from api.idempotency import IdempotencyKey, StoredAnswer
 from api.serving import Serving
+from casework.address import parse_url
 from casework.clock import now
 from casework.errors import CallerError, TryAgain
 from casework.log.format.times import CLOCKS_DIFFER_S
@@ -82,13 +85,35 @@ def _is_ahead(conn: Connection) -> bool:
 def _of_writes(serving: Serving) -> CallerError | None:
     refused = writes_refused(serving.engine)
     if refused is None:
-        return None
+        code = _of_disk(serving) if serving.engine.dialect.name == "sqlite" else _of_server(serving)
+        return None if code is None else CallerError(code)
     try:
         _try_write(serving)
     except TryAgain:
         return CallerError(refused)
     writes_taken(serving.engine)
     return None
+
+
+def _of_disk(serving: Serving) -> str | None:
+    """What the disk of an SQLite file says before a write is refused: that there is no room, or none is taken."""
+    file = Path(str(parse_url(serving.settings.database_url).database)).absolute()
+    try:
+        disk = os.statvfs(file.parent)
+    except OSError:
+        return None  # the database is asked anyway
+    if disk.f_flag & os.ST_RDONLY or not os.access(file, os.W_OK):
+        return "database_read_only"
+    return "database_full" if disk.f_bavail * disk.f_frsize < _TRIED_BYTES else None
+
+
+def _of_server(serving: Serving) -> str | None:
+    try:
+        with writing(serving.engine) as conn:
+            read_only = conn.exec_driver_sql("SHOW transaction_read_only").scalar() == "on"
+    except TryAgain as failure:
+        return None if failure.code == "database_busy" else failure.code  # others are at work with it
+    return "database_read_only" if read_only else None
 
 
 def _try_write(serving: Serving) -> None:

@@ -60,6 +60,7 @@ class Sealing:
             left = [f"{one.entry_id or one.row}: {one.code}" for one in done.left[:_TOLD_AT_MOST]]
             log().error("seal", refused=trouble[0], left=left, left_in_all=len(done.left), troubled=done.troubled)
         elif trouble:
-            log().error("seal", code=trouble[0])
+            told = {} if isinstance(done, Round) else {"detail": str(done)}  # names host or file, never a password
+            log().error("seal", code=trouble[0], **told)
         else:
             log().info("seal", status="well again")

@@ -129,6 +129,7 @@ def verify(
             report = _verify(trusted, bundle.witness_keys(witnesses))
         told = report.as_json()
         print_json(told) if json_ else print_report(told)
+        sys.stdout.flush()
         code = EXIT_CODES[report.verdict]
     sys.exit(code)
 
@@ -181,6 +182,9 @@ def _cannot_tell(json_: bool) -> Iterator[None]:
         _end(json_, "rules_broken", *broken.faults)
     except click.UsageError:
         raise
+    except OSError as failure:  # where the report was to go, or a file that was handed in
+        place = f"{failure.filename}: " if failure.filename else ""
+        _end(False, "file_failed", f"{place}{failure.strerror}")
     except KeyboardInterrupt:
         _end(json_, "interrupted", "stopped before the end")
     except Exception as error:  # noqa: BLE001  (a bug, or a database too damaged to be read: the verdict is the same)

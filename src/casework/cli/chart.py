@@ -24,6 +24,7 @@ from casework.work.cases.nouns import NOUNS
 from casework.work.cases.rulebook import registry_of
 from casework.work.requests import REQUEST
 from casework.work.topics import faults_of
+from casework.written_file import written_to
 
 _lang = click.option("--lang", type=click.Choice(LANGUAGES), default="zh", show_default=True, help="Labels.")
 
@@ -118,11 +119,8 @@ def draw(name: str, form: str, lang: str, output: Path | None) -> None:
         if output is None:
             click.echo(text, nl=False)
             return
-        try:
+        with written_to(output):
             output.write_text(text, encoding="utf-8")
-        except OSError as error:
-            reason = str(error.strerror)
-            raise CallerError("file_unwritable", f"无法写入文件：{reason}", f"cannot write: {reason}") from None
 
 
 @cli.command()

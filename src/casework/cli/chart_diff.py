@@ -16,6 +16,7 @@ from casework.settings import Settings
 from casework.storage.database import reading
 from casework.work.cases.publish import version_published
 from casework.work.cases.rulebook import registry_of
+from casework.written_file import written_to
 
 _LOOKS = {"added": "green", "gone": "red", "changed": "yellow", "renamed": "yellow"}
 
@@ -45,16 +46,11 @@ def diff(before: str, after: str, drawing: Path | None, lang: str, json_: bool) 
         found = differences(old, new)
         if drawing is not None:
             figures = policies.all[-1]
-            _draw(drawing, svg_of_differences(old.told_with(figures), new.told_with(figures), lang))
+            with written_to(drawing):
+                drawing.write_text(
+                    svg_of_differences(old.told_with(figures), new.told_with(figures), lang), encoding="utf-8"
+                )
     print_json(found) if json_ else _show(found, lang)
-
-
-def _draw(file: Path, text: str) -> None:
-    try:
-        file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        reason = str(error.strerror)
-        raise CallerError("file_unwritable", f"无法写入文件：{reason}", f"cannot write: {reason}") from None
 
 
 def _chart(named: str, policies: Policies) -> Chart:

@@ -12,6 +12,7 @@ from casework.storage.database import reading, writing
 from casework.work.cases.disclosure import record_read
 from casework.work.cases.lifecycles import CASES, DISPOSALS
 from casework.work.cases.shown import seen
+from casework.written_file import written_to
 
 
 @click.group()
@@ -81,5 +82,6 @@ def form_(*, number: int, file: Path, staff_no: str | None) -> None:
         with writing(open_.engine) as conn:
             actor = permitted(conn, branch, staff_no, f"{DISPOSALS.word}.read")
             body = form_file(conn, branch, actor, number, branch.today(now()))
-        file.write_bytes(body)
+        with written_to(file):
+            file.write_bytes(body)
     console.print(f"form {number} in {file}", markup=False)

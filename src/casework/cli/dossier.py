@@ -22,6 +22,7 @@ from casework.operation.startup import Started
 from casework.people.staff.actor import Actor
 from casework.storage.database import reading, writing
 from casework.work.cases.sight import seen_case
+from casework.written_file import written_to
 
 
 @click.command("heads")
@@ -84,7 +85,8 @@ def dossier(
     with started() as open_:
         made = _made(open_, case_id, purpose, since, staff_no)
         if out is not None:
-            kept.write_whole(out, made.data)
+            with written_to(out):
+                kept.write_whole(out, made.data)
         if json_:
             click.echo(made.data, nl=False)
         else:

@@ -18,6 +18,7 @@ from casework.intake.sheets.mending import FileFaulty, as_workbook, rows_to_mend
 from casework.operation.startup import Started
 from casework.people.staff.actor import system
 from casework.storage.database import writing
+from casework.written_file import unwritable
 
 _ON_SCREEN: Final = 50
 
@@ -92,6 +93,10 @@ def write_private(path: Path, content: bytes) -> None:
     except FileExistsError:
         raise click.UsageError(f"{path} exists already") from None
     except OSError as error:
-        raise click.UsageError(f"{path} cannot be written: {error.strerror}") from None
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
+        raise unwritable(path, error) from None
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+    except OSError as error:  # no room: what is there of it is in nobody's way
+        path.unlink()
+        raise unwritable(path, error) from None

@@ -1,6 +1,5 @@
 """`casework feed`: import a folder, list the runs, see what was set aside."""
 
-import os
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import msgspec
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from casework.cli.changing import day
+from casework.cli.faults import write_private
 from casework.cli.shell import (
     Rate,
     acting,
@@ -223,7 +223,7 @@ def set_aside_(run_id: int, kind: str | None, output: Path | None, raw: bool, st
             with writing(branch.engine) as conn:
                 record_aside_read(conn, branch.branch, actor, kind, masked=False, run_id=run_id)
                 text = aside_csv(conn, branch.branch.vault, run_id, kind)
-                _write_private(output, text if raw else in_safe_form(text))
+                write_private(output, (text if raw else in_safe_form(text)).encode("utf-8-sig"))
     table = Table("file", "line", "column", "code", "reason")
     for row in found:
         table.add_row(row.kind, str(row.line), row.column, row.code, row.text)
@@ -261,15 +261,3 @@ def without_case_(json_: bool) -> None:
                 str(one.last_case or ""), f"{one.last_state or ''} {state}", str(one.since or ""),
             )  # fmt: skip
         console.print(table)
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Cells are personal data: a new file that only its owner reads; one that is there is refused."""
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        raise click.UsageError(f"{path} exists already") from None
-    except OSError as error:
-        raise click.UsageError(f"{path} cannot be written: {error.strerror}") from None
-    with os.fdopen(handle, "w", encoding="utf-8-sig", newline="") as file:
-        file.write(text)

@@ -21,6 +21,7 @@ from casework.work.handover.approving import Approved, approve, withdraw
 from casework.work.handover.replanning import Replanned
 from casework.work.handover.sheets import sheet_of
 from casework.work.handovers import DEPARTURE, TRANSFER
+from casework.written_file import written_to
 
 _id = click.argument("handover_id", type=click.IntRange(1, 2**53 - 1), metavar="ID")
 _as = as_option("by")
@@ -188,7 +189,8 @@ def sheets(handover_id: int, folder: Path, *, lang: Lang, json_: bool, by: str |
     """
     made = []
     with started() as open_:
-        folder.mkdir(parents=True, exist_ok=True)
+        with written_to(folder):
+            folder.mkdir(parents=True, exist_ok=True)
         with writing(open_.engine) as conn:
             actor = acting(conn, open_.branch, by)
             for receiving in queries.find(conn, handover_id).preview.receivers:

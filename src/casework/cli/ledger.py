@@ -7,13 +7,13 @@ import click
 
 from casework.cli.changing import day
 from casework.cli.shell import as_json, as_staff, console, permitted, print_json, started
-from casework.errors import CallerError
 from casework.evidence.evening.exporting import EXPORTED, checked, digest_of_file
 from casework.evidence.evening.of_day import file_name, ledger_of, workbook_of
 from casework.instants import branch_text
 from casework.log.write import kept
 from casework.storage.database import reading, writing
 from casework.work.cases.disclosure import record_export
+from casework.written_file import written_to
 
 
 @click.group(invoke_without_command=True)
@@ -64,12 +64,10 @@ def place(out: Path | None, name: str) -> Path:
 
 def write_out(file: Path, content: bytes) -> None:
     """Whole or not at all; CallerError `file_unwritable`, and what was to be committed with it is not."""
-    try:
+    with written_to(file):
         if not file.parent.is_dir():
             raise NotADirectoryError(0, "no such folder")
         kept.write_whole(file, content)
-    except OSError as error:
-        raise CallerError("file_unwritable", f"无法写入{file.name}", f"{file.name}: {error.strerror}") from None
 
 
 @cli.command()

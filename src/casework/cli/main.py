@@ -1,11 +1,14 @@
 """The root command; groups are imported only when they are asked for, so that `--help` stays quick."""
 
 import codecs
+import contextlib
+import errno
 import importlib
 import io
 import json
+import os
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -59,9 +62,31 @@ class _Lazy(click.Group):
         noun = _others().get(cmd_name)
         return None if noun is None else importlib.import_module("casework.cli.lifecycle").group(noun)
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """The command; an error of the file system that it met is one line with place and cause."""
+        try:
+            try:
+                return super().main(*args, **kwargs)
+            finally:
+                sys.stdout.flush()  # into a file on a full disk: said now, not once nobody can say anything
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # click's: whoever read has gone
+                raise
+            _end_of_file(error)
+
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([*_GROUPS.items(), *((name, _about(noun)) for name, noun in _others().items())])
+
+
+def _end_of_file(error: OSError) -> NoReturn:
+    place = f"{error.filename}: " if error.filename else ""
+    cause = error.strerror or type(error).__name__
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what could not be written is not tried again
+    click.echo(f"file_failed: {place}{cause} / 文件无法读写：{place}{cause}", err=True)
+    ended = error.__context__  # a command that had said by its code how it went goes on saying so
+    sys.exit(ended.code if isinstance(ended, SystemExit) and ended.code else 1)
 
 
 def _others() -> dict[str, Any]:

@@ -49,6 +49,7 @@ from casework.people.staff.actor import Actor
 from casework.storage.database import reading, writing
 from casework.table import MAX_ROWS, Lang
 from casework.work.cases.taking_out import taker_of
+from casework.written_file import written_to
 
 _SHOWN = 50
 
@@ -193,11 +194,12 @@ def _export(
 
 def _bodies(branch: Started, actor: Actor, asked: SearchAsked, wanted: TermsWanted, out: Path) -> int:
     """All of them, as they are found: written beside the place, and put there when that is on record."""
-    handle, name = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}.")
+    with written_to(out):
+        handle, name = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}.")
     try:
         rows = 0
         with (
-            os.fdopen(handle, "wb") as file, _progress("分录 entries", None) as told,
+            written_to(out), os.fdopen(handle, "wb") as file, _progress("分录 entries", None) as told,
             reading(branch.engine, snapshot=True) as conn,
         ):  # fmt: skip
             for found in walk(conn, wanted):

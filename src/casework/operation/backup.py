@@ -4,6 +4,7 @@ Keys are never in a backup: whoever finds one reads no personal data in it and c
 be kept apart, and a backup without its keys cannot be restored.
 """
 
+import errno
 import hashlib
 import hmac
 import os
@@ -24,7 +25,7 @@ from sqlalchemy.engine import URL, Connection, Engine
 
 from casework.address import names_several, parse_url
 from casework.clock import now, utc_text
-from casework.errors import CallerError, TryAgain
+from casework.errors import CallerError
 from casework.evidence.past.past_loans import every_kept
 from casework.log.backups import BACKED_UP, BACKUPS
 from casework.log.tables import entries
@@ -39,8 +40,9 @@ from casework.settings import Keys, Settings
 from casework.storage import schema
 from casework.storage.append_only import missing_guards
 from casework.storage.database import open_engine, reading, writing
-from casework.storage.driver_errors import translate
+from casework.storage.driver_errors import translate, try_again
 from casework.work.cases.tables import cases
+from casework.written_file import written_to
 
 FORMAT: Final = "casework/backup/v1"
 """The stream and event of the entries that say that a backup was made."""
@@ -92,7 +94,7 @@ def backup(settings: Settings, file: Path) -> BackupManifest:
         raise CallerError("backup_exists", file=file.name)
     url = parse_url(settings.database_url)
     kind = url.get_backend_name()
-    with writable(), beside(file) as temporary, beside(loans_path(file)) as past:
+    with written_to(file, "backup_unwritable"), beside(file) as temporary, beside(loans_path(file)) as past:
         if kind == "sqlite":
             _copy_sqlite(Path(str(url.database)), temporary)
             copy = open_engine(f"sqlite:///{temporary}", read_only=True)
@@ -160,7 +162,7 @@ def check_sound(conn: Connection, keys: Keys) -> None:
 def _copy_sqlite(source: Path, target: Path) -> None:
     """By SQLite's online backup: one moment of the database, while others read and write it."""
     if not source.exists():
-        raise TryAgain("database_gone", "the database is not reachable")
+        raise try_again("database_gone", f"there is no file {source}")
     try:
         with closing(sqlite3.connect(f"file:{source}?mode=rw", uri=True, timeout=5)) as live:
             live.execute("PRAGMA query_only=ON")
@@ -168,6 +170,8 @@ def _copy_sqlite(source: Path, target: Path) -> None:
                 live.backup(copy)  # in one step: a busy writer makes several start again and again
                 copy.execute("PRAGMA journal_mode=DELETE")  # one file, nothing beside it
     except sqlite3.Error as exc:
+        if getattr(exc, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:  # nothing is written into the source
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from exc
         raise translate(exc) or exc from exc
 
 
@@ -228,16 +232,6 @@ def beside(file: Path) -> Iterator[Path]:
 
 
 SQLITE_SUFFIXES: Final = ("-wal", "-shm", "-journal")
-
-
-@contextmanager
-def writable() -> Iterator[None]:
-    """An error of the file system is the caller's folder or disk, and says so."""
-    try:
-        yield
-    except OSError as exc:
-        reason = exc.strerror or type(exc).__name__
-        raise CallerError("backup_unwritable", f"无法写入：{reason}", f"cannot write there: {reason}") from exc
 
 
 @contextmanager

@@ -28,13 +28,13 @@ from casework.operation.backup import (
     mac_of,
     manifest_path,
     run_tool,
-    writable,
 )
 from casework.operation.startup import fingerprints
 from casework.personal import Vault
 from casework.settings import Keys, Settings, load_keys
 from casework.storage import migrate
 from casework.storage.database import open_engine, reading
+from casework.written_file import written_to
 
 _NOT_IN_THE_DATABASE: Final = {"kept_loans_missing", "kept_loans_changed"}
 """Told of what was restored, and no reason to go without the database."""
@@ -140,7 +140,7 @@ class _Job:
     def into_sqlite(self, target: Path, *, replace_old: bool) -> Restored:
         if target.exists() and not replace_old:
             raise _not_empty("use --replace to move the present one away")
-        with writable(), beside(target) as temporary:
+        with written_to(target, "backup_unwritable"), beside(target) as temporary:
             shutil.copyfile(self.file, temporary)
             inside = replace(self.settings, database_url=f"sqlite:///{temporary}", database_owner_url=None)
             report = self._proved(inside)
@@ -175,7 +175,7 @@ class _Job:
                 differing=differing,
             )
         if self.manifest.loans is not None:
-            with writable():
+            with written_to(settings.loans_dir, "backup_unwritable"):
                 unpack(loans_path(self.file), settings.loans_dir)
         migrate.upgrade(settings)  # grants the app role; brings an older backup to the present schema
         engine = open_engine(settings.database_url, read_only=True)

@@ -24,7 +24,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from casework import clock
 from casework.address import WRITABLE, parse_url
-from casework.errors import CallerError, TryAgain
+from casework.errors import CallerError
 from casework.storage.compiled import SHARED
 from casework.storage.driver_errors import takes_no_writes, translate, try_again
 
@@ -208,7 +208,7 @@ def _open_sqlite(url: URL, *, read_only: bool, create: bool, pool_size: int) -> 
         pooled = conn.connection
         if pooled.info["inode"] != _inode(path):
             # SQLite would write on into the unlinked file and lose it all.
-            raise TryAgain("database_gone", "the database file was moved or removed")
+            raise try_again("database_gone", f"{path} was moved or removed")
         # A deferred BEGIN that writes later fails as busy, without waiting: only readers begin so.
         pooled.cursor().execute("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
@@ -231,14 +231,17 @@ def _sqlite_connect(url: URL, path: Path, *, read_only: bool, create: bool) -> C
     def connect() -> sqlite3.Connection:
         if create and not read_only:
             _touch_private(path)
-        raw = sqlite3.connect(
-            place,
-            uri=True,
-            timeout=busy_timeout_ms / 1000,
-            isolation_level=None,  # BEGIN is ours: the driver's own comes too late and is deferred
-            check_same_thread=False,
-            cached_statements=512,
-        )
+        try:
+            raw = sqlite3.connect(
+                place,
+                uri=True,
+                timeout=busy_timeout_ms / 1000,
+                isolation_level=None,  # BEGIN is ours: the driver's own comes too late and is deferred
+                check_same_thread=False,
+                cached_statements=512,
+            )
+        except sqlite3.OperationalError as exc:
+            raise try_again("database_gone", f"{path}: {_why_not(path) or exc}") from exc
         try:
             for pragma in pragmas:
                 raw.execute(f"PRAGMA {pragma}")
@@ -248,6 +251,15 @@ def _sqlite_connect(url: URL, path: Path, *, read_only: bool, create: bool) -> C
         return raw
 
     return connect
+
+
+def _why_not(path: Path) -> str:
+    """Why a file cannot be opened, as the system says; nothing where it can: SQLite says no more than that."""
+    try:
+        os.close(os.open(path, os.O_RDWR))
+    except OSError as error:
+        return error.strerror or ""
+    return ""
 
 
 def _natural(url: URL, key: str, default: int) -> int:

@@ -53,6 +53,7 @@ from casework.log.write.grown import (
 from casework.log.write.trail import Draft
 from casework.people.staff.actor import Actor
 from casework.work.cases.branch import Branch
+from casework.written_file import unwritable
 
 _BATCH: Final = 32 * TILE_WIDTH
 Progress = Callable[[int, int], None]
@@ -89,8 +90,7 @@ def fresh_folder(folder: Path) -> Iterator[Path]:
             folder.rmdir()
         partial.rename(folder)
     except OSError as fault:
-        reason = fault.strerror or type(fault).__name__
-        raise CallerError("export_unwritable", f"无法写入：{reason}", f"cannot write there: {reason}") from fault
+        raise unwritable(folder, fault, "export_unwritable") from fault
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

@@ -1,10 +1,9 @@
 """A file for process mining: read in one snapshot, written beside its place, recorded, then put there."""
 
 import os
-import sqlite3
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -25,6 +24,7 @@ from casework.people.staff.actor import Actor
 from casework.storage.database import reading, writing
 from casework.work.cases.branch import Branch
 from casework.work.cases.filter import BusinessDates
+from casework.written_file import written_to
 
 Format = Literal["xes", "ocel-json", "ocel-sqlite"]
 MINED: Final = "audit.mined"
@@ -54,7 +54,7 @@ def export(
     """
     if file.exists() or file.is_symlink():
         raise _exists(file)
-    with _writable(), tempfile.TemporaryDirectory(prefix=".casework-mine-", dir=file.absolute().parent) as folder:
+    with written_to(file), tempfile.TemporaryDirectory(prefix=".casework-mine-", dir=file.absolute().parent) as folder:
         made = Path(folder) / "made"
         os.close(os.open(made, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         with reading(engine, snapshot=True) as conn:
@@ -63,7 +63,8 @@ def export(
                 branch.time_zone,
             )  # fmt: skip
             read = _Watched(chosen, progress)
-            events, traces, objects = _write(kind, made, read, Names(branch.vault, cover))
+            with written_to(file):  # within, or the spool's full disk would pass for the database's
+                events, traces, objects = _write(kind, made, read, Names(branch.vault, cover))
         sync(made)
         size, digest = measure(made)
         mined = Mined(kind, events, traces, objects, size, digest, "")
@@ -84,7 +85,7 @@ class _Watched:
         self._chosen, self._progress = chosen, progress
         self.events = self.traces = 0
 
-    def __iter__(self) -> Iterator[tuple[Entry, EventPart]]:
+    def __iter__(self) -> Generator[tuple[Entry, EventPart], None, None]:
         total, stream = self._chosen.count(), ""
         self._progress(0, total)
         for done, (entry, part) in enumerate(self._chosen.read(), 1):
@@ -100,11 +101,13 @@ class _Watched:
 
 def _write(kind: Format, made: Path, read: _Watched, names: Names) -> tuple[int, int | None, int | None]:
     if kind == "xes":
-        _write_text(made, xes.lines(read, names))
+        with closing(iter(read)) as each:  # before the connection that it reads by
+            _write_text(made, xes.lines(each, names))
         return read.events, read.traces, None
     spool = EventSpool(made.with_name("spool"))
     try:
-        spool.fill(read, names)
+        with closing(iter(read)) as each:
+            spool.fill(each, names)
         if kind == "ocel-json":
             _write_text(made, ocel_json.lines(spool))
         else:
@@ -133,16 +136,6 @@ def _record(
     (entry_id,) = trail.entry_ids
     trail.write(conn)
     return entry_id
-
-
-@contextmanager
-def _writable() -> Iterator[None]:
-    """An error of the file system is the caller's folder or disk, and says so."""
-    try:
-        yield
-    except (OSError, sqlite3.OperationalError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise CallerError("file_unwritable", f"无法写入：{reason}", f"cannot write there: {reason}") from error
 
 
 def _exists(file: Path) -> CallerError:

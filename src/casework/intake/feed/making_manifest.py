@@ -14,6 +14,7 @@ from casework.intake.feed.control_sum import AMOUNTS, ControlSum
 from casework.intake.feed.headers import KINDS, Kind, understand
 from casework.intake.feed.manifest import FILE_LIMIT, MANIFEST, FeedManifest, FileEntry, read_bounded, read_manifest
 from casework.intake.feed.sheet import read_rows
+from casework.written_file import written_to
 
 _NAMED: Final = re.compile(rf"({'|'.join(KINDS)})(?![a-z]).*\.(?:csv|csv\.gz|xlsx)", re.IGNORECASE)
 
@@ -49,8 +50,9 @@ def make_manifest(folder: Path, stated: Stated) -> FeedManifest:
     content = msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n"
     msgspec.json.decode(content, type=FeedManifest)  # what cannot be read again is not written
     written = folder / f".{MANIFEST}.new"
-    written.write_bytes(content)
-    written.replace(folder / MANIFEST)
+    with written_to(folder / MANIFEST):
+        written.write_bytes(content)
+        written.replace(folder / MANIFEST)
     return made
 
 
