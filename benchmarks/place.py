@@ -26,9 +26,12 @@ from casework.operation.startup import Started, start, upgrade
 from casework.people.staff import register, tokens
 from casework.people.staff.actor import system
 from casework.settings import Settings
+from casework.storage import rows
 from casework.storage.database import writing
 from casework.work.cases.commands import Command, OpenCase
+from casework.work.cases.lifecycles import VISITS
 from casework.work.cases.tables import cases
+from casework.work.visits import Visit
 from tests.fed import dated
 from tests.postgres_server import APP, OWNER, Server, _die_with_parent, postgres_server
 
@@ -68,6 +71,24 @@ class Place:
             part = cases.c.id % 100
             rarer = sa.case((part < 5, "lost_contact"), (part < 8, "outsourced"), else_="litigation")
             conn.execute(cases.update().where(part < 10).values(state=rarer))
+        self.settle()
+
+    def plan_visits(self) -> None:
+        """To every 17th case one, at most 600, in 20 areas; for reading only: no entry says so."""
+        first = BUSINESS_DATE + timedelta(days=1)
+        with writing(self.started.engine) as conn:
+            wanted = cases.c["id", "institution", "borrower_id", "loan_id"]
+            found = conn.execute(sa.select(*wanted).where(cases.c.id % 17 == 0).order_by(cases.c.id).limit(600)).all()
+            planned = [
+                Visit(
+                    number, "visit@1", "planned", BUSINESS_DATE, live=True, version=1, opened_on=BUSINESS_DATE,
+                    opened_for="ordered", opened_by="T1", parent_id=case_id, institution=institution,
+                    borrower_id=borrower_id, loan_id=loan_id, address_kind="home", visit_on=first,
+                    area=f"A{number % 20}", second_visitor="K1",
+                )
+                for number, (case_id, institution, borrower_id, loan_id) in enumerate(found, 1)
+            ]  # fmt: skip
+            rows.insert_many(conn, VISITS.table, [VISITS.rows.row(one) for one in planned], VISITS.rows.columns)
         self.settle()
 
     def settle(self) -> None:

@@ -93,6 +93,8 @@ def questions(pages_deep: int, filters: Sequence[str]) -> Iterator[tuple[str, Qu
     yield "visits due, the first page", lambda asked: asked.ask("GET", "/visits/due?limit=50")
     yield "visits due, of a team", lambda asked: asked.ask("GET", "/visits/due?limit=50&team=team7")
     yield "visits due, not planned", lambda asked: asked.ask("GET", "/visits/due?limit=50&planned=false")
+    yield "visits due, planned", lambda asked: asked.ask("GET", "/visits/due?limit=50&planned=true")
+    yield "visits due, planned in an area", lambda asked: asked.ask("GET", "/visits/due?limit=50&area=A3")
     for sort in SORTS:
         yield f"list, page {pages_deep + 1}, sort {sort}", _deep(sort, pages_deep)
     for chosen in filters:
@@ -128,6 +130,7 @@ def run(
                 place: Place = stack.enter_context(place_on(server))
                 place.fill(size)
                 place.spread()
+                place.plan_visits()
                 served = stack.enter_context(api(place))
                 sides.append(Asked(size, served, place.tokens))
                 stack.callback(sides[-1].connection.close)

@@ -546,6 +546,7 @@ table(
     sa.Index("ix_visits_due", "due_on", "id"),
     sa.Index("ix_visits_loan", "loan_id", "id"),
     sa.Index("ix_visits_parent", "parent_id", "id"),
+    index_where("state = 'planned'", "ix_visits_planned", "parent_id"),
     index_where("recheck_since IS NOT NULL", "ix_visits_recheck", "recheck_since", "id"),
 )
 table(

@@ -182,10 +182,15 @@ class Listing:
     sort: str
     ranges: list[sa.ColumnElement[bool]] = field(default_factory=list)
     only_dated: bool = False  # none of those without what is sorted by
+    lines: sa.Select[Any] | None = None  # what is read of those of the page, where `wanted` only finds which they are
 
     def fetch(self, conn: Connection, place: Place | None, limit: int) -> list[Row[Any]]:
         """At most `limit` rows after `place`."""
         column = self.columns[self.sort.removeprefix("-")]
+        if self.lines is not None:
+            page = self._statement(column, [], place, limit).subquery()
+            found_there = self.lines.where(self.columns.id.in_(sa.select(page.c.id)))
+            return list(conn.execute(found_there.order_by(self._order(column), self._order(self.columns.id))))
         if not column.nullable or self.only_dated:
             return list(conn.execute(self._statement(column, [], place, limit)))
         # The databases sort NULL differently; two ranges of the same index give one order on both.

@@ -19,6 +19,10 @@ _TO_RECHECK: Final = visits.c.recheck_since.is_not(None)
 sa.Index(
     "ix_visits_recheck", visits.c.recheck_since, visits.c.id, sqlite_where=_TO_RECHECK, postgresql_where=_TO_RECHECK
 )
+PLANNED: Final = "'planned'"
+"""The state of what is still to be made, as SQL has it: such an index is used where the statement says it itself."""
+_TO_MAKE: Final = sa.text(f"state = {PLANNED}")
+sa.Index("ix_visits_planned", visits.c.parent_id, sqlite_where=_TO_MAKE, postgresql_where=_TO_MAKE)
 visit_addresses: Final = sa.Table(
     "visit_addresses",
     metadata,

@@ -13,15 +13,17 @@ from casework.work.cases.lifecycles import VISITS
 from casework.work.cases.queries import MAX_PAGE, Listing, place_of, read_cursor, write_cursor
 from casework.work.cases.reached import covered_by, ranges_of
 from casework.work.cases.tables import cases
+from casework.work.cases.visit_addresses import PLANNED
 
 SORT: Final = "visit_due_on"
 _visits: Final = VISITS.table.c
-_PLANNED: Final = sa.and_(_visits.parent_id == cases.c.id, _visits.live, _visits.checked_in_at.is_(None))
-
-
-def _of_next(what: sa.ColumnElement[Any]) -> sa.ScalarSelect[Any]:
-    """Of the first visit that was ordered for the case and is still to be made."""
-    return sa.select(what).where(_PLANNED).order_by(_visits.visit_on, _visits.id).limit(1).scalar_subquery()
+_next: Final = VISITS.table.alias("next_visit")
+_PLANNED: Final = sa.select(_visits.parent_id).where(_visits.state == sa.literal_column(PLANNED))
+"""Cases for which a visit was ordered that is still to be made; there is an index of these alone."""
+_FIRST: Final = (
+    _PLANNED.with_only_columns(_visits.id).where(_visits.parent_id == cases.c.id)
+    .order_by(_visits.visit_on, _visits.id).limit(1).correlate(cases).scalar_subquery()
+)  # fmt: skip
 
 
 class VisitsDueWanted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -74,10 +76,12 @@ class _Facts(msgspec.Struct):
 
 _facts: Final = msgspec.json.Decoder(_Facts).decode
 _PLAIN: Final = VisitDue.__struct_fields__[:-4]
+_FOUND: Final = sa.select(cases.c.id, cases.c.visit_due_on)
+"""Of a page, where visits that are planned find it: what they find is sorted, and whole rows are long."""
 _LINES: Final = sa.select(
-    *(cases.c[name] for name in _PLAIN), cases.c.facts, _of_next(_visits.id).label("visit"),
-    _of_next(_visits.visit_on).label("planned_on"), _of_next(_visits.area).label("planned_in"),
-)  # fmt: skip
+    *(cases.c[name] for name in _PLAIN), cases.c.facts, _next.c.id.label("visit"),
+    _next.c.visit_on.label("planned_on"), _next.c.area.label("planned_in"),
+).outerjoin_from(cases, _next, _next.c.id == _FIRST)  # fmt: skip
 
 
 def page_of_visits_due(
@@ -102,17 +106,19 @@ def _listing(wanted: VisitsDueWanted, within: Reach) -> Listing:
     if wanted.due_by is not None:
         conditions.append(cases.c.visit_due_on <= wanted.due_by)
     if wanted.planned is not None:
-        planned = sa.exists().where(_PLANNED)
-        conditions.append(planned if wanted.planned else ~planned)
+        planned = cases.c.id.in_(_PLANNED)
+        conditions.append(planned if wanted.planned else ~sa.exists(_PLANNED.where(_visits.parent_id == cases.c.id)))
     if wanted.area is not None:
         check_text("area", wanted.area)
-        conditions.append(sa.exists().where(_PLANNED, _visits.area == wanted.area))
+        conditions.append(cases.c.id.in_(_PLANNED.where(_visits.area == wanted.area)))
     ranges = list[sa.ColumnElement[bool]]()
     if not within.everything:
         if wanted.owner is None:
             ranges = ranges_of(within, cases.c) or [sa.false()]
         else:
             conditions.append(covered_by(within, cases.c))
+    if wanted.planned or wanted.area is not None:
+        return Listing(_FOUND, cases.c, conditions, SORT, ranges, only_dated=True, lines=_LINES)
     return Listing(_LINES, cases.c, conditions, SORT, ranges, only_dated=True)
 
 
