@@ -52,6 +52,7 @@ from api import (
     roster,
     session,
     tasks,
+    templates,
     visits,
     work_lists,
 )
@@ -223,6 +224,7 @@ def _routes(feed_upload_mib: int) -> list[Any]:
         *contacts.route_handlers,
         *contact_corrections.route_handlers,
         *contact_files.route_handlers,
+        *templates.route_handlers,
         *contact_book.route_handlers,
         *contact_permits.route_handlers,
         *contact_breaches.route_handlers,

@@ -157,6 +157,8 @@ CODES: Final[Mapping[str, tuple[int, str, str]]] = {
     "not_found": (404, "没有这样的资源", "there is no such resource"),
     "not_ready": (503, "服务尚未就绪：…", "the service is not ready: …"),
     "nothing_changes": (422, "没有要更改的内容", "there is nothing to change in the request"),
+    "unknown_template": (404, "没有此类文件的模板", "there is no template of such a file"),
+    "mended_rows_unknown": (422, "更正的行与文件不符", "the mended rows do not belong to the file"),
     "nothing_set_aside": (404, "没有被搁置的行", "no row was set aside"),
     "nothing_to_hand_in": (422, "{staff_no}{day}没有可上交的内容", "{staff_no} has nothing to hand in for {day}"),
     "nothing_left": (404, "{day}已没有可领取的任务", "on {day} no task is left to take"),

@@ -25,7 +25,7 @@ NEXT = DAY + timedelta(days=1)
 THIRD = DAY + timedelta(days=2)
 TEN = [loan(number) for number in range(1, 11)]
 FORTY = [loan(number) for number in range(1, 41)]
-OF_THE_RUN = ("feed_runs", "entries", "streams", "unsealed")
+OF_THE_RUN = ("feed_runs", "entries", "streams", "unsealed", "set_aside")
 
 
 def steady(*without: int) -> list[dict[str, str]]:

@@ -40,6 +40,7 @@ from api.console.roster import pages as roster
 from api.console.rulebook import lines as rule_lines
 from api.console.rulebook import pages as rulebook
 from api.console.sent_files import pages as sent_files
+from api.console.sent_files import templates
 from api.console.visits import pages as visits
 from api.console.visits import review, sending
 from api.nouns import Described
@@ -59,6 +60,7 @@ def route_handlers(described: Sequence[Described]) -> list[Any]:
         *contact.route_handlers,
         *contact_files.route_handlers,
         *sent_files.route_handlers,
+        *templates.route_handlers,
         *day_lists.route_handlers,
     ]
     handlers += [

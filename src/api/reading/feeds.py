@@ -10,13 +10,17 @@ from litestar.params import FromQuery, PathParameter, QueryParameter
 
 from api.importing import as_they_are
 from api.reading.asking import answers, reader_of
+from api.reading.exports import XLSX
+from api.repayments import RowTold
 from api.serving import Serving
 from casework.errors import CallerError
-from casework.intake.feed.aside import aside_csv, aside_of, record_aside_read
-from casework.intake.feed.headers import SET_ASIDE_COLUMNS, understand
+from casework.intake.feed.aside import aside_csv, faults_of, record_aside_read
+from casework.intake.feed.headers import COLUMNS, SET_ASIDE_COLUMNS, understand
 from casework.intake.feed.run import Run, newest_runs, one_run
 from casework.intake.feed.safe_form import in_safe_form
 from casework.intake.feed.without_case import LoanWithoutCase, without_case
+from casework.intake.sheets.kinds import DAY
+from casework.intake.sheets.mending import as_workbook
 from casework.people.staff.actor import Actor
 from casework.personal import mask
 from casework.storage.database import reading, writing
@@ -28,7 +32,7 @@ _PERSONAL = frozenset({"borrower_name", "id_number", "person_name", "phone", "ad
 
 
 class AsideView(msgspec.Struct):
-    """A row set aside: where it stood and what is wrong with it; its cells are in the CSV."""
+    """A row set aside: where it stood and the first thing that is wrong with it; all of them are `faults`."""
 
     id: int
     kind: str
@@ -36,6 +40,7 @@ class AsideView(msgspec.Struct):
     column: str | None
     code: str
     text: str
+    faults: list[RowTold]
 
 
 class AsidePage(msgspec.Struct):
@@ -74,7 +79,10 @@ _WITHOUT_CASE = {
 }  # fmt: skip
 _ASIDE = {
     "items": [{"id": 7, "kind": "overdue", "line": 18, "column": "oldest_due_date", "code": "due_after_as_of",
-               "text": "到期日晚于数据日 / due after the feed's day"}],
+               "text": "到期日晚于数据日 / due after the feed's day",
+               "faults": [{"line": 18, "column": "oldest_due_date", "kind": "due_after_as_of", "zh": "到期日晚于数据日",
+                           "en": "due after the feed's day", "code": "due_after_as_of", "file": "overdue.xlsx",
+                           "cell": "B18", "value": "2026-03-12", "expected_zh": DAY.zh, "expected_en": DAY.en}]}],
     "next": None,
 }  # fmt: skip
 
@@ -136,12 +144,16 @@ def set_aside_rows(
     after: Annotated[int, QueryParameter(ge=0, le=2**53 - 1)] = 0,
     limit: Annotated[int, QueryParameter(ge=1, le=200)] = 50,
 ) -> AsidePage:
-    """The rows a run set aside: line, column and reason."""
-    serving, _ = reader_of(request, "kind", "after", "limit")
+    """The rows a run set aside: line, column and reason, every fault of each with what is expected; values masked."""
+    serving, actor = reader_of(request, "kind", "after", "limit")
+    personal = serving.branch.rulebook.permissions.view(actor, "set_aside") is not None
     with reading(serving.engine, snapshot=True) as conn:
         known_run(one_run(conn, run_id), run_id)
-        found = aside_of(conn, run_id, kind, after=after, limit=limit + 1)
-    items = [AsideView(row.id, row.kind, row.line, row.column, row.code, row.text) for row in found[:limit]]
+        found = faults_of(conn, serving.branch.vault, run_id, kind, after=after, limit=limit + 1, personal=personal)
+    items = [
+        AsideView(row.id, row.kind, row.line, row.column, row.code, row.text, [RowTold.of(one) for one in faults])
+        for row, faults in found[:limit]
+    ]
     return AsidePage(items, items[-1].id if len(found) > limit else None)
 
 
@@ -169,8 +181,25 @@ def set_aside_as_csv(
     return set_aside_file(serving, actor, run_id, kind, raw=raw)
 
 
-def set_aside_file(serving: Serving, actor: Actor, run_id: int, kind: Kind, *, raw: bool = False) -> Response[bytes]:
-    """That CSV, once its reading is on record."""
+@get(
+    "/feeds/{run_id:int}/set-aside.xlsx",
+    sync_to_thread=True,
+    responses=answers(bytes, "(a workbook)", "unknown_run", "invalid_request", "filter_malformed",
+                      "sealed_value_altered", media_type=XLSX),
+    tags=["feeds"],
+)  # fmt: skip
+def set_aside_as_xlsx(
+    request: Request[Any, Any, Any], run_id: RunId, kind: FromQuery[Kind] = "overdue"
+) -> Response[bytes]:  # fmt: skip
+    """The same rows as a workbook: faulty cells marked, the last column says what is wrong; personal cells masked."""
+    serving, actor = reader_of(request, "kind")
+    return set_aside_file(serving, actor, run_id, kind, workbook=True)
+
+
+def set_aside_file(
+    serving: Serving, actor: Actor, run_id: int, kind: Kind, *, raw: bool = False, workbook: bool = False
+) -> Response[bytes]:
+    """That CSV, or a workbook, once its reading is on record."""
     with reading(serving.engine, snapshot=True) as conn:
         known_run(one_run(conn, run_id), run_id)
         text = aside_csv(conn, serving.branch.vault, run_id, kind)
@@ -178,9 +207,11 @@ def set_aside_file(serving: Serving, actor: Actor, run_id: int, kind: Kind, *, r
         record_aside_read(conn, serving.branch, actor, kind, masked=True, run_id=run_id)
     view = serving.branch.rulebook.permissions.view(actor, "set_aside")
     masked = _masked(kind, text, shown=view is not None)
-    body = (masked if raw else in_safe_form(masked)).encode("utf-8-sig")
-    headers = {"Content-Disposition": f'attachment; filename="set-aside-{run_id}-{kind}.csv"'}
-    return Response(body, media_type="text/csv", headers=headers)
+    safe = in_safe_form(masked).encode("utf-8-sig")
+    body = as_workbook(safe, COLUMNS[kind]) if workbook else masked.encode("utf-8-sig") if raw else safe
+    name = f"set-aside-{run_id}-{kind}.{'xlsx' if workbook else 'csv'}"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(body, media_type=XLSX if workbook else "text/csv", headers=headers)
 
 
 def _masked(kind: Kind, text: str, *, shown: bool) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
+from rich.console import Console
 from rich.table import Column
 
 from casework.cli.shell import errors, print_json
@@ -33,19 +34,19 @@ def told_in_json(faults: Sequence[Fault]) -> list[dict[str, Any]]:
     return [one.as_json() for one in faults]
 
 
-def tell_faults(title: str, faults: Sequence[Fault]) -> None:
-    """A table on stderr, and how many there are besides; nothing where there is none."""
+def tell_faults(title: str, faults: Sequence[Fault], *, on: Console = errors, most: int = _ON_SCREEN) -> None:
+    """A table of the first ones, and how many there are besides; nothing where there is none."""
     if not faults:
         return
     folds = [Column(header, overflow="fold") for header in ("file", "line", "cell", "value", "what is wrong")]
     table = Table(*folds, title=title, title_justify="left")
-    for one in faults[:_ON_SCREEN]:
+    for one in faults[:most]:
         said = [f"{one.code}: {one.en}", one.zh]
         said += [f"expected 应填: {one.expected_en} / {one.expected_zh}"] if one.expected_zh else []
         cell = one.cell or one.column or ""
         table.add_row(one.file or "", str(one.line), cell, one.value or "", "\n".join(said))
-    errors.print(table)
-    if len(faults) > _ON_SCREEN:
+    on.print(table)
+    if len(faults) > most:
         errors.print(
             f"{len(faults):,} in all; --json tells each, --mend writes all rows "
             f"共{len(faults):,}处；--json 列出每处，--mend 写出所有行", markup=False, soft_wrap=True,

@@ -9,7 +9,7 @@ import msgspec
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from casework.cli.changing import day
-from casework.cli.faults import write_private
+from casework.cli.faults import tell_faults, told_in_json, write_private
 from casework.cli.shell import (
     Rate,
     acting,
@@ -28,6 +28,7 @@ from casework.intake.feed import run as runs
 from casework.intake.feed.cell import TEXTS
 from casework.intake.feed.load import ImportRequest, silent
 from casework.intake.feed.making_manifest import Stated, make_manifest
+from casework.intake.feed.mended_rows import put_mended
 from casework.money import yuan_text
 from casework.operation.importing import import_apart
 from casework.storage.database import reading, writing
@@ -132,11 +133,18 @@ def _tell(run: runs.Run) -> None:
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--as-of", type=day, help="The business date, where there is no manifest.")
 @click.option("--institution", help="Whose feed it is, where there is no manifest.")
+@click.option(
+    "--mended", multiple=True, type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Rows of `casework feed set-aside -o`, mended: they take the place of those lines. May be repeated.",
+)  # fmt: skip
 @as_json
-def manifest(folder: Path, as_of: datetime | None, institution: str | None, json_: bool) -> None:
+def manifest(
+    folder: Path, as_of: datetime | None, institution: str | None, mended: tuple[Path, ...], *, json_: bool
+) -> None:  # fmt: skip
     """Write the manifest of FOLDER anew: rows, control sums and digests of its files as they are now.
 
-    For files that were mended. Without a manifest there, files are known by the word that their
+    For files that were mended, or with --mended the rows alone: a file with them, as CSV, is then named in the place of
+    the one that came, which stays. Without a manifest there, files are known by the word that their
     names begin with: loans, overdue, contacts, repayments; .csv, .csv.gz or .xlsx.
 
     Exit code 0 written, 1 refused, 2 usage.
@@ -144,10 +152,12 @@ def manifest(folder: Path, as_of: datetime | None, institution: str | None, json
     \b
     Examples:
       casework feed manifest feeds/2026-03-01
+      casework feed manifest feeds/2026-03-01 --mended overdue-mended.xlsx
       casework feed manifest feeds/2026-03-01 --as-of 2026-03-01 --institution wuhan
     """
     with told():
-        made = make_manifest(folder, Stated(as_of and as_of.date(), institution))
+        put = put_mended(folder, mended) if mended else {}
+        made = make_manifest(folder, Stated(as_of and as_of.date(), institution), put)
     if json_:
         print_json(msgspec.to_builtins(made))
         return
@@ -192,42 +202,54 @@ def runs_(every: bool, json_: bool) -> None:
 @cli.command("set-aside")
 @click.argument("run_id", type=int)
 @click.option("--kind", type=click.Choice(["loans", "overdue", "contacts", "repayments"]), help="One file only.")
-@click.option("-o", "output", type=click.Path(path_type=Path), help="Write a CSV that can be mended and fed again.")
-@click.option("--raw", is_flag=True, help="With -o: cells as they came, which a spreadsheet may run as formulas.")
+@click.option(
+    "-o", "--mend", "output", type=click.Path(path_type=Path, dir_okay=False),
+    help="Write them into a new .xlsx or .csv, each with what is wrong, to be mended.",
+)  # fmt: skip
+@click.option("--raw", is_flag=True, help="With -o, CSV: cells as they came, which a spreadsheet may run as formulas.")
+@as_json
 @as_staff
-def set_aside_(run_id: int, kind: str | None, output: Path | None, raw: bool, staff_no: str | None) -> None:
-    """The rows of a run that could not be used: line, column, reason.
+def set_aside_(
+    run_id: int, kind: str | None, output: Path | None, raw: bool, staff_no: str | None, *, json_: bool
+) -> None:  # fmt: skip
+    """The rows of a run that could not be used: everything that is wrong with them, by cell, and what is expected.
 
-    With -o their cells are written out. They are personal data: the reading is an entry of the log. A cell that a
-    spreadsheet could run has an apostrophe in front; the last column says so, and the file is read without them.
+    With -o their cells are written out. They are personal data: the reading is an entry of the log. A cell of a CSV
+    that a spreadsheet could run has an apostrophe in front; the last column says so, and the file is read without them.
+    Mended, `casework feed manifest FOLDER --mended FILE` puts them in the place of the others.
 
     \b
     Examples:
       casework feed set-aside 17
-      casework feed set-aside 17 --kind overdue -o mend.csv
+      casework feed set-aside 17 --kind overdue -o mend.xlsx
     """
-    from casework.intake.feed.aside import aside_csv, aside_of, record_aside_read
+    from casework.intake.feed.aside import LIMIT, aside_csv, faults_of, record_aside_read
+    from casework.intake.feed.headers import COLUMNS
     from casework.intake.feed.safe_form import in_safe_form
+    from casework.intake.sheets.mending import as_workbook
 
     if output is not None and kind is None:
         raise click.UsageError("-o needs --kind: files have different columns")
     with started() as branch:
+        vault = branch.branch.vault
         with reading(branch.engine) as conn:
             run = runs.one_run(conn, run_id)
             if run is None:
                 raise CallerError("unknown_run", f"没有编号为{run_id}的导入", f"there is no run {run_id}", run=run_id)
-            found = aside_of(conn, run_id, kind)
+            found = [fault for _, faults in faults_of(conn, vault, run_id, kind) for fault in faults]
+            actor = acting(conn, branch.branch, staff_no)
         if output is not None and kind is not None:
-            with reading(branch.engine) as conn:
-                actor = acting(conn, branch.branch, staff_no)
             with writing(branch.engine) as conn:
                 record_aside_read(conn, branch.branch, actor, kind, masked=False, run_id=run_id)
-                text = aside_csv(conn, branch.branch.vault, run_id, kind)
-                write_private(output, (text if raw else in_safe_form(text)).encode("utf-8-sig"))
-    table = Table("file", "line", "column", "code", "reason")
-    for row in found:
-        table.add_row(row.kind, str(row.line), row.column, row.code, row.text)
-    console.print(table)
+                text = aside_csv(conn, vault, run_id, kind)
+            content = (text if raw else in_safe_form(text)).encode("utf-8-sig")
+            if output.suffix.lower() == ".xlsx":
+                content = as_workbook(in_safe_form(text).encode("utf-8-sig"), COLUMNS[kind])  # type: ignore[index]  # as click has it
+            write_private(output, content)
+    if json_:
+        print_json(told_in_json(found))
+    else:
+        tell_faults(f"run {run_id}: set aside 搁置", found, on=console, most=LIMIT)
 
 
 @cli.command("without-case")

@@ -39,6 +39,7 @@ _GROUPS = {
     "ledger": "the collection ledger of a day, as a workbook",
     "roster": "who has which shift, and who answers for who is off",
     "calendar": "working days, and a year that nobody knows yet",
+    "template": "what a file of each kind looks like, to fill in",
     "outage": "days on which something was out",
     "distribute": "who works on which case, each morning",
     "morning": "give out the cases and make the lists of a morning",

@@ -13,14 +13,14 @@ from api.console.frame.forms import Tried, problem_of
 from api.console.frame.page import HEADERS, render, to
 from api.importing import as_they_are
 from api.imports import import_begun
+from api.mending import MEND
 from api.one_file import form_of
 from api.reading.asking import check_parameters
 from api.reading.feeds import Kind, RunId, known_run, set_aside_file
 from api.serving import serving_of
 from casework.clock import now
 from casework.errors import CallerError
-from casework.intake.feed.aside import aside_of
-from casework.intake.feed.cell import TEXTS
+from casework.intake.feed.aside import faults_of
 from casework.intake.feed.run import RUNNING, newest_runs, one_run
 from casework.operation.alarms import alarms
 from casework.storage.database import reading
@@ -70,27 +70,31 @@ def _list(request: Request[Any, Any, Any], before: int | None, tried: Tried | No
 def feed(request: Request[Any, Any, Any], run_id: RunId) -> Response[Any]:
     """One run: who, when, which files, what came of it, and the rows that it set aside."""
     serving = serving_of(request)
+    permissions, actor = serving.branch.rulebook.permissions, actor_of(request)
+    personal = permissions.view(actor, "set_aside") is not None
     with reading(serving.engine, snapshot=True) as conn:
         (run,), going = as_they_are(conn, [known_run(one_run(conn, run_id), run_id)])
-        aside = aside_of(conn, run_id, limit=_ASIDE + 1)
-    permissions, actor = serving.branch.rulebook.permissions, actor_of(request)
-    rows = [(one, dict(zip(("zh", "en"), TEXTS[one.code], strict=True))) for one in aside[:_ASIDE]]
+        aside = faults_of(conn, serving.branch.vault, run_id, limit=_ASIDE + 1, personal=personal)
+    faults = [fault for _, some in aside[:_ASIDE] for fault in some]
     return render(
-        request, "feeds/one.html", run=run, running=run.status == RUNNING, beat=going.get(run_id), rows=rows,
-        cut=len(aside) > _ASIDE,
-        kinds=sorted({one.kind for one in aside}), may_download=permissions.may(actor, "feed.export"),
+        request, "feeds/one.html", run=run, running=run.status == RUNNING, beat=going.get(run_id), faults=faults,
+        aside=min(len(aside), _ASIDE), cut=len(aside) > _ASIDE, kinds=sorted({one.kind for one, _ in aside}),
+        may_download=permissions.may(actor, "feed.export"),
         files=[(Path(str(one["name"])).name, one) for one in run.files],
     )  # fmt: skip
 
 
-@get("/console/feeds/{run_id:int}/set-aside.csv", sync_to_thread=True, opt={"page": "feed.export"})
-def set_aside(request: Request[Any, Any, Any], run_id: RunId, kind: FromQuery[Kind] = "overdue") -> Response[Any]:
-    """The rows of one file that the run set aside, to be mended and sent again; personal cells masked."""
-    answer = set_aside_file(serving_of(request), actor_of(request), run_id, kind)
-    answer.headers.update(HEADERS)
-    return answer
+def _set_aside(written: str) -> Any:
+    @get(f"/console/feeds/{{run_id:int}}/set-aside.{written}", sync_to_thread=True, opt={"page": "feed.export"})
+    def set_aside(request: Request[Any, Any, Any], run_id: RunId, kind: FromQuery[Kind] = "overdue") -> Response[Any]:
+        """The rows of one file that the run set aside, to be mended and sent again; personal cells masked."""
+        answer = set_aside_file(serving_of(request), actor_of(request), run_id, kind, workbook=written == "xlsx")
+        answer.headers.update(HEADERS)
+        return answer
+
+    return set_aside
 
 
-route_handlers = [feeds, feed, set_aside]
+route_handlers = [feeds, feed, *map(_set_aside, MEND)]
 uploads = [upload]
 """These take more than other bodies may have."""

@@ -1,6 +1,6 @@
 """Rows that an import set aside: to be listed, downloaded, mended and fed again."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -11,15 +11,19 @@ from sqlalchemy.engine import Connection
 
 from casework.clock import now
 from casework.errors import CallerError
-from casework.intake.feed.cell import TEXTS
+from casework.intake.feed.cell import TEXTS, CellNote
+from casework.intake.feed.erased import ErasedPeople
 from casework.intake.feed.folder import FeedSheet, SetAside, set_aside_csv
-from casework.intake.feed.headers import Kind, understand
+from casework.intake.feed.headers import COLUMNS, PERSONAL, Kind, understand
 from casework.intake.feed.naming import named_in
 from casework.intake.feed.sealed_cells import of_aside
 from casework.intake.feed.tables import feed_runs, set_aside
+from casework.intake.sheets.column import FileColumn
+from casework.intake.sheets.fault import Fault, Places
 from casework.log.write.trail import Draft
 from casework.people.staff.actor import Actor
 from casework.personal import Vault
+from casework.storage import rows
 from casework.work.cases.branch import Branch
 
 LIMIT = 10_000
@@ -29,6 +33,9 @@ _AT_ONCE = 2_000
 class _Cells(msgspec.Struct):
     header: list[str]
     cells: list[str]
+    more: list[CellNote] = []  # what else is wrong with the row
+    file: str | None = None
+    workbook: bool = False
 
 
 _decode = msgspec.json.Decoder(_Cells).decode
@@ -59,6 +66,50 @@ def aside_of(
     if kind is not None:
         statement = statement.where(set_aside.c.kind == kind)
     return [Aside(*row) for row in conn.execute(statement.order_by(set_aside.c.id).limit(limit))]
+
+
+def store_aside(
+    conn: Connection, branch: Branch, run_id: int, sheets: Iterable[FeedSheet[Any]], erased: ErasedPeople
+) -> int:
+    """Keep the rows that a run set aside, their cells sealed, of the erased only their ids; how many."""
+
+    def sealed(sheet: FeedSheet[Any], row: SetAside) -> bytes:
+        cells = list(erased.cells(sheet.header, row.cells))
+        raw = _Cells(list(sheet.header.names), cells, list(row.more), sheet.name, sheet.workbook)
+        place = of_aside(run_id, sheet.kind, row.line)
+        return branch.vault.seal(place, msgspec.json.encode(raw).decode())
+
+    stored = [
+        (run_id, sheet.kind, row.line, row.column, row.code, sealed(sheet, row))
+        for sheet in sheets for row in sheet.set_aside
+    ]  # fmt: skip
+    rows.insert_many(conn, set_aside, stored, ("run_id", "kind", "line", "column", "code", "row_sealed"))
+    return len(stored)
+
+
+def faults_of(
+    conn: Connection, vault: Vault, run_id: int, kind: str | None = None, *, after: int = 0, limit: int = LIMIT,
+    personal: bool = True,
+) -> list[tuple[Aside, list[Fault]]]:  # fmt: skip
+    """As `aside_of`, each with everything that is wrong with it; personal values masked, not `personal`: left out."""
+    wanted = sa.select(set_aside).where(set_aside.c.run_id == run_id, set_aside.c.id > after)
+    wanted = wanted.where(set_aside.c.kind == kind) if kind is not None else wanted
+    found: list[tuple[Aside, list[Fault]]] = []
+    for row in conn.execute(wanted.order_by(set_aside.c.id).limit(limit)):
+        raw, one = _decode(_opened(vault, row)), Aside(row.id, row.kind, row.line, row.column, row.code)
+        positions, _ = _columns(row.kind, tuple(raw.header))
+        columns: Sequence[FileColumn] = COLUMNS[row.kind]
+        places = Places(raw.file or row.kind, raw.header, positions, columns, workbook=raw.workbook)
+        told = [
+            places.placed(Fault(row.line, note.column or None, note.code, *TEXTS[note.code]), raw.cells)
+            for note in (CellNote(row.column, row.code), *raw.more)
+        ]
+        found.append((one, told if personal else [_bare(fault) for fault in told]))
+    return found
+
+
+def _bare(fault: Fault) -> Fault:
+    return fault._replace(value=None) if fault.column in PERSONAL else fault
 
 
 def record_aside_read(
@@ -126,21 +177,24 @@ def aside_csv(conn: Connection, vault: Vault, run_id: int, kind: str) -> str:
     header: list[str] = []
     found: list[SetAside] = []
     for row in conn.execute(statement):
-        raw: dict[str, Any] = msgspec.json.decode(_opened(vault, row))
-        header = raw["header"]
-        found.append(SetAside(row.line, row.column, row.code, tuple(raw["cells"])))
+        raw = _decode(_opened(vault, row))
+        header = raw.header
+        found.append(SetAside(row.line, row.column, row.code, tuple(raw.cells), tuple(raw.more)))
     return set_aside_csv(kind, header, found)  # type: ignore[arg-type]  # kinds in the table are kinds of file
 
 
-def too_many_set_aside(sheet: FeedSheet[Any], share_percent: int) -> CallerError:
-    """`too_many_set_aside`: the sheet has more bad rows than the policy's share; the first are named."""
-    bad, row = len(sheet.set_aside), sheet.set_aside[0]
-    (zh, en), column = TEXTS[row.code], row.column or sheet.kind
-    return CallerError(
-        "too_many_set_aside",
-        f"{sheet.name} 有 {bad} 行不可用（上限 {share_percent}%），最先是第{row.line}行 {column}：{zh}",
-        f"{bad} of {sheet.row_count} rows of {sheet.name} cannot be used (at most {share_percent} %), the first in "
-        f"line {row.line}, {column}: {en}",
-        kind=sheet.kind, rows=sheet.row_count, set_aside=bad,
-        first=[{"line": row.line, "column": row.column, "code": row.code} for row in sheet.set_aside[:5]],
-    )  # fmt: skip
+class TooManySetAside(CallerError):
+    """A sheet has more bad rows than the policy's share: the first are named. `sheet` is kept with the run's."""
+
+    def __init__(self, sheet: FeedSheet[Any], share_percent: int) -> None:
+        bad, row = len(sheet.set_aside), sheet.set_aside[0]
+        (zh, en), column = TEXTS[row.code], row.column or sheet.kind
+        super().__init__(
+            "too_many_set_aside",
+            f"{sheet.name} 有 {bad} 行不可用（上限 {share_percent}%），最先是第{row.line}行 {column}：{zh}",
+            f"{bad} of {sheet.row_count} rows of {sheet.name} cannot be used (at most {share_percent} %), the first in "
+            f"line {row.line}, {column}: {en}",
+            kind=sheet.kind, rows=sheet.row_count, set_aside=bad,
+            first=[{"line": row.line, "column": row.column, "code": row.code} for row in sheet.set_aside[:5]],
+        )  # fmt: skip
+        self.sheet = sheet

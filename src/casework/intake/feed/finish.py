@@ -9,10 +9,9 @@ import msgspec
 
 from casework.clock import now
 from casework.intake.feed import run as runs
-from casework.intake.feed import sealed_cells
+from casework.intake.feed.aside import store_aside
 from casework.intake.feed.books import barred_owners, unverified_places
 from casework.intake.feed.course import ImportCourse
-from casework.intake.feed.folder import FeedSheet
 from casework.intake.feed.held_back import held_back
 from casework.intake.feed.institutions import REGISTERED_BY_FEED
 from casework.intake.feed.kept_loans import (
@@ -23,10 +22,9 @@ from casework.intake.feed.kept_loans import (
 )
 from casework.intake.feed.left_rows import APPLIED, PREFIX, newest_said
 from casework.intake.feed.reconcile import Reconciliation, pack
-from casework.intake.feed.tables import set_aside, snapshots
+from casework.intake.feed.tables import snapshots
 from casework.intake.feed.warned import warnings_of
 from casework.log.write.trail import Draft
-from casework.storage import rows
 
 UNPAID_LISTED = 1_000
 
@@ -36,19 +34,7 @@ def finish(
 ) -> None:
     """Store what was set aside and the snapshot, end the run, and append its entry."""
     conn, delivery = course.conn, course.delivery
-    stored = [
-        (
-            course.run_id,
-            sheet.kind,
-            row.line,
-            row.column,
-            row.code,
-            _sealed_cells(course, sheet, row.line, course.erased.cells(sheet.header, row.cells)),
-        )
-        for sheet in course.sheets
-        for row in sheet.set_aside
-    ]
-    rows.insert_many(conn, set_aside, stored, ("run_id", "kind", "line", "column", "code", "row_sealed"))
+    stored = store_aside(conn, course.branch, course.run_id, course.sheets, course.erased)
     packed = pack(found.snapshot)
     conn.execute(snapshots.insert().values(run_id=course.run_id, rows=packed))
     skipped = (delivery.as_of - before.as_of).days - 1 if before and before.as_of else 0
@@ -64,7 +50,7 @@ def finish(
         warnings["rows_changed"] = len(course.left.changed)
     figures: dict[str, Any] = {
         **found.figures, **counts, "rows": delivery.overdue.row_count, "days_without_feed": skipped,
-        "set_aside_rows": len(stored), "left_books": course.left_books.gone, "left_books_unpaid": len(course.unpaid),
+        "set_aside_rows": stored, "left_books": course.left_books.gone, "left_books_unpaid": len(course.unpaid),
         "left_books_unpaid_cases": course.unpaid[:UNPAID_LISTED], "erased": course.erased.dropped,
         "warnings": warnings, "warned": warned.first, "restates_only": restates_only,
         "held_back": msgspec.to_builtins(
@@ -74,12 +60,6 @@ def finish(
     runs.finish(conn, course.run_id, runs.APPLIED, correction=course.request.correction, figures=figures, **course.came)
     with _kept(course) as kept:
         _announce(course, figures, hashlib.sha256(packed).hexdigest(), kept)
-
-
-def _sealed_cells(course: ImportCourse, sheet: FeedSheet[Any], line: int, cells: tuple[str, ...]) -> bytes:
-    raw = {"header": list(sheet.header.names), "cells": list(cells)}
-    place = sealed_cells.of_aside(course.run_id, sheet.kind, line)
-    return course.branch.vault.seal(place, msgspec.json.encode(raw).decode())
 
 
 @contextmanager

@@ -34,9 +34,11 @@ from casework.intake.feed.cell import (
 )
 from casework.intake.feed.control_sum import ControlSum
 from casework.intake.feed.headers import (
+    APART,
     SET_ASIDE_COLUMNS,
     Kind,
     SheetHeader,
+    sound_cells,
     understand,
 )
 from casework.intake.feed.manifest import (
@@ -58,6 +60,7 @@ from casework.intake.feed.row import (
 )
 from casework.intake.feed.sheet import SheetLines, read_rows
 from casework.intake.feed.total_row import Totals
+from casework.intake.sheets.every_fault import faults_behind
 
 Row = TypeVar("Row", bound=tuple[Any, ...])
 
@@ -70,7 +73,7 @@ _REPEATED: Final[Mapping[Kind, tuple[str, str]]] = {
 
 
 class SetAside(NamedTuple):
-    """A row that was not used: where, which of our columns ("" = the whole row), why, and its cells.
+    """A row that was not used: where, which of our columns ("" = the whole row), why, its cells; what else is wrong.
 
     The cells are personal data: whoever stores them seals them.
     """
@@ -79,6 +82,12 @@ class SetAside(NamedTuple):
     column: str
     code: str
     cells: tuple[str, ...]
+    more: tuple[CellNote, ...] = ()
+
+    @property
+    def notes(self) -> tuple[CellNote, ...]:
+        """Everything that is wrong with it."""
+        return CellNote(self.column, self.code), *self.more
 
 
 class Notice(NamedTuple):
@@ -105,6 +114,7 @@ class FeedSheet(Generic[Row]):
     notices: list[Notice] = field(default_factory=list)  # the first ones
     more_notices: Counter[str] = field(default_factory=Counter)  # how many there were besides, by code
     bounds: Bounds = USUAL
+    workbook: bool = False
 
     def notice(self, found: Iterable[Notice]) -> None:
         """Keep the first ones and count the others: a row may have several, and a file very many rows."""
@@ -118,7 +128,7 @@ class FeedSheet(Generic[Row]):
         """For what may be set aside besides."""
         room = Room(self.kind, self.name, self.header.names, self.bounds)
         for row in self.set_aside:
-            room.take(*row)
+            room.take(*row[:4])
         return room
 
     def put_aside(self, faults: Mapping[int, CellNote]) -> "FeedSheet[Row]":
@@ -134,7 +144,7 @@ class FeedSheet(Generic[Row]):
         for line, cells in read_rows(self.content, self.name, self.bounds.rows):
             if line in notes:
                 more.append(SetAside(line, *notes[line], tuple(cells)))
-                room.take(*more[-1])
+                room.take(*more[-1][:4])
         kept = [index for index in range(len(self.rows)) if index not in faults]
         return replace(
             self,
@@ -199,9 +209,15 @@ def read_folder(path: Path, bounds: Bounds = USUAL) -> Delivery:
         if entry.rows > bounds.rows:
             raise too_many_rows(entry.name, bounds.rows)
     contents = read_files(path, manifest)
-    sheets: dict[Kind, FeedSheet[Any]] = {
-        entry.kind: _read_sheet(manifest, entry, contents[entry.kind], bounds) for entry in manifest.files
-    }
+    sheets: dict[Kind, FeedSheet[Any]] = {}
+    refused: list[CallerError] = []
+    for entry in manifest.files:
+        try:
+            sheets[entry.kind] = _read_sheet(manifest, entry, contents[entry.kind], bounds)
+        except CallerError as mistake:
+            refused.append(mistake)
+    if refused:
+        raise _together(refused)
     return Delivery(
         as_of=manifest.as_of,
         institution=manifest.institution,
@@ -211,6 +227,17 @@ def read_folder(path: Path, bounds: Bounds = USUAL) -> Delivery:
         loans=sheets.get("loans"),
         contacts=sheets.get("contacts"),
         repayments=sheets.get("repayments"),
+    )
+
+
+def _together(refused: Sequence[CallerError]) -> CallerError:
+    """The first, which says what is wrong with the other files too."""
+    first, *others = refused
+    if not others:
+        return first
+    also = [{"code": one.code, "zh": one.zh, "en": str(one), **one.facts} for one in others]
+    return CallerError(
+        first.code, "；".join(one.zh for one in refused), "; ".join(map(str, refused)), **first.facts, more=also
     )
 
 
@@ -225,9 +252,11 @@ def set_aside_csv(kind: Kind, header: Sequence[str], rows: Iterable[SetAside]) -
     writer.writerow([*header, *SET_ASIDE_COLUMNS])
     width = len(header)
     for row in rows:
-        zh, en = TEXTS[row.code]
         cells = [*row.cells[:width], *[""] * (width - len(row.cells))]
-        writer.writerow([*cells, row.line, row.column or kind, row.code, f"{zh} / {en}"])
+        columns = APART.join(one.column or kind for one in row.notes)
+        codes = APART.join(one.code for one in row.notes)
+        zh, en = "；".join(TEXTS[one.code][0] for one in row.notes), APART.join(TEXTS[one.code][1] for one in row.notes)
+        writer.writerow([*cells, row.line, columns, codes, f"{zh} / {en}"])
     return out.getvalue()
 
 
@@ -257,28 +286,33 @@ def _read_sheet(manifest: FeedManifest, entry: FileEntry, content: bytes, bounds
     width = len(header.names)
     totals, may_be_totals = Totals(entry.kind, header.positions, width), 0
     sheet: FeedSheet[Any] = FeedSheet(
-        entry.kind, entry.name, entry.sha256.lower(), entry.rows, header, content, bounds=bounds
+        entry.kind, entry.name, entry.sha256.lower(), entry.rows, header, content, bounds=bounds, workbook=read.workbook
     )
+
+    def checked(cells: list[str]) -> Any:
+        check_row(cells, header.positions, width, errors=read.errors)
+        return parse(cells)
+
     rows, lines, room = sheet.rows, sheet.lines, sheet.room()
     sheet.notice(_odd_about(read, header))
-    count = 0
+    count, sound = 0, sound_cells(entry.kind, manifest.as_of)
     for line, cells in lines_of_cells:
         count += 1
         if count > entry.rows + may_be_totals and not totals.may_be(cells):  # no need to read on, however long it is
             raise _row_count_differs(entry, f"more than {entry.rows}", f"多于 {entry.rows}")
         try:
-            check_row(cells, header.positions, width, errors=read.errors)
-            row = parse(cells)
+            row = checked(cells)
             if repeated:
                 if row[0] in seen:
                     raise BadCell(key_column, repeated)
                 seen.add(row[0])
         except BadCell as bad:
+            _, *others = faults_behind(bad.note, checked, cells, header.positions, sound)
             notes.clear()
             more.clear()
             may_be_totals += totals.may_be(cells)
-            sheet.set_aside.append(SetAside(line, *bad.note, tuple(cells)))
-            room.take(*sheet.set_aside[-1])
+            sheet.set_aside.append(SetAside(line, *bad.note, tuple(cells), tuple(others)))
+            room.take(*sheet.set_aside[-1][:4])
             sum_up.add_text(cells, readable=len(cells) == width)
             continue
         rows += (row, *more)

@@ -4,6 +4,7 @@ A new name that a bank uses is one more alias here; nothing else changes.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, timedelta
 from typing import Final, Literal, NamedTuple, get_args
 
 from casework.errors import CallerError
@@ -89,6 +90,7 @@ COLUMNS: Final[Mapping[Kind, tuple[FileColumn, ...]]] = {
 # rows that are fed again.
 NOT_MISSED: Final = frozenset({"days_past_due", "status"})
 SET_ASIDE_COLUMNS: Final = ("set_aside_line", "set_aside_column", "set_aside_code", "set_aside_reason")
+APART: Final = "; "  # between several columns, codes and reasons of a row
 SAFE_COLUMN: Final = "set_aside_safe"  # a file that has it has its cells defused (`safe_form`)
 
 
@@ -133,6 +135,12 @@ def understand(kind: Kind, cells: Sequence[str]) -> SheetHeader:
         )
     absent = tuple(c.name for c in COLUMNS[kind] if c.name not in positions and c.name not in NOT_MISSED)
     return SheetHeader(tuple(cells), positions, absent, tuple(unknown))
+
+
+def sound_cells(kind: Kind, as_of: date) -> dict[str, str]:
+    """By column a cell that can be read in a feed of this day."""
+    before = (as_of - timedelta(days=1)).isoformat()
+    return {one.name: before if one.kind is DAY else one.filled for one in COLUMNS[kind]}
 
 
 def hint_of(cells: Sequence[str]) -> tuple[str, str]:

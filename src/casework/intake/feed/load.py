@@ -11,8 +11,10 @@ from sqlalchemy.engine import Connection, Engine
 from casework.clock import now
 from casework.errors import CallerError, TryAgain
 from casework.intake.feed import run as runs
+from casework.intake.feed.aside import TooManySetAside, store_aside
 from casework.intake.feed.bounds import USUAL, Bounds
 from casework.intake.feed.course import ImportRequest, Progress, what_came
+from casework.intake.feed.erased import ErasedPeople, share_lock
 from casework.intake.feed.folder import Delivery, read_folder
 from casework.intake.feed.left_rows import PREFIX, REFUSED
 from casework.intake.feed.one_import import OneImport
@@ -73,6 +75,10 @@ def record_refusal(
 ) -> None:
     """Say in the run and in the log that it was refused; `delivery` is none if the folder could not be read."""
     runs.refuse(conn, run_id, mistake, **(what_came(delivery) if delivery else {}))
+    if isinstance(mistake, TooManySetAside) and delivery is not None:
+        share_lock(conn)
+        sheets = {sheet.kind: sheet for sheet in (*delivery.sheets, mistake.sheet)}
+        store_aside(conn, branch, run_id, sheets.values(), ErasedPeople.read(conn, delivery.institution))
     trail = branch.trail(now())
     data = {"run": run_id, "run_sha256": runs.digest_of(conn, run_id)}
     draft = Draft(REFUSED, request.actor.signed, data, reason_code=mistake.code)

@@ -2,9 +2,11 @@
 
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -27,11 +29,12 @@ class Stated:
     institution: str | None = None
 
 
-def make_manifest(folder: Path, stated: Stated) -> FeedManifest:
+def make_manifest(folder: Path, stated: Stated, put: Mapping[Kind, str] = MappingProxyType({})) -> FeedManifest:
     """Count, add up and digest the files of `folder`, and write its manifest: whole, or not at all.
 
     The files are those that the manifest there names; without one each kind's, by the word that its name begins with
     (`loans.csv`, `overdue-2026-03-01.xlsx`). Rows that an import would set aside count too.
+    `put`: names in the place of those.
 
     `CallerError`: folder_missing, manifest_missing (nobody said `as_of` or `institution`), manifest_malformed,
     file_missing, and what the files themselves are refused for.
@@ -45,7 +48,8 @@ def make_manifest(folder: Path, stated: Stated) -> FeedManifest:
             "目录中没有 manifest.json：须说明数据日期和机构",
             "there is no manifest.json in the folder: say the business date and the institution",
         )
-    names = {entry.kind: entry.name for entry in before.files} if before else _found(folder)
+    names = names_in(folder)
+    names |= put
     made = FeedManifest(as_of, institution, [_entry(folder, kind, name) for kind, name in names.items()])
     content = msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n"
     msgspec.json.decode(content, type=FeedManifest)  # what cannot be read again is not written
@@ -54,6 +58,12 @@ def make_manifest(folder: Path, stated: Stated) -> FeedManifest:
         written.write_bytes(content)
         written.replace(folder / MANIFEST)
     return made
+
+
+def names_in(folder: Path) -> dict[Kind, str]:
+    """The files of a folder by kind: as its manifest has them, else by their names. CallerErrors as `make_manifest`."""
+    before = _before(folder)
+    return {entry.kind: entry.name for entry in before.files} if before else _found(folder)
 
 
 def _before(folder: Path) -> FeedManifest | None:

@@ -8,7 +8,7 @@ from typing import Any
 from casework.clock import branch_date, now
 from casework.intake.feed import respelled
 from casework.intake.feed import run as runs
-from casework.intake.feed.aside import too_many_set_aside
+from casework.intake.feed.aside import TooManySetAside
 from casework.intake.feed.booked import Booked, of_row, stated_by
 from casework.intake.feed.books import known_borrowers, reversals_of
 from casework.intake.feed.changes import Changes
@@ -93,7 +93,7 @@ class OneImport(ImportCourse):
         bad = len(sheet.set_aside)
         always = self.policy.figure("feed.set_aside_rows_always") if sheet.kind in ("contacts", "repayments") else 0
         if bad > always and bad * 100 > share * max(sheet.row_count, 1):
-            raise too_many_set_aside(sheet, share)
+            raise TooManySetAside(sheet, share)
         self.sheets.append(sheet)
 
     def _check_vanished(

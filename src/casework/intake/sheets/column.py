@@ -15,6 +15,7 @@ _UNIT = re.compile(r"[(（](?:元|人民币元|yuan|cny|天|days)[)）]$")
 _SHOWN: Final = 40  # characters of a value that are repeated
 _CALLED: Final = 5  # names of a code that are told
 # What is somebody's number in whatever column it stands: a mobile phone's, an identity card's.
+_PHONE: Final = 11  # digits of a mobile phone
 _PERSONAL: Final = re.compile(r"(?<!\d)(?:1[3-9]\d{9}|[1-9]\d{5}(?:19|20)\d{9}[\dXx])(?![\dXx])")
 
 
@@ -82,7 +83,18 @@ class FileColumn:
         if not self.kind.code:
             return mask("text", text)
         text = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
-        return _PERSONAL.sub(lambda found: mask("id_number", found[0]), text)
+        return _PERSONAL.sub(lambda found: mask("phone" if len(found[0]) == _PHONE else "id_number", found[0]), text)
+
+
+@dataclass(frozen=True, slots=True)
+class FileForm:
+    """A kind of file: its word, what it is called, how the shell takes one, its columns."""
+
+    word: str
+    zh: str
+    en: str
+    shell: str
+    columns: tuple[FileColumn, ...]
 
 
 def names_of(columns: Iterable[FileColumn]) -> dict[str, str]:

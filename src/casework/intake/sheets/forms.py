@@ -1,7 +1,6 @@
 """Every kind of file of rows that is taken in: its columns, as they are read, told of and explained in its template."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -11,22 +10,10 @@ from casework.intake.enrolment.shift_sheet import shift_columns
 from casework.intake.feed.agreed import PROMISE_COLUMNS, hold_columns
 from casework.intake.feed.calendar_sheet import CALENDAR_COLUMNS
 from casework.intake.feed.headers import COLUMNS
-from casework.intake.sheets.column import FileColumn
+from casework.intake.sheets.column import FileForm
 from casework.people.staff.posts import post_labels
 from casework.work.cases.branch import Branch
 from casework.work.cases.holds import HOLDS
-
-
-@dataclass(frozen=True, slots=True)
-class FileForm:
-    """A kind of file: its word, what it is called, how the shell takes one, its columns."""
-
-    word: str
-    zh: str
-    en: str
-    shell: str
-    columns: tuple[FileColumn, ...]
-
 
 _FEED: Final = {
     "loans": ("核心数据：贷款", "feed: loans"), "overdue": ("核心数据：逾期", "feed: overdue"),

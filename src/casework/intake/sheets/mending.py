@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from casework.errors import CallerError
+from casework.intake.feed.headers import APART
 from casework.intake.feed.safe_form import in_safe_form
 from casework.intake.feed.sheet import read_rows
 from casework.intake.sheets.column import FileColumn, is_ours, names_of, normal
@@ -16,12 +17,12 @@ from casework.intake.sheets.fault import Fault, Places, by_line
 from casework.spreadsheet import WORKBOOK
 
 _WHY: Final = ("set_aside_line", "set_aside_column", "set_aside_code", "set_aside_zh", "set_aside_en")
+_LINE: Final = _WHY[0]
 _REASON: Final = "有误之处 set_aside_reason"
 MOST_TOLD: Final = 200
 """Faults that are told one by one; of more only the number."""
 _IN_WORDS: Final = 20
 _WIDEST: Final = 40  # characters of a column in a workbook
-_APART: Final = ("; ", "；")
 
 
 def placed(faults: Iterable[Fault], content: bytes, name: str, columns: Sequence[FileColumn]) -> list[Fault]:
@@ -72,9 +73,9 @@ def rows_to_mend(content: bytes, name: str, aside: Iterable[Fault], *, whole: bo
         elif whole or line in why:
             some = why.get(line, [])
             told = [
-                str(line) if some else "", _APART[0].join(one.column or "" for one in some),
-                _APART[0].join(one.code for one in some), _APART[1].join(one.zh for one in some),
-                _APART[0].join(one.en for one in some),
+                str(line) if some else "", APART.join(one.column or "" for one in some),
+                APART.join(one.code for one in some), "；".join(one.zh for one in some),
+                APART.join(one.en for one in some),
             ]  # fmt: skip
             writer.writerow([*(cells[at] if at < len(cells) else "" for at in kept), *told])
     return in_safe_form(out.getvalue()).encode("utf-8-sig")
@@ -113,7 +114,7 @@ def with_values(faults: Sequence[Fault], to_mend: bytes, columns: Sequence[FileC
 
 
 def as_workbook(to_mend: bytes, columns: Sequence[FileColumn]) -> bytes:
-    """A file to mend as XLSX: the columns of the file, its faulty cells marked, and a last one that says what is wrong.
+    """A file to mend as XLSX: the columns of the file, faulty cells marked, the line, and last what is wrong with it.
 
     Every cell is a text, and none a formula.
     """
@@ -131,21 +132,23 @@ def as_workbook(to_mend: bytes, columns: Sequence[FileColumn]) -> bytes:
                 for at, cell in enumerate(cells):
                     sheet.set_column(at, at, min(max(12, 2 * len(cell)), _WIDEST))
                     sheet.write_string(0, at, cell, bold)
-                sheet.set_column(len(cells), len(cells), 2 * _WIDEST)
-                sheet.write_string(0, len(cells), _REASON, bold)
+                sheet.set_column(len(cells) + 1, len(cells) + 1, 2 * _WIDEST)
+                sheet.write_string(0, len(cells), _LINE, bold)
+                sheet.write_string(0, len(cells) + 1, _REASON, bold)
                 continue
-            faulty = set(ours["set_aside_column"].split(_APART[0]))
+            faulty = set(ours["set_aside_column"].split(APART))
             for at, cell in enumerate(cells):
                 is_bad = names[at] in faulty if names[at] else False
                 if cell or is_bad:
                     sheet.write_string(row, at, cell, *([bad] if is_bad else []))
-            sheet.write_string(row, len(cells), _reason(ours, by_name), wraps)
+            sheet.write_string(row, len(cells), ours["set_aside_line"])
+            sheet.write_string(row, len(cells) + 1, _reason(ours, by_name), wraps)
     return out.getvalue()
 
 
 def _reason(ours: Mapping[str, str], columns: Mapping[str, FileColumn]) -> str:
     """What is wrong with a row, in both languages, and what is expected of each cell."""
-    names = list(dict.fromkeys(name for name in ours["set_aside_column"].split(_APART[0]) if name in columns))
+    names = list(dict.fromkeys(name for name in ours["set_aside_column"].split(APART) if name in columns))
     wrong = ours.get("set_aside_reason") or " / ".join(filter(None, (ours["set_aside_zh"], ours["set_aside_en"])))
     expected = [f"{columns[name].zh} {name}: {columns[name].kind.zh} / {columns[name].kind.en}" for name in names]
     return "\n".join([wrong, *expected]) if wrong else ""

@@ -1,0 +1,1 @@
+"""Files of rows of every kind: their faults, rows to mend, templates."""
