@@ -28,7 +28,7 @@ FINE: Final = {"minutes": timedelta(minutes=1), "seconds": timedelta(seconds=1),
 Read = Callable[[str, str], datetime]
 READERS: Final[dict[str, Read]] = {
     "a parameter of times": read_instant_text,
-    "as-of, diff": lambda text, zone: read_instant(text, zone, PRESENT).at,
+    "as-of, diff": lambda text, zone: read_instant(text.replace(" ", "T", 1).replace(" ", ""), zone, PRESENT).at,
     "search --from": lambda text, zone: instant_asked("from", text, zone) or PRESENT,
     "search --to": lambda text, zone: instant_asked("to", text, zone, days=1) or PRESENT,
     "audit export --from": lambda text, zone: getattr(period_of(text, None, zone), "from_at", PRESENT),
@@ -48,11 +48,20 @@ def test_a_printed_time_is_read_back_as_the_same_instant(reader: str, at: dateti
     wanted, read = cut(at, FINE[to]), READERS[reader]
     printed = [
         branch_text(wanted, zone, to), wanted.astimezone(ZoneInfo(zone)).isoformat(), utc_text(wanted),
-        wanted.isoformat(), wanted.isoformat().replace("+00:00", "Z"),
+        wanted.isoformat(), wanted.isoformat().replace("+00:00", "Z"), wanted.isoformat(" ").replace("+00:00", " +00"),
     ]  # fmt: skip
     assert [read(text, zone) for text in printed] == [wanted] * len(printed)
     assert read(shown.instant(at, zone), zone) == cut(at, FINE["minutes"])
     assert all(len(text) <= MAX_INSTANT for text in printed), "what parameters take of it"
+
+
+@given(at=instants, zone=st.sampled_from(ZONES), to=st.sampled_from(["minutes", "seconds"]))
+def test_as_of_a_printed_time_is_all_that_was_recorded_in_it(at: datetime, zone: str, to: str) -> None:
+    """The entry that was printed so is in it, and the time is printed so again."""
+    text = branch_text(at, zone, to)
+    found = read_instant(text, zone, PRESENT).at
+    assert at <= found < cut(at, FINE[to]) + FINE[to]
+    assert branch_text(found, zone, to) == text
 
 
 @given(at=instants, zone=st.sampled_from(ZONES), to=st.sampled_from(["minutes", "seconds"]))

@@ -6,7 +6,7 @@ cells of an exported file have it, for it is the branch's, unless its clock skip
 """
 
 import re
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -15,8 +15,9 @@ _FORM: Final = re.compile(
     r"(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})"
     r"(?: \((?:周(?P<zh>[一二三四五六日])|(?P<en>Mon|Tue|Wed|Thu|Fri|Sat|Sun))\)"
     r"|[T ](?P<time>[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?)"
-    r"(?: ?(?P<utc>Z)| ?(?P<sign>[+-])(?P<offset>[0-9]{2}:?[0-9]{2}))?)?"
+    r"(?: ?(?P<utc>Z)| ?(?P<sign>[+-])(?P<offset>[0-9]{2}(?::?[0-9]{2})?))?)?"
 )
+_TO_THE_MINUTE: Final = len("12:00")
 ALLOWED: Final = (
     "一日，如2026-03-01；或一个时间，如2026-03-01 12:00:00 +08:00（无时差者为机构时间）",
     "a day such as 2026-03-01, or a time such as 2026-03-01 12:00:00 +08:00 (without its offset, the branch's time)",
@@ -24,11 +25,15 @@ ALLOWED: Final = (
 
 
 class Typed(NamedTuple):
-    """What somebody typed: a day, or an instant of it; `with_offset`: they said the offset too."""
+    """What somebody typed: a day, or an instant of it; `with_offset`: they said the offset too.
+
+    `told`: how much of time a text as people write it, with a blank between day and time, leaves open after `at`.
+    """
 
     day: date
     at: datetime | None = None
     with_offset: bool = False
+    told: timedelta = timedelta()
 
 
 def branch_text(instant: datetime, zone: str, to: str = "seconds") -> str:
@@ -57,14 +62,21 @@ def read_text(text: str, zone: str | None) -> Typed:
     offset = "+00:00" if found["utc"] else found["offset"]
     if offset is not None:
         sign = "" if found["utc"] else found["sign"]
-        return Typed(day, datetime.fromisoformat(f"{found['day']}T{found['time']}{sign}{offset}"), with_offset=True)
+        at = datetime.fromisoformat(f"{found['day']}T{found['time']}{sign}{offset}")
+        return Typed(day, at, with_offset=True, told=_left_open(text, found["time"]))
     if zone is None:
         raise ValueError("a time needs its offset, such as +08:00")
     naive = datetime.combine(day, time.fromisoformat(found["time"]))
     first, second = (naive.replace(tzinfo=ZoneInfo(zone), fold=fold) for fold in (0, 1))
     if first.utcoffset() != second.utcoffset():
         raise ValueError(f"{text} is skipped or shown twice in {zone}: say its offset")
-    return Typed(day, first)
+    return Typed(day, first, told=_left_open(text, found["time"]))
+
+
+def _left_open(text: str, clock: str) -> timedelta:
+    if text[10] == "T" or "." in clock:
+        return timedelta()
+    return timedelta(minutes=1) if len(clock) == _TO_THE_MINUTE else timedelta(seconds=1)
 
 
 def read_instant_text(text: str, zone: str | None) -> datetime:

@@ -30,7 +30,8 @@ MAX_ENTRIES: Final = 50_000
 
 _WHEN = (
     "`2026-03-01T12:00+08:00` (the + written as %2B), `2026-03-01T12:00` in branch time, `2026-03-01` for the end of"
-    " that branch day, or `now`; not in the future."
+    " that branch day; as it is printed, `2026-03-01 12:00:00 +08:00`, the end of that second; or `now`; not in the"
+    " future."
 )
 At = Annotated[str, QueryParameter(min_length=3, max_length=40, description=_WHEN)]
 From = Annotated[str, QueryParameter(name="from", min_length=3, max_length=40, description=_WHEN)]

@@ -22,7 +22,7 @@ from casework.storage.database import reading
 from casework.work.cases.branch import Branch
 from casework.work.cases.sight import seen_case
 
-_WHEN = "2026-03-01T12:00+08:00; without offset in branch time; a date is the end of that branch day; or now."
+_WHEN = "A time as printed, to the end of its second; 2026-03-01T12:00+08:00, exactly; a date, to its end; or now."
 _at = click.option("--at", "at", required=True, metavar="INSTANT", help=_WHEN)
 _from = click.option("--from", "start", required=True, metavar="INSTANT", help=_WHEN)
 _to = click.option("--to", "end", required=True, metavar="INSTANT", help="As --from.")

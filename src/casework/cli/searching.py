@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy.engine import Connection
 
+from casework.cli.ledger import place
 from casework.cli.shell import (
     FOLDED,
     Rate,
@@ -29,7 +30,7 @@ from casework.cli.tables import Table
 from casework.cli.taking_out import write_taken
 from casework.clock import now
 from casework.evidence.search.compare import differences
-from casework.evidence.search.export import Format, entries_jsonl, named_amounts
+from casework.evidence.search.export import ENTRIES, Format, entries_jsonl, named_amounts
 from casework.evidence.search.find import (
     EntryPage,
     collect,
@@ -48,7 +49,7 @@ from casework.operation.startup import Started
 from casework.people.staff.actor import Actor
 from casework.storage.database import reading, writing
 from casework.table import MAX_ROWS, Lang
-from casework.work.cases.taking_out import taker_of
+from casework.work.cases.taking_out import file_name, taker_of
 from casework.written_file import written_to
 
 _SHOWN = 50
@@ -75,7 +76,7 @@ _SHOWN = 50
 @click.option(
     "--format", "kind", type=click.Choice(get_args(Format)), help="Write a file: all pages (csv, xlsx: 20,000)."
 )
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="The file.")
+@click.option("--out", type=click.Path(path_type=Path), help="The file, or the folder for it.")
 @click.option("--lang", type=click.Choice(get_args(Lang)), default="zh", show_default=True, help="Headers of the file.")
 @as_json
 @as_staff
@@ -178,6 +179,7 @@ def _export(
 ) -> None:
     """The export on record, and only then the file."""
     if kind == "jsonl":
+        out = place(out, file_name(ENTRIES.zh, "", branch.branch.today(now()), kind))
         rows = _bodies(branch, actor, asked, wanted, out)
         console.print(f"{rows:,} entries 分录 → {out}", markup=False)
         return

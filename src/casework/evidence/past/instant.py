@@ -26,7 +26,10 @@ class Instant(msgspec.Struct, frozen=True):
 
 
 def read_instant(text: str, time_zone: str, present: datetime) -> Instant:
-    """Any form of `instants` (a day is its end), such as `2026-03-01 12:00 +08:00` or `2026-03-01`; or `now`.
+    """Any form of `instants`, such as `2026-03-01 12:00 +08:00` or `2026-03-01`; or `now`.
+
+    What people write is meant whole: a day is its end, and so is a minute or a second, up to now, in a text that has a
+    blank before the time; with a T it is exact.
 
     CallerErrors `instant_malformed`, also for a branch time that the zone's clock skips or shows twice, and
     `instant_in_future`: the log cannot tell what is not over yet.
@@ -41,7 +44,10 @@ def read_instant(text: str, time_zone: str, present: datetime) -> Instant:
             instant = _instant(midnight.astimezone(UTC) - _TICK, zone, time_zone, "end_of_branch_day")
         else:
             read_as: ReadAs = "offset" if typed.with_offset else "branch_time"
-            instant = _instant(typed.at.astimezone(UTC), zone, time_zone, read_as)
+            at = typed.at.astimezone(UTC)
+            if typed.told:  # what is printed to the second was recorded within it
+                at = max(at, min(at + typed.told - _TICK, present))
+            instant = _instant(at, zone, time_zone, read_as)
     except (ValueError, OverflowError):
         raise _malformed(text) from None
     if instant.at > present:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from casework import ids
+from casework.instants import read_instant_text
 from casework.intake.feed.cell import (
     ROLES,
     BadCell,
@@ -281,10 +282,10 @@ def _purpose(cell: str | None, party: str) -> str:
 def _time(cell: str | None, column: str) -> datetime:
     text = (cell or "").strip()
     try:
-        at = datetime.fromisoformat(text) if len(text) in _TIME_LENGTH else None
+        at = read_instant_text(text, None) if len(text) in _TIME_LENGTH else None
     except ValueError:
         at = None
-    if at is None or at.tzinfo is None or not EARLIEST.year <= at.year <= LATEST.year:
+    if at is None or not EARLIEST.year <= at.year <= LATEST.year:
         raise BadCell(column, "malformed_time")
     return at
 
