@@ -10,6 +10,7 @@ import gc
 import itertools
 import os
 import shutil
+import signal
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
@@ -60,6 +61,8 @@ hypothesis.settings.register_profile("long", max_examples=1_000, deadline=None, 
 def pytest_configure(config: pytest.Config) -> None:
     # Quick runs take the same examples every time, so that a red build is red for its change; the long one searches.
     hypothesis.settings.load_profile("long" if os.environ.get("CASEWORK_LONG") else "quick")
+    # Who ends a run from outside has everything taken away too, as with Ctrl-C: a server's data lies in memory.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     # What has a place by default lies nowhere in anybody's home.
     os.environ["XDG_STATE_HOME"] = _state.name
     config.addinivalue_line("markers", "every_postgres: run on the minimum PostgreSQL version too")

@@ -34,6 +34,7 @@ QUICK = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovac
 _MEMORY = Path("/dev/shm")
 _MEMORY_NEEDED = 4 * 1024**3  # far more than a server takes: there are several, and other things in memory
 _PREFIX = "casework-pg-"
+_OURS = f"{_PREFIX}{os.getpid()}-"
 USUAL = (
     "listen_addresses=",
     "unix_socket_permissions=0700",
@@ -139,7 +140,8 @@ def room(version: str = "17", *, durable: bool = False) -> Iterator[Room]:
     bin_dir = binaries(version)
     if bin_dir is None:
         raise RuntimeError(f"no PostgreSQL {version} on this machine")
-    home = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    _forget_the_dead(Path(tempfile.gettempdir()))
+    home = Path(tempfile.mkdtemp(prefix=_OURS))
     uid, gid = _server_identity()
     place = home if durable else _roomy(home)
     try:
@@ -169,17 +171,22 @@ def postgres_server(version: str = "17", *, durable: bool = False) -> Iterator[S
                 yield server
 
 
+def _forget_the_dead(folder: Path) -> None:
+    """Take away what processes left there that were killed."""
+    for left in folder.glob(f"{_PREFIX}*"):
+        owner = left.name.removeprefix(_PREFIX).partition("-")[0]
+        if owner.isdecimal() and not Path(f"/proc/{owner}").exists():
+            shutil.rmtree(left, ignore_errors=True)
+
+
 def _roomy(home: Path) -> Path:
     """A folder in memory named after this process, or `home` where there is no room; what dead processes left goes."""
     try:
+        _forget_the_dead(_MEMORY)
         room = os.statvfs(_MEMORY)
-        for left in _MEMORY.glob(f"{_PREFIX}*"):
-            owner = left.name.removeprefix(_PREFIX).partition("-")[0]
-            if owner.isdecimal() and not Path(f"/proc/{owner}").exists():
-                shutil.rmtree(left, ignore_errors=True)
         if room.f_bavail * room.f_frsize < _MEMORY_NEEDED:
             return home
-        return Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=_MEMORY))
+        return Path(tempfile.mkdtemp(prefix=_OURS, dir=_MEMORY))
     except OSError:
         return home
 
