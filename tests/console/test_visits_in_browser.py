@@ -100,17 +100,24 @@ def test_a_visit_goes_from_the_route_to_its_report_on_a_phone(
     assert photos_kept(small_branch, visit) == 1
 
 
-def test_photos_wait_while_there_is_no_connection_and_are_sent_once(
+@pytest.mark.parametrize("visiting", ["zh", "en"], indirect=True)
+def test_photos_wait_sealed_while_there_is_no_connection_and_are_sent_once(
     small_branch: Demo, visiting: tuple[Watched, int], tmp_path: Path
 ) -> None:
     watched, visit = visiting
     page = watched.go(f"/console/visits/{visit}/stop")
+    lang = page.evaluate("document.documentElement.lang")[:2]
+    assert page.locator("#queue").get_attribute("data-key") is None, "the script took it off the page"
     at(small_branch, page, "check_in", "10:00")
     watched.context.set_offline(True)
-    for number in (100, 101):
-        page.set_input_files("#photo input[type=file]", taken(small_branch, tmp_path, number))
+    files = [taken(small_branch, tmp_path, visit * 1_000 + number) for number in (1, 2)]
+    for file in files:
+        page.set_input_files("#photo input[type=file]", file)
         page.click("#photo button")
     expect(page.locator("#queue .waiting")).to_have_count(2)
+    good(watched, lang)
+    kept = bytes.fromhex(page.evaluate(KEPT))
+    assert not any(part in kept for part in (b"30.58", b"building", *(one.read_bytes()[1000:1016] for one in files)))
     assert photos_kept(small_branch, visit) == 0
     watched.context.set_offline(False)
     expect(page.locator("#queue .sent")).to_have_count(2)
@@ -225,6 +232,21 @@ def test_an_information_repair_reads_well_and_its_sources_are_tried(
     good(watched, lang)
     watched.close()
 
+
+KEPT = """
+() => new Promise((done) => {
+  const asked = indexedDB.open("casework", 1);
+  asked.onsuccess = () => {
+    asked.result.transaction("photos").objectStore("photos").getAll().onsuccess = (event) => {
+      const hex = (bytes) => [...new Uint8Array(bytes)].map((one) => one.toString(16).padStart(2, "0")).join("");
+      const text = (one) => hex(new TextEncoder().encode(JSON.stringify(one)));
+      asked.result.close();
+      done(event.target.result.map((one) => text(one) + hex(one.file.bytes) + hex(one.told.bytes)).join(""));
+    };
+  };
+})
+"""
+"""All that waits, in hex: what is in clear, and what is sealed."""
 
 LATER = """
 (ms) => new Promise((done) => {

@@ -5,6 +5,7 @@ Made for a phone: the browser says where it is where it may, and photos wait in 
 """
 
 import asyncio
+from base64 import b64encode
 from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
@@ -63,7 +64,7 @@ def today(request: Request[Any, Any, Any]) -> Response[Any]:
     _record(request, [visit for visit in found if visit.id in addresses])
     return render(
         request, "visits/today.html", day=day, stops=found, addresses=addresses, risks=risks, names=names, clear={},
-        purposes=purposes_of(request), **words_of(branch),
+        purposes=purposes_of(request), queue_key=_queue_key(request), **words_of(branch),
     )  # fmt: skip
 
 
@@ -138,7 +139,7 @@ def stop_page(
         acknowledge=chart.events["check_in"].fields["risk_acknowledged"],
         offers={one.event: one for one in options.events}, tried=tried,
         addresses=addresses, clear={number: clear} if clear else {}, names=names, sent=sent,
-        purposes=purposes_of(request),
+        purposes=purposes_of(request), queue_key=_queue_key(request),
         columns=columns_of(branch, VISITS, visit, lang), done=getattr(chart.events.get(done), lang, ""),
         sent_now=done == "photo", photo={one.name: one for one in fields}, most_bytes=MAX_BYTES,
         may_send=permissions.may(actor, SEND) and actor.id in visit.visitors, **words_of(branch),
@@ -155,6 +156,11 @@ def purposes_of(request: Request[Any, Any, Any]) -> list[Any]:
         return []
     found = [row for row in permissions.purposes.values() if row.posts & held]
     return sorted(found, key=lambda row: row.code != VISITS.word)
+
+
+def _queue_key(request: Request[Any, Any, Any]) -> str:
+    """With it photos are sealed while they wait in the reader's browser, which has it from a page of theirs alone."""
+    return b64encode(serving_of(request).branch.vault.key_outside(f"photos:{actor_of(request).id}")).decode()
 
 
 def words_of(branch: Branch) -> dict[str, Any]:

@@ -24,7 +24,16 @@
     form.submit();
   });
 
-  // ── what waits: a photo by its hash and its visit, of whoever is logged in ──
+  // ── what waits: a photo by its hash and its visit, of whoever is logged in; sealed with a key that only pages bring ──
+  const key = crypto.subtle.importKey(
+    "raw", Uint8Array.from(atob(words.key), (one) => one.charCodeAt(0)), "AES-GCM", false, ["encrypt", "decrypt"]);
+  list.removeAttribute("data-key");
+  const as = (photo, iv) => ({ name: "AES-GCM", iv, additionalData: new TextEncoder().encode(photo.key) });
+  const sealed = async (photo, bytes) => {
+    const iv = crypto.getRandomValues(new Uint8Array(12));
+    return { iv, bytes: await crypto.subtle.encrypt(as(photo, iv), await key, bytes) };
+  };
+  const opened = async (photo, part) => crypto.subtle.decrypt(as(photo, part.iv), await key, part.bytes);
   const kept = new Promise((done, failed) => {
     const asked = indexedDB.open("casework", 1);
     asked.onupgradeneeded = () => asked.result.createObjectStore("photos", { keyPath: "key" });
@@ -42,7 +51,7 @@
   const all = () => ask("readonly", (store) => store.getAll());
   const keep = (photo) => ask("readwrite", (store) => store.put(photo));
   const drop = (photo) => ask("readwrite", (store) => store.delete(photo.key));
-  const ended = (photo, state, why = "") => keep({ ...photo, file: null, state, why });
+  const ended = (photo, state, why = "") => keep({ ...photo, file: null, told: null, state, why });
 
   const show = async () => {
     const items = (await all()).sort((a, b) => a.at - b.at).map((photo) => {
@@ -59,8 +68,11 @@
   const send = async (photo) => {
     const form = new FormData();
     form.append("form_token", words.token);
-    for (const name of ["shows", "consent", "taken_at", "photo", "place", "device"]) form.append(name, photo[name]);
-    form.append("file", photo.file, "photo");
+    try {
+      const told = JSON.parse(new TextDecoder().decode(await opened(photo, photo.told)));
+      for (const name of ["shows", "consent", "taken_at", "photo", "place", "device"]) form.append(name, told[name]);
+      form.append("file", new Blob([await opened(photo, photo.file)]), "photo");
+    } catch { return ended(photo, "dropped"); }  // sealed with another key: nobody opens it any more
     await keep({ ...photo, state: "sending" });
     await show();
     let answer;
@@ -95,10 +107,10 @@
     const input = one("[type=file]", form);
     let taking = null;
     const take = async (file) => {
-      const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", await file.arrayBuffer()));
+      const bytes = await file.arrayBuffer(), hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
       const taken = Date.now() - file.lastModified < DAY ? file.lastModified : Date.now();
       return {
-        file, photo: "sha256:" + [...hash].map((part) => part.toString(16).padStart(2, "0")).join(""),
+        bytes, photo: "sha256:" + [...hash].map((part) => part.toString(16).padStart(2, "0")).join(""),
         taken_at: new Date(taken).toISOString(), place: await place(),
         device: (/\(([^)]*)\)/.exec(navigator.userAgent) || ["", ""])[1].slice(0, 100) };
     };
@@ -109,10 +121,14 @@
       const button = one("button", form);
       button.disabled = true;
       const typed = Object.fromEntries(["shows", "consent"].map((name) => [name, form.elements[name].value]));
-      const photo = { ...await taking, ...typed, visit: form.dataset.visit, staff: words.staff, at: Date.now(), state: "waiting", why: "" };
-      photo.key = `${photo.visit}:${photo.photo}`;
-      if (photo.file.size > Number(form.dataset.most)) await ended(photo, "refused", words.tooLarge);
-      else await keep(photo);
+      const { bytes, ...told } = { ...await taking, ...typed };
+      const photo = { visit: form.dataset.visit, staff: words.staff, at: Date.now(), state: "waiting", why: "" };
+      photo.key = `${photo.visit}:${told.photo}`;
+      if (bytes.byteLength > Number(form.dataset.most)) await ended(photo, "refused", words.tooLarge);
+      else {
+        const text = new TextEncoder().encode(JSON.stringify(told));
+        await keep({ ...photo, file: await sealed(photo, bytes), told: await sealed(photo, text) });
+      }
       taking = null;
       button.disabled = false;
       form.reset();
