@@ -1,5 +1,6 @@
 """The proxy of `deploy/nginx.conf`, run as it stands there but for addresses, the certificate and two of its times."""
 
+import json
 import re
 import shutil
 import socket
@@ -64,6 +65,7 @@ class Proxied:
 
     server: ServerProcess
     port: int
+    place: Path
     started: Started
     tokens: dict[str, str]
 
@@ -116,7 +118,8 @@ def certificate(place: Path) -> None:
 def configuration(place: Path, service: str, port: int) -> str:
     """The file for these addresses."""
     example = CONFIGURATION.read_text(encoding="utf-8")
-    changes = {"127.0.0.1:8000": service, "listen 443 ssl": f"listen 127.0.0.1:{port} ssl", "/etc/nginx/": f"{place}/"}
+    changes = {"127.0.0.1:8000": service, "listen 443 ssl": f"listen 127.0.0.1:{port} ssl", "/etc/nginx/": f"{place}/",
+               "/var/log/nginx/": f"{place}/"}  # fmt: skip
     for here, there in (changes | TIMES).items():
         assert here in example
         example = example.replace(here, there)
@@ -155,7 +158,7 @@ def proxied(branch: tuple[Started, dict[str, str]], settings: Settings, tmp_path
         command = [str(NGINX), "-p", str(place), "-c", str(place / "nginx.conf"), "-e", str(place / "error.log")]
         with subprocess.Popen(command, stderr=subprocess.DEVNULL) as nginx:
             try:
-                made = Proxied(server, port, *branch)
+                made = Proxied(server, port, place, *branch)
                 deadline = time.monotonic() + 20
                 while not _answers(made):
                     assert time.monotonic() < deadline, (place / "error.log").read_text()
@@ -179,6 +182,17 @@ def test_the_proxy_of_the_handbook_does_what_the_handbook_says(proxied: Proxied)
     _takes_whole_bodies_of_their_size_alone(proxied)
     _keeps_half_of_anything_to_itself(proxied)
     _has_a_bound_for_each_address(proxied)
+    _keeps_no_address_whole_and_no_query(proxied)
+
+
+def _keeps_no_address_whole_and_no_query(proxied: Proxied) -> None:
+    proxied.ask("GET", "/nowhere?name=%E5%BC%A0%E4%B8%89", source="127.77.0.9")
+    lines = (proxied.place / "casework.log").read_text().splitlines()
+    last = json.loads(lines[-1])
+    assert (last["client"], last["method"], last["path"], last["status"]) == ("127.77.0.0", "GET", "/nowhere", 401)
+    assert last["request_id"]
+    assert "127.77.0.9" not in "".join(lines)
+    assert "name=" not in "".join(lines)
 
 
 def _passes_on_what_is_whole(proxied: Proxied) -> None:
