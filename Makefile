@@ -45,14 +45,14 @@ help:  ## this list
 	@$(call install,--require-hashes -r requirements-dev.txt)
 	@touch $@
 
-demo: .venv/.run  ## a generated branch of 2,000 loans, a month of feeds up to today (TODAY=2024-07-01: another day), verified
+demo: .venv/.run  ## a generated branch of 2,000 loans, a month of feeds up to yesterday (TODAY=2024-07-01: another day), verified
 	@echo "making the branch in demo/" >&2
 	@$(BIN)/casework demo $(if $(TODAY),--today $(TODAY))
 
 test: .venv/.stamp  ## the suite on SQLite and on a real PostgreSQL
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-serve: .venv/.run  ## the API on the demo data
+serve: .venv/.run  ## the demo, pages and API, on port 8000
 	@$(BIN)/casework serve --demo
 
 check: .venv/.stamp  ## what CI runs

@@ -28,7 +28,7 @@ LEAVES = 1_000_000
 PROVEN = 5_000_000
 REPEATS = 5
 BATCH = 1_000  # leaves that a sealer takes at a time
-BODY = 667  # bytes of an entry, as in docs/log.md §8
+BODY = 667  # bytes of an entry, as in docs/log.md §7
 
 
 def run(leaves: int = LEAVES, proven: int = PROVEN) -> str:

@@ -48,7 +48,7 @@ _GROUPS = {
     "keys": "the key that signs the log",
     "witness": "watch a log from another machine",
     "demo": "a generated branch to look at",
-    "serve": "the API",
+    "serve": "the pages and the API",
 }
 
 

@@ -26,7 +26,7 @@ _DRAIN_S = 30
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes that serve.")
 @click.option("--demo", is_flag=True, help="Serve the branch that `casework demo` made.")
 def cli(host: str | None, port: int | None, workers: int, *, demo: bool) -> None:
-    """Serve the API until interrupted; what is being written is finished first.
+    """Serve the pages and the API until interrupted; what is being written is finished first.
 
     On PostgreSQL it refuses to start with the owner's rights, unless CASEWORK_ALLOW_OWNER=1.
 
