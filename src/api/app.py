@@ -85,6 +85,7 @@ from api.serving import Serving
 from api.struct_schema import Structs
 from api.writer import Writer
 from casework.errors import CallerError
+from casework.large_buffers import give_back_large_buffers
 from casework.operation.startup import start
 from casework.people.identity.issuer import Issuer
 from casework.settings import Settings
@@ -100,6 +101,7 @@ def from_environment() -> Litestar:
     settings = Settings.from_environment()
     logs.configure(settings.log_level)
     end_with_parent()
+    give_back_large_buffers()
     app = create_app(settings)
     keep_for_good()
     return app
