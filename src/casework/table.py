@@ -201,7 +201,7 @@ def _set_up(page: Any, sheet: Sheet) -> None:
     page.fit_to_pages(max(1, round(width / _PAGE_WIDTH)) if sheet.kept_left else 1, 0)
     if sheet.kept_left:
         page.repeat_columns(0, sheet.kept_left - 1)
-    page.repeat_rows(_HEAD)
+    page.repeat_rows(_HEAD - 1, _HEAD)  # what it is about says who took it out: on every page
     page.set_footer("&C&P / &N&R&D")
 
 

@@ -66,7 +66,7 @@ def test_it_is_printed_lying_down_with_the_header_and_a_number_on_every_page_and
     assert 'fitToHeight="0"' in sheet
     names = found["xl/workbook.xml"]
     assert "Print_Titles" in names
-    assert "$3:$3" in names
+    assert "$2:$3" in names
     last = re.search(r"Print_Area[^>]*>[^<]*\$A\$1:\$([A-Z]+)\$(\d+)", names)
     assert last is not None
     signed = max(re.findall(rf'r="([A-Z]+){last[2]}"', sheet), key=lambda name: (len(name), name))
