@@ -166,7 +166,7 @@ def contacts_of_debtor(
             customer = customer_of_loan(conn, loan_id, reach(request))
         else:
             customer = case_in_sight(conn, request, case_id or 0).customer
-        began = time_of(serving.branch, "since", since)
+        began = time_of("since", since)
         page = contacts_page(conn, serving.branch, actor, customer, loan_id, limit=limit, cursor=cursor, since=began)
     if page.fields:
         with writing(serving.engine) as conn:

@@ -14,7 +14,6 @@ from api.problems import problem_responses
 from api.serving import Serving, serving_of
 from casework.instants import read_instant_text
 from casework.people.staff.actor import Actor
-from casework.work.cases.branch import Branch
 from casework.work.cases.filter import CaseFilter, filter_malformed
 from casework.work.cases.queries import MAX_PAGE
 
@@ -25,9 +24,10 @@ Cursor = Annotated[
 ]
 After = Annotated[int | None, QueryParameter(ge=0, le=2**53 - 1, description="`next` of the page before.")]
 UpdatedSince = Annotated[
-    datetime | None,
+    str | None,
     QueryParameter(
-        description="Only what an entry was written of since this instant (with its offset), over or not, in the order "
+        max_length=40,
+        description="Only what an entry was written of since this time (with its offset), over or not, in the order "
         "of the log; no sort. What was recorded up to a minute before comes too, what changed again comes again, and a "
         "page may be short while there is a next. What has left your reach is not told of; days past due grow without "
         "an entry.",
@@ -118,13 +118,13 @@ CASE_LINE: dict[str, Any] = {
 }  # fmt: skip
 
 
-TIMES: Final = "a time such as 2026-03-01T12:00:00Z, or as it is printed"
+TIMES: Final = "a time such as 2026-03-01T12:00:00Z, or as it is printed, 2026-03-01 20:00:00 +08:00"
 """What a parameter of times takes, for its description."""
 
 
-def time_of(branch: Branch, name: str, text: str | None) -> datetime | None:
-    """The instant that a parameter names, in any form that is printed; CallerError filter_malformed."""
+def time_of(name: str, text: str | None) -> datetime | None:
+    """The instant that a parameter names, in any form that is printed with its offset; CallerError filter_malformed."""
     try:
-        return None if text is None else read_instant_text(text, branch.time_zone)
+        return None if text is None else read_instant_text(text, None)
     except ValueError as why:
         raise filter_malformed(name, str(why)) from None

@@ -18,6 +18,7 @@ from api.reading.asking import (
     case_filter,
     check_unsorted,
     reader_of,
+    time_of,
 )
 from casework.evidence.list_acts import ListActs, acts_of_case
 from casework.evidence.search.cursor import MAX_LENGTH
@@ -123,11 +124,9 @@ def cases(
     serving, _ = reader_of(request, *FILTERS, "sort", "limit", "cursor", "updated_since")
     with reading(serving.engine) as conn:
         dates = BusinessDates(conn, serving.branch)
-        if updated_since is not None:
+        if (since := time_of("updated_since", updated_since)) is not None:
             check_unsorted(request)
-            return page_of_changed(
-                conn, dates, wanted, within=reach(request), since=updated_since, limit=limit, cursor=cursor
-            )
+            return page_of_changed(conn, dates, wanted, within=reach(request), since=since, limit=limit, cursor=cursor)
         return page_of_cases(conn, dates, wanted, within=reach(request), sort=sort, limit=limit, cursor=cursor)
 
 

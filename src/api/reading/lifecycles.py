@@ -12,7 +12,7 @@ from api import examples
 from api.list_shape import whole, whole_of
 from api.nouns import Described, Number, today_of
 from api.permitted import reach
-from api.reading.asking import After, Cursor, Limit, UpdatedSince, answers, check_unsorted, reader_of
+from api.reading.asking import After, Cursor, Limit, UpdatedSince, answers, check_unsorted, reader_of, time_of
 from api.reading.exports import CSV, Language, sent
 from casework.clock import now
 from casework.customer import Customer
@@ -78,11 +78,11 @@ def _list(one: Described) -> Any:
         serving, _ = reader_of(request, *_FILTERS, "limit", "cursor", "updated_since")
         asked = (serving.branch, one.noun, reach(request), wanted)
         with reading(serving.engine) as conn:
-            if updated_since is None:
+            if (since := time_of("updated_since", updated_since)) is None:
                 found, following = page_of(conn, *asked, sort=sort, limit=limit, cursor=cursor)
             else:
                 check_unsorted(request)
-                found, following = page_of_changed(conn, *asked, since=updated_since, limit=limit, cursor=cursor)
+                found, following = page_of_changed(conn, *asked, since=since, limit=limit, cursor=cursor)
         chart = one.chart_of(serving)
         return Response(one.page([one.line_of(subject, chart) for subject in found], following))
 
