@@ -76,6 +76,34 @@ def test_what_is_found_enters_the_contact_book_and_ends_it(browse: Browse, runni
     assert running.get(repair.removeprefix("/console")).json()["outcome"] == "new_number"
 
 
+def test_sources_and_grounds_are_words_wherever_a_repair_is_shown(
+    browse: Browse, running: Running, repair: str
+) -> None:
+    """On its page and in its lists in both languages, in its file, among what its form offers."""
+    place = repair.removeprefix("/console")
+    options = running.get(f"{place}/options").json()["events"]
+    (offered,) = next(one["data"] for one in options if one["event"] == "try_source")[:1]
+    assert {"code": "court", "zh": "法院调查令或者诉讼材料", "en": "order or papers of a court"} in offered["one_of"]
+    assert "courier" not in {one["code"] for one in offered["one_of"]}
+    tried = {"event": "try_source", "data": {"source": "lender_records"}}
+    assert running.post(f"{place}/events", json=tried, headers={"If-Match": "*"}).status_code == 200
+    found = {"role": "debtor", "source": "liable_person", "legal_basis": "contract", "phone": "12000000001"}
+    assert running.post(f"{place}/findings", json=found, headers={"If-Match": "*"}).status_code == 200
+    someone = browse("R1")
+    words = {
+        "zh": ("本机构既有业务资料", "共同借款人、担保人提供", "履行合同所必需"),
+        "en": ("records of the lender", "a co-borrower or guarantor gave it", "needed to perform the contract"),
+    }  # fmt: skip
+    for lang, said in words.items():
+        someone.get(repair)
+        someone.send("/console/language", lang=lang)
+        someone.get(repair)
+        assert all(one in someone.text() for one in said), someone.text()
+        assert not {"liable_person", "lender_records"} & set(someone.text().split())
+    listed = running.get("/repairs.csv?all=true").text
+    assert ("liable_person" in listed, words["zh"][1] in listed) == (False, True), listed
+
+
 def test_whoever_may_not_repair_sees_no_forms(browse: Browse, repair: str) -> None:
     someone = browse("AUD1")
     someone.get(f"{repair}/work")

@@ -10,6 +10,8 @@ from click.testing import CliRunner
 from casework.cli.main import main
 from casework.errors import RulesBroken
 from casework.lifecycle.laws import faults_between
+from casework.lifecycle.subject import labels_in
+from casework.work.cases.export import words_in
 from casework.work.cases.nouns import NOUNS
 from casework.work.cases.rulebook import load_rulebook
 from tests.statechart.small import FOLDER, RULEBOOK
@@ -39,6 +41,37 @@ def edit(folder: Path, chart: str, old: str, new: str) -> None:
 
 def test_ours_keep_every_law() -> None:
     assert faults_between(NOUNS, RULEBOOK.charts) == []
+
+
+@pytest.mark.parametrize(
+    ("chart", "old", "new", "fault"),
+    [
+        ("repair", 'words_of = "sources"', 'words_of = "rivers"', "source.words_of: there is no table rivers"),
+        ("repair", 'en = "its number in the contact book" }', 'en = "its number", words_of = "sources" }',
+         "contact_id.words_of: only a reference takes its words from a table"),
+    ],
+)  # fmt: skip
+def test_words_are_taken_from_a_table_that_there_is_and_by_references_alone(
+    folder: Path, chart: str, old: str, new: str, fault: str
+) -> None:
+    edit(folder, chart, old, new)
+    with pytest.raises(RulesBroken) as broken:
+        load_rulebook(folder)
+    assert any(fault in one for one in broken.value.faults), broken.value.faults
+
+
+def test_codes_that_effects_put_into_a_noun_have_words() -> None:
+    """In both languages, by the chart's own words: what no data of the chart declares."""
+    for noun in NOUNS:
+        chart, own = RULEBOOK.charts[noun.chart], labels_in(noun.subject)
+        word = words_in(noun, chart)
+        put = {
+            (name, code) for event in chart.events.values() for arc in event.arcs.values() for use in arc.effects
+            for name, code in use.params.items() if name in own and isinstance(code, str)
+        }  # fmt: skip
+        assert [code for name, code in put if None in (word(name, code, "zh"), word(name, code, "en"))] == [], (
+            noun.chart
+        )
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,12 @@ One chart cannot see them: a fact is told to the main noun, whose chart says wha
 tells nobody, so nothing that is told ever goes round.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Final
 
 from casework.lifecycle.noun import Noun
+from casework.lifecycle.subject import labels_in
 from casework.people.staff.actor import SYSTEM_POST
 from casework.rules.statechart.chart import Chart, Event, FactKind, Opening, Tell, is_field
 from casework.rules.statechart.fields import Field
@@ -31,6 +32,18 @@ def faults_between(nouns: Sequence[Noun], charts: Mapping[str, Chart]) -> list[s
         found += _fired(noun, chart, told)
         faults += [f"{noun.chart}.toml: {fault}" for fault in found]
     return faults
+
+
+def words_missing(nouns: Sequence[Noun], charts: Mapping[str, Chart], tables: Collection[str]) -> Iterator[str]:
+    """Fields that take their words from a table which the rulebook has not."""
+    for noun in nouns:
+        parts: list[Opening | Event] = [*charts[noun.chart].openings.values(), *charts[noun.chart].events.values()]
+        for field in (field for part in parts for field in part.fields.values()):
+            if field.words_of is not None and field.words_of not in tables:
+                yield f"{noun.chart}.toml: {field.name}.words_of: there is no table {field.words_of}"
+        for name, label in labels_in(noun.subject).items():
+            if label.words_of is not None and label.words_of not in tables:
+                yield f"{noun.chart}: {name}: there is no table {label.words_of}"
 
 
 def _parts(chart: Chart) -> Iterator[tuple[str, Event | Opening, Tell]]:

@@ -7,7 +7,7 @@ its own, whose head its row keeps), `Child` (it lives in its parent's stream and
 import types
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
-from typing import Any, Final, Generic, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Final, Generic, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -75,10 +75,23 @@ class Child(Subject):
 
 
 class Label(NamedTuple):
-    """What people call a field that no data of the chart names: `Annotated[date | None, Label("到期日", "Due on")]`."""
+    """What people call a field that no data of the chart names: `Annotated[date | None, Label("到期日", "Due on")]`.
+
+    `words_of`: the table of the rulebook that says what its codes mean; of a list, what the first of each item means.
+    """
 
     zh: str
     en: str
+    words_of: str | None = None
+
+
+def labels_in(subject: type) -> dict[str, Label]:
+    """The labels that a struct gives its fields itself."""
+    hints = get_type_hints(subject, include_extras=True)
+    return {
+        name: label for name, hint in hints.items() if get_origin(hint) is Annotated
+        for label in get_args(hint)[1:] if isinstance(label, Label)
+    }  # fmt: skip
 
 
 HEAD: Final = ("last_entry_at", "audit_seq", "audit_head")

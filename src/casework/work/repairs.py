@@ -42,10 +42,10 @@ class Repair(Child):
 
     loan_id: str
     because: str
-    tried: Annotated[tuple[Tried, ...], Label("已查询来源", "Sources tried")] = ()
+    tried: Annotated[tuple[Tried, ...], Label("已查询来源", "Sources tried", "sources")] = ()
     outcome: str | None = None
-    source: Annotated[str | None, Label("修复来源", "Found by source")] = None
-    legal_basis: Annotated[str | None, Label("合法依据", "Legal ground")] = None
+    source: Annotated[str | None, Label("修复来源", "Found by source", "sources")] = None
+    legal_basis: Annotated[str | None, Label("合法依据", "Legal ground", "bases")] = None
     contact_id: int | None = None
     ended_on: Annotated[date | None, Label("结束日期", "Ended on")] = None
     good_until: Annotated[date | None, Label("结论有效至", "Holds good until")] = None

@@ -108,8 +108,8 @@ def _figure(name: str, value: Any, lang: str) -> tuple[str, bool]:
 def value_of(field: Field | None, value: Any, lang: str, zone: str) -> tuple[str, bool]:
     """A value that a field took, and whether it is a code or somebody's own words."""
     kind = field.type if field else ""
-    if field is not None and str(value) in field.one_of:
-        return field.one_of[str(value)][lang], False
+    if field is not None and (word := field.word(value, lang)) is not None:
+        return word, False
     if kind == "fen":
         return shown.yuan(value), False
     if kind == "date":

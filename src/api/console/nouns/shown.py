@@ -17,7 +17,7 @@ from casework.rules.statechart.chart import Chart
 from casework.rules.statechart.fields import Field
 from casework.work.cases.branch import Branch
 from casework.work.cases.case import Case
-from casework.work.cases.export import fields_in, labels_of
+from casework.work.cases.export import fields_in, labels_of, words_in
 from casework.work.cases.filter import BusinessDates
 from casework.work.cases.options import OpeningOffer
 from casework.work.cases.shown import ShownWanted, openings_of, page_of
@@ -48,14 +48,15 @@ class Children:
 def columns_of(branch: Branch, noun: Kept, subject: Any, lang: str) -> list[tuple[str, str, bool, bool]]:
     """Label, value, whether it is a code or somebody's own words, whether an amount; empty ones are left out."""
     chart = branch.rulebook.charts[noun.chart]
-    fields, labels = fields_in(chart), labels_of(noun, chart)
+    fields, labels, word = fields_in(chart), labels_of(noun, chart), words_in(noun, chart)
     found = []
     for name in sorted(noun.rows.columns, key=lambda one: one in _LAST):
         value = getattr(subject, name)
         if name in _OWN or value in (None, "", {}, ()):
             continue
         label = labels[name][lang == "en"]
-        text, own = _value(branch, chart, fields.get(name), name, value, lang)
+        told = word(name, value, "en" if lang == "en" else "zh")
+        text, own = (told, False) if told else _value(branch, chart, fields.get(name), name, value, lang)
         found.append((label, text, own, name.endswith("_fen")))
     return found
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from transitions import EventData, Machine
 
@@ -25,7 +25,7 @@ from casework.rules.statechart.registry import (
     Registry,
     Verdict,
 )
-from casework.rules.statechart.wording import Words, tell, with_figures
+from casework.rules.statechart.wording import Words, WordTable, tell, with_figures
 
 logging.getLogger("transitions").setLevel(logging.WARNING)  # INFO costs three times the transition itself
 
@@ -227,11 +227,27 @@ class Approval:
     at_least: int = 1
 
 
+P = TypeVar("P", Event, FactKind, Opening)
+
+
 @dataclass(slots=True)
 class Record:
     """The throw-away snapshot that the engine moves."""
 
     state: str
+
+
+def _with_words(parts: Mapping[str, P], tables: Mapping[str, WordTable]) -> dict[str, P]:
+    return {
+        name: replace(part, fields={
+            key: one if one.words_of is None else _with(one, tables[one.words_of]) for key, one in part.fields.items()
+        })
+        for name, part in parts.items()
+    }  # fmt: skip
+
+
+def _with(one: Field, table: WordTable) -> Field:
+    return replace(one, known=table.words, offered=table.offered)
 
 
 @dataclass(frozen=True)
@@ -253,6 +269,22 @@ class Chart:
     posts: Mapping[str, Mapping[str, str]]
     words: Words
     moves: Mapping[str, str]
+    tables: Mapping[str, WordTable] = field(default_factory=dict)
+    """Of the rulebook: what codes mean that its fields take from there, and those of its subject."""
+
+    def with_tables(self, tables: Mapping[str, WordTable]) -> "Chart":
+        """The chart with the words that the rulebook's tables have for its references; KeyError for a name of none."""
+        return replace(
+            self, tables=tables, events=_with_words(self.events, tables), facts=_with_words(self.facts, tables),
+            openings=_with_words(self.openings, tables),
+        )  # fmt: skip
+
+    def word(self, code: Any, lang: str, words_of: str | None = None) -> str | None:
+        """What a code of its subject means, by a table, or by the chart's own words and what its states are called."""
+        words = (self.tables[words_of].words if words_of is not None else self.words).get(str(code))
+        if words is None and words_of is None and code in self.states:
+            return getattr(self.states[code], lang, None)
+        return words[lang] if words is not None else None
 
     def told_with(self, policy: Policy) -> "Chart":
         """The chart as it is shown: the deadlines of its states with the policy's figures filled in."""

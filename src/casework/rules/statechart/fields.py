@@ -4,6 +4,7 @@ Free text is possible only as type `text`: it never enters an audit entry, only 
 (docs/log.md §5).
 """
 
+import dataclasses
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -49,6 +50,19 @@ class Field:
     rules: tuple[str, ...]
     within_days: str | int | None = None  # a date at most so many days ahead; `@figure` of the policy, or a number
     above_zero: bool = False
+    words_of: str | None = None  # the table of the rulebook that says what its codes mean; it bounds nothing
+    known: Words = dataclasses.field(default_factory=dict)  # of that table: what it may be in words
+    offered: tuple[str, ...] = ()  # and which of them a form offers
+
+    def word(self, value: Any, lang: str) -> str | None:
+        """What a code means, if the field or its table knows."""
+        words = self.one_of.get(str(value)) or self.known.get(str(value))
+        return words[lang] if words is not None else None
+
+    @property
+    def choices(self) -> Words:
+        """What a form offers: all it may be, or what its table offers."""
+        return self.one_of or {code: self.known[code] for code in self.offered}
 
     def days_ahead(self, policy: Policy | None) -> int | None:
         """`within_days` under this policy."""
@@ -230,6 +244,8 @@ def read_fields(
             faults.append(f"{place}: only a date can be bound to today")
         if kind not in {"int", "fen"} and "above_zero" in spec:
             faults.append(f"{place}: only a number can be above zero")
+        if kind != "ref" and "words_of" in spec:
+            faults.append(f"{place}.words_of: only a reference takes its words from a table")
         faults += [f"{place}.words: {code} is not one of its codes" for code in own if code not in codes]
         told = {code: own.get(code) or words.get(code) for code in codes}
         faults += [f"{place}.one_of: {code} has no words" for code, labels in told.items() if labels is None]
@@ -238,5 +254,6 @@ def read_fields(
             {code: labels for code, labels in told.items() if labels is not None},
             spec.get("not_before_today", False), spec.get("not_after_today", False),
             tuple(spec.get("rules", ())), spec.get("within_days"), spec.get("above_zero", False),
+            spec.get("words_of"),
         )  # fmt: skip
     return fields

@@ -5,7 +5,7 @@ Texts that are shown without a case quote figures of the policy: `{@section.key}
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 QUOTE = re.compile(r"\{(\w+)(?::(\w+))?\}")
 FORMS = {None, "yuan", "words"}
@@ -14,6 +14,13 @@ _JOINED_BY = {"zh": "、", "en": ", "}
 
 Words = Mapping[str, Mapping[str, str]]
 """Codes in words: code → language → text."""
+
+
+class WordTable(NamedTuple):
+    """A table of the rulebook that says what codes of references mean; `offered`: those that a form offers."""
+
+    words: Words
+    offered: tuple[str, ...]
 
 
 def quoted(text: str) -> list[tuple[str, str | None]]:

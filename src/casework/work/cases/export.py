@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
-from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
+
+import msgspec
 
 from casework.instants import branch_text
 from casework.lifecycle.noun import Noun
-from casework.lifecycle.subject import HEAD, Label
+from casework.lifecycle.subject import HEAD, Label, labels_in
 from casework.money import yuan_text
 from casework.rules.statechart.chart import Chart
 from casework.rules.statechart.fields import Field
@@ -59,6 +61,8 @@ _OF_EVERY: Final = {
     "opened_on": ("登记日期", "Opened on"), "opened_for": ("登记事由", "Opened for"),
     "opened_by": ("登记人", "Opened by"),
 }  # fmt: skip
+_YES: Final = {"zh": ("否", "是"), "en": ("no", "yes")}
+_JOINED_BY: Final = {"zh": "、", "en": ", "}
 _LEFT_OUT: Final = frozenset({"chart", "live", "version", *HEAD})
 
 
@@ -77,11 +81,9 @@ def columns_of(noun: Noun, chart: Chart) -> list[Column]:
 
 def labels_of(noun: Noun, chart: Chart) -> dict[str, tuple[str, str]]:
     """What each field of its struct is called, zh and en: first what every noun has."""
-    hints, fields = get_type_hints(noun.subject, include_extras=True), fields_in(chart)
+    own, fields = labels_in(noun.subject), fields_in(chart)
     names = dict.fromkeys(name for name in (*_OF_EVERY, *noun.rows.columns) if name in noun.rows.columns)
-    return {
-        name: _OF_EVERY.get(name) or _label_of(name, fields, hints[name]) for name in names if name not in _LEFT_OUT
-    }
+    return {name: _OF_EVERY.get(name) or _label_of(name, fields, own) for name in names if name not in _LEFT_OUT}
 
 
 def fields_in(chart: Chart) -> dict[str, Field]:
@@ -90,13 +92,33 @@ def fields_in(chart: Chart) -> dict[str, Field]:
     return {name: field for part in parts for name, field in part.fields.items()}
 
 
-def _label_of(name: str, fields: Mapping[str, Field], hint: Any) -> tuple[str, str]:
+def _label_of(name: str, fields: Mapping[str, Field], own: Mapping[str, Label]) -> tuple[str, str]:
     if name in fields:
         return fields[name].zh, fields[name].en.capitalize()
-    labels = [one for one in get_args(hint)[1:] if isinstance(one, Label)] if get_origin(hint) is Annotated else []
-    if not labels:
+    if name not in own:
         raise KeyError(f"{name} has no label: neither the chart nor the struct names it")
-    return labels[0].zh, labels[0].en
+    return own[name].zh, own[name].en
+
+
+def words_in(noun: Noun, chart: Chart) -> Callable[[str, Any, Lang], str | None]:
+    """What a code in a field of its struct means, in a language; none: it is no code, or nothing declares it.
+
+    By the data of the chart that is called so; what the struct alone has, by the table that it names or the chart's own
+    words; of a list, what the first of each item means.
+    """
+    fields, own = fields_in(chart), labels_in(noun.subject)
+
+    def word(name: str, value: Any, lang: Lang) -> str | None:
+        if isinstance(value, bool):
+            return _YES[lang][value]
+        if isinstance(value, tuple) and name in own and own[name].words_of is not None:
+            codes = [msgspec.structs.astuple(one)[0] for one in value]
+            return _JOINED_BY[lang].join(chart.word(code, lang, own[name].words_of) or str(code) for code in codes)
+        if name in fields:
+            return fields[name].word(value, lang)
+        return chart.word(value, lang, own[name].words_of) if name in own and isinstance(value, str) else None
+
+    return word
 
 
 def noun_list(noun: Noun, chart: Chart, name: str) -> BulkList:
@@ -107,8 +129,8 @@ def noun_list(noun: Noun, chart: Chart, name: str) -> BulkList:
 def noun_cells(noun: Noun, chart: Chart, lang: Lang, zone: str) -> Callable[[Any], list[Any]]:
     """What makes of a subject its values in the order of `columns_of`: codes in words, times those of the branch."""
     branch_zone = ZoneInfo(zone)
-    names, fields = [column.field for column in columns_of(noun, chart)], fields_in(chart)
-    return lambda subject: [_local(_told(subject, name, chart, fields, lang), branch_zone) for name in names]
+    names, word = [column.field for column in columns_of(noun, chart)], words_in(noun, chart)
+    return lambda subject: [_local(_told(subject, name, chart, word, lang), branch_zone) for name in names]
 
 
 def case_cells(line: CaseLine, chart: Chart, lang: Lang) -> list[Any]:
@@ -118,17 +140,17 @@ def case_cells(line: CaseLine, chart: Chart, lang: Lang) -> list[Any]:
 
 def noun_texts(subject: Any, noun: Noun, chart: Chart, lang: Lang, zone: str) -> list[str]:
     """A subject as texts in the order of `columns_of`."""
-    names, fields = [column.field for column in columns_of(noun, chart)], fields_in(chart)
-    return [_text(name, _told(subject, name, chart, fields, lang), zone) for name in names]
+    names, word = [column.field for column in columns_of(noun, chart)], words_in(noun, chart)
+    return [_text(name, _told(subject, name, chart, word, lang), zone) for name in names]
 
 
-def _told(subject: Any, name: str, chart: Chart, fields: Mapping[str, Field], lang: Lang) -> Any:
+def _told(subject: Any, name: str, chart: Chart, word: Callable[[str, Any, Lang], str | None], lang: Lang) -> Any:
     value = getattr(subject, name)
     if name == "state" and value in chart.states:
         return getattr(chart.states[value], lang)
     if name == "opened_for" and value in chart.openings:
         return getattr(chart.openings[value], lang)
-    return fields[name].one_of[value][lang] if name in fields and value in fields[name].one_of else value
+    return word(name, value, lang) or value
 
 
 def _local(value: Any, zone: ZoneInfo) -> Any:

@@ -285,7 +285,7 @@ def fields_of(fields: Mapping[str, Field], policy: Policy) -> list[FieldOffer]:
 
 
 def _choices(field: Field) -> tuple[Choice, ...]:
-    return tuple(Choice(code, words["zh"], words["en"]) for code, words in field.one_of.items())
+    return tuple(Choice(code, words["zh"], words["en"]) for code, words in field.choices.items())
 
 
 # ── a loan ──────────────────────────────────────────────────────────────────────────────────────────────────

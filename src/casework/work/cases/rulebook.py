@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from casework.errors import RulesBroken
-from casework.lifecycle.laws import faults_between
+from casework.lifecycle.laws import faults_between, words_missing
 from casework.people.shifts.shift_rules import ShiftRules, load_shift_rules
 from casework.people.staff.permission_table import check_against, load_permissions
 from casework.people.staff.permissions import Permissions
@@ -94,10 +94,12 @@ def _texts(folder: Path) -> _Texts:
 
 def _load(folder: Path) -> Rulebook:
     policies = load_policies(folder)
+    sources = load_sources(folder)
     charts = {noun.chart: load_chart(folder / f"{noun.chart}.toml", noun.registry, policies) for noun in NOUNS}
-    faults = faults_between(NOUNS, charts)
+    faults = [*faults_between(NOUNS, charts), *words_missing(NOUNS, charts, sources.tables)]
     if faults:
         raise RulesBroken(faults)
+    charts = {name: one.with_tables(sources.tables) for name, one in charts.items()}
     chart = charts[CASE_CHART]
     posts = known_posts(chart)
     permissions = load_permissions(folder, policies, posts)
@@ -113,7 +115,7 @@ def _load(folder: Path) -> Rulebook:
         load_owner_rules(folder, policies, posts, frozenset(chart.states)),
         load_privacy_rules(folder),
         load_results(folder, frozenset(tasks.checked_by)),
-        load_sources(folder),
+        sources,
         load_duty_rules(folder, policies, posts, frozenset(chart.states)),
         load_shift_rules(folder, policies, posts),
         tasks,

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from casework.errors import CallerError, RulesBroken
 from casework.rules.statechart.shape import LABELS, each, name, shape_faults, some, table, text, whole
+from casework.rules.statechart.wording import WordTable
 
 _FILE_NAME: Final = "rules/sources.toml"
 
@@ -59,6 +60,14 @@ class Sources:
     def title(self) -> str:
         """`sources@version`."""
         return f"sources@{self.version}"
+
+    @property
+    def tables(self) -> dict[str, WordTable]:
+        """What codes of sources and of grounds mean, by the names by which charts and structs ask for them."""
+        named: dict[str, Source | Unlawful] = {**self.unlawful, **self.lawful}
+        known = {code: {"zh": one.zh, "en": one.en} for code, one in named.items()}
+        grounds = {code: {"zh": one.zh, "en": one.en} for code, one in self.bases.items()}
+        return {"sources": WordTable(known, tuple(self.lawful)), "bases": WordTable(grounds, tuple(grounds))}
 
     def fault(self, source: str, basis: str) -> CallerError | None:
         """Why what this source gives may not be used on that ground; none if it may.
