@@ -1,5 +1,6 @@
 """What Prometheus is told: the build, the processes, the pools, and how long ago what must be done daily was done."""
 
+import json
 import re
 import threading
 import time
@@ -8,7 +9,9 @@ from math import inf
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 
+from casework.cli import main
 from casework.clock import now
 from casework.errors import CallerError
 from casework.evidence import verifying
@@ -138,3 +141,54 @@ def test_whether_work_can_be_taken_is_told_with_the_cause(running: Running) -> N
     found = told(running)
     assert found["casework_ready"] == 0
     assert found['casework_not_ready{code="writer_stopped"}'] == 1
+
+
+def test_whoever_waits_for_a_connection_is_told(running: Running) -> None:
+    serving = running.client.app.state["serving"]
+    registry = serving.metrics.registry
+    let_go, held = threading.Event(), threading.Barrier(MOST_LENT + 1)
+
+    def hold() -> None:
+        with reading(serving.engine):
+            held.wait(10)
+            let_go.wait(10)
+
+    def wait() -> None:
+        with reading(serving.engine):
+            pass
+
+    holders = [threading.Thread(target=hold) for _ in range(MOST_LENT)]
+    for holder in holders:
+        holder.start()
+    held.wait(10)
+    waiter = threading.Thread(target=wait)
+    waiter.start()
+
+    def waiting() -> float | None:
+        found: float | None = registry.get_sample_value("casework_pool_waiting", {"pool": "reading"})
+        return found
+
+    deadline = time.monotonic() + 5
+    while waiting() != 1 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    seen = waiting()
+    let_go.set()
+    for one in (*holders, waiter):
+        one.join()
+    assert seen == 1
+    assert waiting() == 0
+    assert registry.get_sample_value("casework_pool_in_use", {"pool": "reading"}) == 0
+
+
+def test_a_verification_at_the_shell_is_known_to_metrics_and_pages(running: Running) -> None:
+    settings = running.started.settings
+    given = {"CASEWORK_DATABASE_URL": settings.database_url, "CASEWORK_KEYS_DIR": str(settings.keys_dir)}
+    done = CliRunner().invoke(main, ["audit", "verify", "--json"], env=given)
+    assert json.loads(done.stdout)["verdict"] in ("sound", "cannot_tell")
+    found = told(running)
+    assert found["casework_last_verification_age_seconds"] < 60
+    assert found["casework_last_verification_sound"] == (done.exit_code == 0)
+    with reading(running.started.engine) as conn:
+        run = jobs.newest(conn, verifying.RUN)
+    assert run is not None
+    assert (run.state, run.actor_id) == (jobs.DONE, "system")
