@@ -70,3 +70,22 @@ def test_a_file_that_is_cut_or_none_of_these_is_a_mistake_of_usage_that_says_whe
     file.write_bytes(content)
     with pytest.raises(click.UsageError, match=told):
         rows_of(file, COLUMNS, NEEDED, 50)
+
+
+def test_what_became_of_a_row_has_its_cell_and_what_stands_there_masked(tmp_path: Path) -> None:
+    file = tmp_path / "rows.xlsx"
+    file.write_bytes(xlsx("phone,loan_id\n12000000000,L1\n,L2\ncall me,L3\n"))
+    rows = rows_of(file, ("loan_id", "phone"), ("loan_id",), 50)
+    wrong = {"outcome": "malformed_phone", "field": "phone", "zh": "不是电话号码", "en": "not a phone number"}
+    assert rows.with_place(0, wrong) == wrong | {
+        "file": "rows.xlsx", "line": 2, "cell": "A2", "value": "120****0000"
+    }  # fmt: skip
+    assert rows.with_place(2, wrong | {"field": "loan_id"})["value"] == "L3"
+    assert rows.with_place(1, {"outcome": "done"})["cell"] is None
+    cut = tmp_path / "cut.csv"
+    cut.write_text("loan_id,phone\nL1\nL2,1,2\nL3,1\n")
+    with pytest.raises(click.UsageError, match="line 2, 3 has not"):
+        rows_of(cut, ("loan_id", "phone"), ("loan_id",), 50)
+    cut.write_text("loan_id,x,y\nL1,1,1\n")
+    with pytest.raises(click.UsageError, match="x, y; columns are"):
+        rows_of(cut, ("loan_id", "phone"), ("loan_id",), 50)

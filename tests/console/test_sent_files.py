@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from casework.clock import now
+from casework.intake.feed.sheet import read_rows
 from casework.people.staff.dossier import persons
 from casework.storage import jobs
 from casework.storage.database import reading, writing
@@ -58,6 +59,15 @@ def test_repayments_are_taken_in_and_what_was_set_aside_is_mended_and_sent_again
     shown = send(running, someone, REPAYMENTS, content)
     for one in ("sent.csv", "新增 1", "搁置行 1", "3 amount"):
         assert one in shown, shown
+    assert [one for one in ("现值（脱敏）", "五百", "以元计的金额") if one not in shown] == []
+    book = someone.get(f"{REPAYMENTS}/set-aside.xlsx").content
+    header, row = [cells for _, cells in read_rows(book, "mend")]
+    assert (header[:5], row[:5]) == (content.decode().split("\n")[0].split(","), ["R2", "L1", "2026-01-10", "五百", ""])
+    assert header[-1] == "有误之处 set_aside_reason"
+    assert "最多两位小数" in row[-1]
+    template = [cells for _, cells in read_rows(someone.get("/console/templates/repayments").content, "template")]
+    assert template[0][:2] == ["还款流水号", "借据号"]
+    assert someone.get("/console/templates/nothing").status_code == 404
     mended = to_mend(someone, REPAYMENTS)
     assert "R1," not in mended
     shown = send(running, someone, REPAYMENTS, mended.replace("五百", "500.00").encode("utf-8-sig"))

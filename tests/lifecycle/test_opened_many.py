@@ -153,7 +153,8 @@ def test_a_sheet_opens_a_row_each_and_says_of_every_line_what_became_of_it(shell
     assert [(one["line"], one["outcome"]) for one in results] == [
         (2, "done"), (3, "refused"), (4, "faulty_data"), (5, "unknown_case"), (6, "unknown_ground"),
     ]  # fmt: skip
-    assert results[2]["faults"][0]["field"] == "amount_fen"
+    fault = results[2]["faults"][0]
+    assert (fault["field"], fault["file"], fault["cell"], fault["value"]) == ("amount_fen", "many.csv", "承诺金额", "x")
     said = shell("promise", "openings", sheet(tmp_path, HEADER + GOOD), "--as", "R1")
     assert (said.exit_code, said.stdout.startswith("line 2: done ")) == (0, True), said.output
 

@@ -171,7 +171,8 @@ def review_(
       casework contact review --from verdicts.csv --atomic --as S0012
     """
     blank = dict.fromkeys(_NEEDED, "")
-    asked = [ReviewAsked(**blank | row) for row in rows_of(file, _COLUMNS, _NEEDED, _MOST)] if file else []
+    rows = rows_of(file, _COLUMNS, _NEEDED, _MOST) if file else None
+    asked = [ReviewAsked(**blank | row) for row in rows or ()]
     if file is None:
         if contact_ref is None or verdict is None:
             raise click.UsageError("give CONTACT_REF and --verdict, or --from FILE")
@@ -183,7 +184,7 @@ def review_(
         results = [_result(one, became) for one, became in zip(asked, told, strict=True)]
         if file is None:
             right(results[0])
-    tell_each("reviews", results, _reviewed, by="contact_ref", json_=json_)
+    tell_each("reviews", results, _reviewed, by="contact_ref", json_=json_, rows=rows)
 
 
 def _result(asked: ReviewAsked, became: ReviewDone | CallerError) -> ResultTold:

@@ -144,9 +144,10 @@ def correct_(
       casework contact correct K0903-00253 third_party --reason 听错 --as S0021
       casework contact correct --from wrong.csv --atomic --as S0021
     """
-    if file is not None:
+    rows = rows_of(file, _CORRECTION, _NEEDED, MOST) if file is not None else None
+    if rows is not None:
         blank = dict.fromkeys(_NEEDED, "")
-        asked = [Correction(**blank | row) for row in rows_of(file, _CORRECTION, _NEEDED, MOST)]
+        asked = [Correction(**blank | row) for row in rows]
     elif contact_ref is None or result is None:
         raise click.UsageError("give CONTACT_REF and RESULT, or --from FILE")
     else:
@@ -158,7 +159,7 @@ def correct_(
         if file is None:
             right(result_of(told[0]))
     if file is not None:
-        tell_many(told, json_=json_)
+        tell_many(told, json_=json_, rows=rows)
     else:
         _tell_corrected(told[0], json_=json_)
 

@@ -28,6 +28,7 @@ from casework.work.contacts.contact import PARTIES
 
 _COLUMNS = tuple(NewWay.__struct_fields__)
 _NEEDED = ("loan_id", "role", "source", "legal_basis")
+_BLANK = dict.fromkeys(_NEEDED, "")
 
 
 @click.command("book")
@@ -107,7 +108,8 @@ def add_(*, file: Path | None, atomic: bool, json_: bool, staff_no: str | None, 
         --source debtor --legal-basis consent --as S0012
       casework contact add --from found.csv --json
     """
-    given = _rows(file) if file is not None else [_row(fields)]
+    rows = rows_of(file, _COLUMNS, _NEEDED, MOST) if file is not None else None
+    given = [_row(fields)] if rows is None else [msgspec.convert(_BLANK | row, NewWay) for row in rows]
     with started() as open_:
         with writing(open_.engine) as conn:
             actor = permitted(conn, open_.branch, staff_no, COMMAND)
@@ -115,7 +117,9 @@ def add_(*, file: Path | None, atomic: bool, json_: bool, staff_no: str | None, 
         results = [_plain(one) for one in told]
         if file is None:
             right(results[0])
-    tell_each("entries", results, lambda one: f"contact {one['contact_id']}, {_said(one)}", by="", json_=json_)
+    tell_each(
+        "entries", results, lambda one: f"contact {one['contact_id']}, {_said(one)}", by="", json_=json_, rows=rows
+    )
 
 
 def _row(fields: dict[str, str | None]) -> NewWay:
@@ -125,11 +129,6 @@ def _row(fields: dict[str, str | None]) -> NewWay:
         raise click.UsageError(f"missing {', '.join(named)} (or --from FILE)")
     given: Any = {name: value for name, value in fields.items() if value is not None}
     return NewWay(**given)
-
-
-def _rows(file: Path) -> list[NewWay]:
-    blank = dict.fromkeys(_NEEDED, "")
-    return [msgspec.convert(blank | row, NewWay) for row in rows_of(file, _COLUMNS, _NEEDED, MOST)]
 
 
 def _plain(one: Added | NotAdded) -> dict[str, Any]:
@@ -167,7 +166,10 @@ def mark_(
       casework contact mark 9 ended --remark 登记有误
       casework contact mark --from refusals.csv --atomic --json
     """
-    asked = [_mark_of(row) for row in rows_of(file, _MARK_COLUMNS, _MARK_COLUMNS, MOST)] if file else []
+    rows = rows_of(file, _MARK_COLUMNS, _MARK_COLUMNS, MOST) if file else None
+    if wordless := [str(rows.line(at)) for at, row in enumerate(rows or ()) if rows and not row.get("remark")]:
+        raise click.UsageError(f"line {', '.join(wordless)}: every mark needs a remark 须填写备注")
+    asked = [_mark_of(row) for row in rows or ()]
     if file is None:
         if contact_id is None or what is None or not remark:
             raise click.UsageError("give CONTACT_ID, WHAT and --remark, or --from FILE")
@@ -181,14 +183,12 @@ def mark_(
     if alone is not None and json_:
         print_json(alone)
     else:
-        tell_each("marks", results, lambda one: f"{one['mark']}, {_said(one)}", by="contact_id", json_=json_)
+        tell_each("marks", results, lambda one: f"{one['mark']}, {_said(one)}", by="contact_id", json_=json_, rows=rows)
 
 
 def _mark_of(row: dict[str, str]) -> Mark:
     number = row.get("contact_id", "")
     known = int(number) if number.isascii() and number.isdecimal() and len(number) < 16 else 0
-    if not row.get("remark"):
-        raise click.UsageError(f"contact {number}: every mark needs a remark")
     return Mark(known, row.get("mark", ""), row["remark"])
 
 

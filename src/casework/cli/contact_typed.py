@@ -45,9 +45,9 @@ def result_of(told: Told) -> dict[str, Any]:
     return known | {"column": became.column or None, "zh": zh, "en": en}
 
 
-def tell_many(told: Sequence[Told], *, json_: bool) -> None:
+def tell_many(told: Sequence[Told], *, json_: bool, rows: object = None) -> None:
     """A result for each; exit code 1 if one is not there now."""
-    tell_each("contacts", [result_of(one) for one in told], _said, by="contact_ref", json_=json_)
+    tell_each("contacts", [result_of(one) for one in told], _said, by="contact_ref", json_=json_, rows=rows)
 
 
 def _said(one: ResultTold) -> str:
@@ -77,7 +77,7 @@ def record_(*, file: Path | None, atomic: bool, json_: bool, actor_no: str | Non
         given = rows_of(file, COLUMNS_OF_ROW, COLUMNS_NEEDED, MOST, KNOWN)
         with started() as open_:
             told = again_on_conflict(lambda: _recorded(open_, given, actor_no, atomic=atomic))
-        tell_many(told, json_=json_)
+        tell_many(told, json_=json_, rows=given)
         return
     row = {name: cell for name, cell in cells.items() if cell is not None}
     if missing := [f"--{name.replace('_', '-')}" for name in COLUMNS_NEEDED if name not in row]:

@@ -8,13 +8,14 @@ from typing import Any, Final, NamedTuple
 import click
 
 from casework.cli.given import typed
-from casework.cli.several import atomic_option
+from casework.cli.several import atomic_option, column_of
 from casework.cli.shell import acting, as_json, as_staff, console, print_json, started
 from casework.intake.dialler.importing import read_bounded
 from casework.intake.feed.cell import BadCell, amount_cell
 from casework.intake.feed.headers import places_of
 from casework.intake.feed.sheet import read_rows
 from casework.intake.sheets.column import normal
+from casework.intake.sheets.fault import Fault, Places
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Mistaken, Open, Outcome, Refused
 from casework.lifecycle.kept import Kept
@@ -49,10 +50,13 @@ def openings(noun: Kept, help_text: str) -> click.Command:
         content = read_bounded(file)
         with started() as open_, (reading if dry_run else writing)(open_.engine) as conn:
             actor = acting(conn, open_.branch, staff_no)
-            lines, commands = _commands(noun, open_.branch.rulebook.charts[noun.chart], actor, content, file.name)
+            read = _commands(noun, open_.branch.rulebook.charts[noun.chart], actor, content, file.name)
             more: dict[str, Any] = {"lock": False, "dry_run": True} if dry_run else {"atomic": atomic}
-            outcomes = advance(conn, commands, open_.branch, **more)
-        told = [_told(line, outcome, dry_run=dry_run) for line, outcome in zip(lines, outcomes, strict=True)]
+            outcomes = advance(conn, read.commands, open_.branch, **more)
+        told = [
+            read.with_cells(at, _told(line, outcome, dry_run=dry_run))
+            for at, (line, outcome) in enumerate(zip(read.lines, outcomes, strict=True))
+        ]
         if json_:
             print_json({"atomic": atomic, "dry_run": dry_run, "items": len(told), "results": told})
         else:
@@ -63,24 +67,44 @@ def openings(noun: Kept, help_text: str) -> click.Command:
     return openings_
 
 
-def _commands(noun: Kept, chart: Chart, actor: Actor, content: bytes, name: str) -> tuple[list[int], list[Open]]:
-    """A command for each row, and the lines that they stand on; an empty cell is a field that is not given.
+class _ReadRows(NamedTuple):
+    """A command for each row, the lines that they stand on with their cells by column, and where the columns are."""
 
-    CallerErrors of `read_rows` and `places_of`.
-    """
-    numbered = iter(read_rows(content, name, MOST))
-    columns = _columns(noun, chart, next(numbered, (1, [""]))[1])
-    lines, commands = list[int](), list[Open]()
+    commands: list[Open]
+    lines: list[int]
+    rows: list[Mapping[str, str]]
+    places: Places
+
+    def with_cells(self, at: int, told: dict[str, Any]) -> dict[str, Any]:
+        """What is told of a row, each fault with its file, cell and value."""
+        return told if "faults" not in told else told | {"faults": [self._placed(at, one) for one in told["faults"]]}
+
+    def _placed(self, at: int, one: dict[str, Any]) -> dict[str, Any]:
+        name = one["field"] or ""
+        placed = self.places.placed(Fault(self.lines[at], name, "", "", ""), None)
+        value = column_of(name).shown(self.rows[at].get(name, ""))
+        return one | {"file": placed.file, "cell": placed.cell, "value": value}
+
+
+def _commands(noun: Kept, chart: Chart, actor: Actor, content: bytes, name: str) -> _ReadRows:
+    """An empty cell is a field that is not given. CallerErrors of `read_rows` and `places_of`."""
+    read = read_rows(content, name, MOST)
+    numbered = iter(read)
+    header = next(numbered, (1, [""]))[1]
+    columns = _columns(noun, chart, header)
+    positions = {column.name: at for at, column in enumerate(columns) if column.name}
+    found = _ReadRows([], [], [], Places(name, header, positions, [], workbook=read.workbook))
     for line, cells in numbered:
-        found = zip(columns, map(str.strip, cells), strict=False)
-        row = {column: cell for column, cell in found if column.name and cell}
+        pairs = zip(columns, map(str.strip, cells), strict=False)
+        row = {column: cell for column, cell in pairs if column.name and cell}
+        found.rows.append({column.name: cell for column, cell in row.items()})
         case_id, ground = row.pop(_Column(_OF), "") if noun.child else "", row.pop(_Column(_GROUND), "")
         spec = chart.openings.get(ground)
         data = {column.name: _read(column, spec.fields if spec else {}, cell) for column, cell in row.items()}
         of = int(case_id) if case_id.isascii() and case_id.isdecimal() and len(case_id) < 16 else None
-        lines.append(line)
-        commands.append(Open(actor=actor, noun=noun.chart, ground=ground, of=of, data=data))
-    return lines, commands
+        found.lines.append(line)
+        found.commands.append(Open(actor=actor, noun=noun.chart, ground=ground, of=of, data=data))
+    return found
 
 
 def _columns(noun: Kept, chart: Chart, cells: Sequence[str]) -> list[_Column]:
@@ -118,9 +142,13 @@ def _told(line: int, outcome: Outcome, *, dry_run: bool) -> dict[str, Any]:
     return told
 
 
+def _value(which: Mapping[str, Any]) -> str:
+    return f" ({which['value']})" if which.get("value") else ""
+
+
 def _said(one: dict[str, Any]) -> str:
     why = [
-        f"{which.get('field') or which['code']}: {which['zh']} / {which['en']}"
+        f"{which.get('cell') or which.get('field') or which['code']}: {which['zh']} / {which['en']}{_value(which)}"
         for which in (*one.get("reasons", ()), *one.get("faults", ()))
     ]
     number = f" {one['id']}, {one['state']}" if "id" in one else ""

@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from casework.cli.contact_typed import result_of, tell_many
-from casework.cli.several import atomic_option, from_option, right, rows_of
+from casework.cli.several import GivenRows, atomic_option, from_option, right, rows_of
 from casework.cli.shell import as_json, as_staff, console, permitted, print_json, started
 from casework.clock import now
 from casework.instants import branch_text
@@ -127,10 +127,14 @@ def settle_(*, file: Path | None, atomic: bool, json_: bool, staff_no: str | Non
       casework permit settle --from outcomes.csv --atomic --as S0012
     """
     given = rows_of(file, _COLUMNS, _NEEDED, MOST, KNOWN) if file else [{k: v for k, v in cells.items() if v}]
-    try:
-        reported = [msgspec.convert(row, PermitOutcome, strict=False) for row in given]
-    except msgspec.ValidationError as wrong:
-        raise click.UsageError(f"{wrong} (PERMIT, --result and --started-at, or --from FILE)") from None
+    reported, wrong = list[PermitOutcome](), list[str]()
+    for at, row in enumerate(given):
+        try:
+            reported.append(msgspec.convert(row, PermitOutcome, strict=False))
+        except msgspec.ValidationError as fault:
+            wrong.append(f"line {given.line(at)}: {fault}" if isinstance(given, GivenRows) else str(fault))
+    if wrong:
+        raise click.UsageError(f"{'; '.join(wrong)} (PERMIT, --result and --started-at, or --from FILE)")
     with started() as open_:
         with writing(open_.engine) as conn:
             actor = permitted(conn, open_.branch, staff_no, COMMAND)
@@ -138,4 +142,4 @@ def settle_(*, file: Path | None, atomic: bool, json_: bool, staff_no: str | Non
             told = record_outcomes(conn, open_.branch, pairs, actor, now(), atomic=atomic)
         if file is None:
             right(result_of(told[0]))
-    tell_many(told, json_=json_)
+    tell_many(told, json_=json_, rows=given)

@@ -39,6 +39,8 @@ def text(longest: int, example: str, *, code: bool = False) -> CellKind:
 
 KEY: Final = CellKind(ids.ALLOWED[0].format(ids.LONGEST), ids.ALLOWED[1].format(ids.LONGEST), "EX-2024-0001", _key)
 """An id."""
+CODE: Final = CellKind("代码", "a code", "")
+TEXT: Final = CellKind("文字", "text", "", code=False)
 DAY: Final = CellKind(
     f"日期，如 2024-05-31、2024/5/31、20240531、2024年5月31日，{EARLIEST}至{LATEST}",
     f"a date, such as 2024-05-31, 2024/5/31 or 20240531, from {EARLIEST} to {LATEST}", "2024-05-31", _day,
