@@ -164,7 +164,19 @@ VALUES = {
     "number": (1, 2), "visit_id": (1, 2, 3, 4), "case_id": (1, 2), "loan_id": ("L1", "L2"),
     "borrower_id": ("B-L1", "B-L2"), "request_id": (1,), "entry_id": ("case:1:1", "case:1:9", "case:2:9"),
 }  # fmt: skip
-OF_NO_DEBTOR = {"name", "kind", "code", "run_id", "handover_id", "staff_no", "tile_path", "path", "old", "rule", "whose"}
+OF_NO_DEBTOR = {
+    "name",
+    "kind",
+    "code",
+    "run_id",
+    "handover_id",
+    "staff_no",
+    "tile_path",
+    "path",
+    "old",
+    "rule",
+    "whose",
+}
 ASKED = (
     "/contact-book?loan_id=L{0}", "/contacts?case_id={0}", "/disposals/prefilled?case_id={0}", "/console/find?q=L{0}",
 )  # fmt: skip
