@@ -50,6 +50,11 @@ def is_public(method: str, path: str) -> bool:
     return method in ("POST", "OPTIONS") and path in _LOGGING_IN
 
 
+def is_asset(path: str) -> bool:
+    """Whether this is a style, script or picture of the pages, the same to everybody."""
+    return path.startswith(_ASSETS)
+
+
 def is_description(path: str) -> bool:
     """Whether this is the API's own description, the same to everybody."""
     return path in _DESCRIPTION or path == _PROBLEMS or path.startswith(f"{_PROBLEMS}/")

@@ -15,7 +15,7 @@ from litestar.types import Method
 from litestar.types.internal_types import PathParameterDefinition
 from litestar.utils.helpers import unwrap_partial
 
-from api.console.described.pages import DESCRIPTION
+from api.console.described.pages import DescriptionPlugin
 from api.console.frame.page import HEADERS
 from api.description_kept import KeptPage, PlainYamlRenderPlugin
 from api.every_operation import declare
@@ -100,7 +100,7 @@ def openapi(structs: Structs) -> OpenAPIConfig:
         path="/schema",
         openapi_router=Router("/schema", route_handlers=[], include_in_schema=False, response_headers=HEADERS),
         render_plugins=[
-            DESCRIPTION,
+            DescriptionPlugin(),
             KeptPage(JsonRenderPlugin(path="/openapi.json")),
             KeptPage(PlainYamlRenderPlugin(path="/openapi.yaml")),
         ],

@@ -19,7 +19,7 @@ from litestar.exceptions import SerializationException
 from litestar.serialization import decode_json
 from litestar.types import ASGIApp, Message, Receive, Send
 
-from api.auth import is_description, is_page
+from api.auth import is_asset, is_description, is_page
 from casework.people.staff.permission_table import plain_route
 
 _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -28,7 +28,7 @@ _LEAST_BYTES: Final = 4_096
 _IN_A_THREAD_BYTES: Final = 32_768
 _LEVEL: Final = 5
 _TEXT: Final = re.compile(
-    rb"(?:application/(?:json|yaml|vnd\.oai\.openapi(?:\+[a-z]+)?)|text/(?:csv|plain|html|vnd\.mermaid)|image/svg\+xml)"
+    rb"(?:application/(?:json|yaml|vnd\.oai\.openapi(?:\+[a-z]+)?)|text/(?:csv|plain|html|css|javascript|vnd\.mermaid)|image/svg\+xml)"
     rb"(?: *;.*)?"
 )
 _OF_304: Final = frozenset({b"etag", b"cache-control", b"vary", b"link", b"content-location"})
@@ -37,7 +37,8 @@ _TAG: Final = re.compile(rb'(?:W/)?("[^"]*")')
 _ZIPPED: Final = b"-gz"
 CURSORS: Final = ("cursor", "after", "before")
 """Parameters that take the `next` of a page."""
-_KEPT: Final = 8
+_KEPT: Final = 256
+"""Pages of the description and assets, compressed: some 20 kB each."""
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -152,14 +153,17 @@ class _Answer:
         return [(b"link", f'<{self._scope["path"]}?{query}>; rel="next"'.encode())]
 
     def _may_be_zipped(self, kind: bytes, headers: Headers) -> bool:
-        is_secret = is_page(self._scope["path"]) or any(one[0] == b"set-cookie" for one in headers)
+        path = self._scope["path"]
+        is_secret = (is_page(path) and not is_asset(path)) or any(one[0] == b"set-cookie" for one in headers)
         return not is_secret and _TEXT.fullmatch(kind) is not None and not _named(headers, b"content-encoding")
 
     async def _zipped(self, tag: bytes, body: bytes) -> bytes:
         is_kept = is_description(self._scope["path"])  # the same for everybody, and large: compressed once
+        if not tag and is_asset(self._scope["path"]):
+            is_kept, tag = True, _digest(body)
         if is_kept and tag in self._kept:
             return self._kept[tag]
-        if len(body) < _IN_A_THREAD_BYTES:
+        if len(body) < _IN_A_THREAD_BYTES and not is_kept:
             return gzip.compress(body, _LEVEL, mtime=0)
         made = await asyncio.to_thread(gzip.compress, body, _LEVEL, mtime=0)
         if is_kept and len(self._kept) < _KEPT:

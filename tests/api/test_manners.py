@@ -47,6 +47,13 @@ def test_options_tells_of_each_route_what_it_takes_and_head_wherever_there_is_ge
     assert wrong == []
 
 
+def test_styles_and_scripts_of_pages_are_compressed_and_pages_are_not(running: Running) -> None:
+    """A page has a form's token beside words from the query; an asset is the same to everybody."""
+    asset = running.client.get("/console/assets/console.css", headers={"Accept-Encoding": "gzip"})
+    assert asset.headers["content-encoding"] == "gzip"
+    assert "immutable" in asset.headers["cache-control"]
+
+
 @pytest.mark.parametrize("path", ["/health/live", "/schema/openapi.json", "/cases", "/cases/1", "/me", "/metrics"])
 def test_head_is_answered_as_get_without_the_body(running: Running, path: str) -> None:
     running.open("L1")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from api.console.described import parts
@@ -186,6 +187,9 @@ def _fits(browser: Browser, url: str, lang: str) -> None:
         for path in ("/schema", "/schema?group=cases", "/problems", "/problems/stale_version"):
             page.goto(f"{url}{path}{'&' if '?' in path else '?'}lang={lang}")
             page.evaluate("document.querySelectorAll('details').forEach((one, at) => { one.open = at < 12; })")
+            if size is SIZE and lang == "en":
+                found = Axe().run(page).response["violations"]
+                assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == [], (path, found)
             wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
             assert wide <= 0, (path, size, wide)
             if lang == "en":

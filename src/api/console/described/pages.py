@@ -4,7 +4,7 @@ They are read without a script; with one, a call can be tried from there, with a
 look: each page is made once in a process, for making it anew takes a while and everybody else would wait.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -33,11 +33,12 @@ class DescriptionPlugin(OpenAPIRenderPlugin):
     def __init__(self) -> None:
         super().__init__(path="/")
         self._kept: dict[tuple[str, str], bytes] = {}
+        self._problems: dict[tuple[str, str], bytes] = {}
         self._operations: list[Operation] | None = None
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
         """The page; what is not known is the index."""
-        operations = self.operations(request, openapi_schema)
+        operations = self.operations(request, lambda: openapi_schema)
         groups = {one.group: _group_name(request, one.group) for one in operations}
         asked = request.query_params.get("group", "")
         shown, lang = asked if asked in groups else "", _language(request)
@@ -53,14 +54,28 @@ class DescriptionPlugin(OpenAPIRenderPlugin):
             )  # fmt: skip
         return self._kept[shown, lang]
 
-    def operations(self, request: Request[Any, Any, Any], document: dict[str, Any]) -> list[Operation]:
+    def operations(
+        self, request: Request[Any, Any, Any], document: Callable[[], dict[str, Any]]
+    ) -> list[Operation]:  # fmt: skip
         """All operations, read once."""
         if self._operations is None:
-            self._operations = operations_of(document, _nouns(request))
+            self._operations = operations_of(document(), _nouns(request))
         return self._operations
 
+    def problem(self, request: Request[Any, Any, Any], code: str, lang: str) -> bytes:
+        """The page of a code, kept where the code is of the table; of `unknown_<anything>` there is no end."""
+        if (code, lang) in self._problems:
+            return self._problems[code, lang]
+        operations = self.operations(request, request.app.openapi_schema.to_schema)
+        made = _problem(request, operations, code, lang)
+        if code in CODES:
+            self._problems[code, lang] = made
+        return made
 
-DESCRIPTION: Final = DescriptionPlugin()
+
+def _description(request: Request[Any, Any, Any]) -> DescriptionPlugin:
+    plugins = request.app.openapi_config.render_plugins if request.app.openapi_config else ()
+    return next(one for one in plugins if isinstance(one, DescriptionPlugin))
 
 
 @get("/problems/{code:str}", sync_to_thread=True, opt={"page": None}, include_in_schema=False)
@@ -68,7 +83,8 @@ def problem(request: Request[Any, Any, Any], code: FromPath[str]) -> Response[by
     """What a problem's `type` leads to: what its code means, what to do, and where it is answered."""
     if code_named(code) is None:
         raise CallerError("not_found")
-    return Response(_problem(request, code, _language(request)), media_type="text/html", headers=dict(HEADERS))
+    page = _description(request).problem(request, code, _language(request))
+    return Response(page, media_type="text/html", headers=dict(HEADERS))
 
 
 @get("/problems", sync_to_thread=True, opt={"page": None}, include_in_schema=False)
@@ -82,8 +98,7 @@ def problems(request: Request[Any, Any, Any]) -> Response[bytes]:
     return Response(page, media_type="text/html", headers=dict(HEADERS))
 
 
-def _problem(request: Request[Any, Any, Any], code: str, lang: str) -> bytes:
-    operations = DESCRIPTION.operations(request, request.app.openapi_schema.to_schema())
+def _problem(request: Request[Any, Any, Any], operations: list[Operation], code: str, lang: str) -> bytes:
     status = status_of(code)
     told = [one for one in operations if any(code in answer.codes for answer in one.answers)]
     return _page(
