@@ -153,6 +153,7 @@ def test_csv_and_workbook_say_what_an_entry_says_and_hold_no_formula(running: Ru
         assert [line[header] for line in table][-1] == f"case:{other}:2"
     (refused,) = [line for line in table if line["Reason codes"]]
     assert (refused["Event"], refused["Reason codes"]) == ("case.refused.mark_lost", "post_not_permitted")
+    assert refused["Reasons"] == "post_not_permitted"
     assert re.search("[一-鿿]", refused["Event in words"]) is None
     assert "reasons.1.code post_not_permitted" in refused["Data"]
     assert not [cell for line in table for cell in line.values() if cell[:1] in tuple("=+-@\t\r\n＝＋－＠")]
@@ -160,8 +161,8 @@ def test_csv_and_workbook_say_what_an_entry_says_and_hold_no_formula(running: Ru
     book = CalamineWorkbook.from_filelike(io.BytesIO(answer.content))
     _, (told, *_), head, *rows = book.get_sheet_by_name("审计分录").to_python()
     assert head[:3] == ["分录编号", "记录时间", "事件名称"]
-    assert {type(cell) for row in rows for cell in row} == {str, datetime}
-    assert "outstanding_principal 50000.00" in str(rows[0][head.index("金额（元）")])
+    assert {type(cell) for row in rows for cell in row} == {str, date, datetime}
+    assert "贷款余额 50000.00" in str(rows[0][head.index("金额（元）")])
     assert all(part in str(told) for part in ("AUD1", f"{len(rows)}行", "时间为Asia/Shanghai", "筛选：事件 case.*"))
     with zipfile.ZipFile(io.BytesIO(answer.content)) as parts:
         assert not [name for name in parts.namelist() if b"<f>" in parts.read(name)]

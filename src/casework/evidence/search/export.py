@@ -1,6 +1,7 @@
 """Entries as files: JSON Lines with the exact bytes; a list whose columns for programs stay off paper. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
 from typing import Any, Final, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -9,8 +10,10 @@ import msgspec
 from casework.log.format.entry_line import EntryLine
 from casework.money import yuan_text
 from casework.rules.statechart.chart import Chart
+from casework.rules.statechart.fields import Field
 from casework.spreadsheet import Column
 from casework.table import BulkList, Lang
+from casework.work.cases.export import CASE_COLUMNS, fields_in
 
 Format = Literal["jsonl", "csv", "xlsx"]
 EXPORTED: Final = "audit.exported"
@@ -24,11 +27,12 @@ _COLUMNS: Final = (
     Column("to", "新状态", "To state", 12),
     Column("actor", "操作人", "Actor", 10),
     Column("post_word", "岗位名称", "Post in words", 14),
-    Column("codes", "原因代码", "Reason codes", 20),
+    Column("reasons", "原因", "Reasons", 20),
     Column("rules", "规则", "Rules", 12),
     Column("amounts", "金额（元）", "Amounts (yuan)", 26),
     Column("written_by", "由本服务写入", "Written by this service", 10),
     Column("event", "事件", "Event", 26),
+    Column("codes", "原因代码", "Reason codes", 20),
     Column("actor_kind", "操作人类别", "Kind of actor", 10),
     Column("via", "途径", "Came by", 8),
     Column("post", "岗位", "Post", 18),
@@ -39,8 +43,11 @@ _COLUMNS: Final = (
     Column("leaf_hash", "叶哈希", "Leaf hash", 66),
     Column("data", "数据", "Data", 60),
 )
+_FIGURES: Final = {
+    column.field: (column.zh.removesuffix("（元）"), column.en.removesuffix(" (yuan)")) for column in CASE_COLUMNS
+}
 _WRITTEN_BY: Final = {"zh": {True: "是", False: "否：伪造"}, "en": {True: "yes", False: "no: forged"}}
-ENTRIES: Final = BulkList("entries", "审计分录", "Entries", _COLUMNS, EXPORTED, kept_left=1, unprinted=10)
+ENTRIES: Final = BulkList("entries", "审计分录", "Entries", _COLUMNS, EXPORTED, kept_left=1, unprinted=11)
 
 
 class Words(NamedTuple):
@@ -60,8 +67,9 @@ def entries_jsonl(lines: Iterable[EntryLine]) -> Iterator[bytes]:
 
 def entry_cells(lines: Iterable[EntryLine], words: Words, lang: Lang) -> Iterator[list[Any]]:
     """Each entry in the order of the columns of `ENTRIES`; of a body that somebody changed, what it is."""
+    fields = {word: fields_in(chart) for word, chart in words.charts.items()}
     for line in lines:
-        told = _told(line, words, lang)
+        told = _told(line, words, fields, lang)
         yield [told.get(column.field) for column in _COLUMNS]
 
 
@@ -86,7 +94,9 @@ def _plain(value: Any) -> str:
     return {True: "yes", False: "no", None: "none"}[value] if value is None or isinstance(value, bool) else str(value)
 
 
-def _told(line: EntryLine, words: Words, lang: Lang) -> dict[str, Any]:
+def _told(
+    line: EntryLine, words: Words, fields: Mapping[str, Mapping[str, Field]], lang: Lang
+) -> dict[str, Any]:  # fmt: skip
     told: dict[str, Any] = {
         "entry_id": line.entry_id,
         "recorded_at": line.recorded_at.astimezone(words.zone),
@@ -96,7 +106,8 @@ def _told(line: EntryLine, words: Words, lang: Lang) -> dict[str, Any]:
     try:
         body = msgspec.json.decode(line.body)
         data: dict[str, Any] = body["data"]
-        chart = words.charts.get(body["event"].partition(".")[0])
+        word = body["event"].partition(".")[0]
+        chart, known = words.charts.get(word), fields.get(word, {})
         reasons = [reason["code"] for reason in data.get("reasons", ())]
         post = str(data.get("post") or "")
         codes = dict.fromkeys([*([body["reason_code"]] if body["reason_code"] else []), *reasons])
@@ -106,9 +117,10 @@ def _told(line: EntryLine, words: Words, lang: Lang) -> dict[str, Any]:
             "actor": body["actor"]["id"], "actor_kind": body["actor"]["kind"], "via": body["actor"]["via"],
             "post": post, "post_word": words.posts.get(post, {}).get(lang, post),
             "acting_for": str(data.get("acting_for") or ""),
-            "codes": " ".join(codes), "rules": " ".join(body["rules"]),
-            "amounts": "; ".join(f"{name} {yuan_text(amount)}" for name, amount in named_amounts(data)),
-            "business_date": str(data.get("business_date") or ""),
+            "codes": " ".join(codes), "reasons": " ".join(_reason(code, known, lang) for code in codes),
+            "rules": " ".join(body["rules"]),
+            "amounts": "; ".join(f"{_amount(name, known, lang)} {yuan_text(fen)}" for name, fen in named_amounts(data)),
+            "business_date": _day(data.get("business_date")),
             "chart": body["chart"] or "", "policy": body["policy"] or "",
             "data": "; ".join(in_words(data)),
         }  # fmt: skip
@@ -127,6 +139,26 @@ def named_amounts(data: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
                     yield from named_amounts(one)
         elif key.endswith("_fen") and isinstance(value, int) and not isinstance(value, bool):
             yield key.removesuffix("_fen"), value
+
+
+def _reason(code: str, fields: Mapping[str, Field], lang: Lang) -> str:
+    """What the chart calls a reason; a code of a guard or of the service as it is."""
+    known = fields["reason"].one_of if "reason" in fields else {}
+    return str(known[code][lang]) if code in known else code
+
+
+def _amount(name: str, fields: Mapping[str, Field], lang: Lang) -> str:
+    field = f"{name}_fen"
+    if field in fields:
+        return str(getattr(fields[field], lang))
+    return _FIGURES[field][lang == "en"] if field in _FIGURES else name
+
+
+def _day(text: Any) -> date | str | None:
+    try:
+        return date.fromisoformat(text)
+    except (TypeError, ValueError):
+        return None if text is None else str(text)
 
 
 def _state(name: str | None, chart: Chart | None, lang: Lang) -> str:
