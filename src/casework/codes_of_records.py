@@ -105,6 +105,8 @@ CODES: Final[Mapping[str, tuple[int, str, str]]] = {
      "运行 casework institution add {institution}"),
      ("the feed is of {institution}, which is not known here (known: …); if it is right, run: casework "
       "institution add {institution}")),
+    "keys_folder_unwritable": (503, "无法写入密钥目录：…；分录照常写入并封存，但检查点暂不签署",
+     "the keys folder cannot be written: …; entries are written and sealed, but no checkpoint is signed"),
     "kept_loans_unwritable": (422, "无法保存贷款数据文件（CASEWORK_LOANS_DIR）：{reason}，未导入任何数据",
      "the loans cannot be kept (CASEWORK_LOANS_DIR): {reason}; nothing went in"),
     "key_malformed": (422, "公钥形如 name+hex+base64，或为此类文件",

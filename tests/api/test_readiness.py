@@ -227,6 +227,24 @@ def small(settings: Settings, branch: Furnished, database: Database, small_disk:
         server.execute(ending, f"ALTER DATABASE {name} SET TABLESPACE pg_default", "DROP TABLESPACE small")
 
 
+@pytest.mark.only("sqlite")
+def test_while_the_signer_cannot_keep_what_it_signed_it_is_not_ready_and_publishes_nothing(
+    settings: Settings, branch: Furnished, assembled: Assembled, small_disk: Path
+) -> None:
+    sealer_of(branch[0]).round()
+    there = replace(settings, keys_dir=small_disk / "keys", seal=True)
+    shutil.copytree(settings.keys_dir, there.keys_dir)
+    own = start(there)
+    with served(there, (own, branch[1]), assembled) as running:
+        until(running, None)
+        filler = fill(small_disk)
+        running.open("L1")
+        until(running, "keys_folder_unwritable")
+        filler.unlink()
+        until(running, None)
+    own.engine.dispose()
+
+
 def test_while_the_disk_is_full_it_is_not_ready(
     small: Settings, branch: Furnished, assembled: Assembled, small_disk: Path
 ) -> None:
