@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -113,3 +114,20 @@ def test_a_time_in_utc_is_no_day_of_the_branch_and_a_day_is_no_time() -> None:
         read_instant_text("2026-03-01", "Asia/Shanghai")
     with pytest.raises(ValueError, match="needs its offset"):
         read_instant_text("2026-03-01 12:00", None)
+
+
+ELSEWHERE: Final = {
+    "casework/table.py": "cells of files, whose mark says the zone",
+    "casework/evidence/ledger/sheets.py": "within a reason, in the ledger, whose mark says the zone",
+    "casework/log/check/kinds.py": "what SQLite compares", "casework/pictures.py": "how a camera writes",
+    "casework/operation/restore.py": "a name", "casework/demo/stage.py": "a name",
+    "casework/settings.py": "an hour of each day",
+    "casework/work/cases/task_rules.py": "an hour of each day",
+}  # fmt: skip
+"""Who writes hours and minutes in a form of their own, and why they may."""
+
+
+def test_no_source_prints_a_time_in_a_form_of_its_own() -> None:
+    source = Path(__file__).parents[1] / "src"
+    found = {str(file.relative_to(source)) for file in source.rglob("*.py") if "%H" in file.read_text(encoding="utf-8")}
+    assert found == ELSEWHERE.keys()

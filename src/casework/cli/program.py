@@ -1,8 +1,5 @@
 """`casework program`: keys of programs, each with somebody who answers for it."""
 
-from datetime import datetime
-from typing import Any
-
 import click
 import msgspec
 
@@ -10,6 +7,7 @@ from casework.cli.changing import as_, changing
 from casework.cli.shell import FOLDED, as_json, console, permitted, print_json, started
 from casework.cli.tables import Table
 from casework.clock import now
+from casework.instants import branch_text
 from casework.people.identity import programs
 from casework.people.staff.tokens import MAX_DAYS
 from casework.storage.database import reading
@@ -81,8 +79,9 @@ def list_(owner: str | None, *, json_: bool, by: str | None) -> None:
         return
     table = Table("program", "owner", "id", "may", "since", "until", "last used", title=f"{len(found)} keys")
     for one in found:
-        moments: list[Any] = [one.created_at, one.expires_at, one.last_used_at]
-        table.add_row(one.program, one.owner, str(one.id), " ".join(one.commands), *map(_short, moments))
+        times = (one.created_at, one.expires_at, one.last_used_at)
+        shown = (branch_text(at, branch.branch.time_zone, "minutes") if at else "" for at in times)
+        table.add_row(one.program, one.owner, str(one.id), " ".join(one.commands), *shown)
     console.print(table)
 
 
@@ -104,10 +103,6 @@ def revoke(name: str, key_id: int, *, json_: bool, by: str | None) -> None:
         print_json({"program": name, "id": key_id})
     else:
         console.print(f"key {key_id} of {name} is revoked")
-
-
-def _short(moment: datetime | None) -> str:
-    return "" if moment is None else moment.strftime("%Y-%m-%d %H:%M")
 
 
 __all__ = ["cli"]

@@ -28,6 +28,7 @@ WORDS: Final = {
     "outstanding": "贷款余额", "overdue": "逾期金额", "overdue after": "其后逾期金额", "overdue amount": "逾期金额",
     "overdue before": "此前逾期金额", "overdue yuan": "逾期金额（元）", "owner": "管户人",
     "owner, handler": "管户人、经办人", "people": "人数", "person": "人员", "personal data": "个人信息",
+    "program": "程序",
     "planned by": "拟定人", "post": "岗位", "posts": "岗位", "principal yuan": "贷款余额（元）", "reason": "原因",
     "reached": "联系情况", "receipt": "回执", "receiver": "接收人", "receives": "接收", "recorded": "记录时间",
     "region": "区域", "replaced by": "取代计划", "request": "申请",
