@@ -42,7 +42,6 @@ from casework.log.write.trail import Trail
 from casework.personal import Vault
 from casework.storage import rows
 from casework.storage.database import reading, writing
-from casework.written_file import unwritable
 
 STRETCH: Final = 2_000
 """Entries sealed in one transaction: some tens of milliseconds, which is what a writer on SQLite may have to wait."""
@@ -109,8 +108,6 @@ class Sealer:
             done.checkpoint = self._sign()
         except CallerError as refusal:
             done.refused = refusal
-        except OSError as failure:  # what was signed last cannot be kept: nothing is published then
-            done.refused = unwritable(self._keys_dir, failure, "keys_folder_unwritable")
         self._see_to(self._after, done)
         return done
 

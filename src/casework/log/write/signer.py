@@ -46,6 +46,7 @@ from casework.log.write.kept import (
 )
 from casework.screen import on_screen
 from casework.storage.database import reading, writing
+from casework.written_file import written_to
 
 KEYS_FILE: Final = "signing"
 MEMORY_FILE: Final = "last-signed"
@@ -177,8 +178,9 @@ def read_memory(folder: Path) -> Checkpoint | None:
 
 
 def write_memory(folder: Path, data: bytes) -> None:
-    """Remember a signed checkpoint, on the disk before anybody sees it."""
-    write_whole(folder / MEMORY_FILE, data)
+    """Remember a signed checkpoint, on the disk before anybody sees it; CallerError `keys_folder_unwritable`."""
+    with written_to(folder / MEMORY_FILE, "keys_folder_unwritable"):
+        write_whole(folder / MEMORY_FILE, data)
 
 
 # --- signing
@@ -188,7 +190,7 @@ def sign(engine: Engine, folder: Path, *, clock: Clock = now) -> Checkpoint | No
     """Sign the tree as it is committed now and publish the checkpoint; none where there is nothing new.
 
     CallerErrors of a signer that refuses: signing_key_missing, signing_key_unsafe, signer_memory_malformed,
-    signer_memory_missing, signer_other_log, tree_shrank, tree_not_consistent, tree_damaged.
+    signer_memory_missing, signer_other_log, tree_shrank, tree_not_consistent, tree_damaged, keys_folder_unwritable.
     """
     with held(folder):
         keys = read_keys(folder)
