@@ -84,8 +84,8 @@ def test_the_language_is_asked_for_chosen_before_or_chinese(running: Running) ->
     assert '<html lang="en"' in chosen.text
 
 
-def test_every_operation_has_a_name_in_chinese(running: Running) -> None:
-    """`described/titles.toml`: of each route, and no other."""
+def test_every_operation_has_a_name_and_is_explained_in_chinese(running: Running) -> None:
+    """`described/titles.toml` and `abouts.toml`: of each route, and no other."""
     document = document_of(running)
     nouns = groups_of(document) - set(parts.titles()["groups"])
     named = dict.fromkeys(nouns, "某")
@@ -95,6 +95,11 @@ def test_every_operation_has_a_name_in_chinese(running: Running) -> None:
         if not re.search(r"[\u4e00-\u9fff]", parts.title_of(method, path, one["summary"], named)["zh"])
     ]  # fmt: skip
     assert nameless == []
+    silent = [
+        f"{method.upper()} {path}" for path, methods in document["paths"].items() for method, one in methods.items()
+        if one.get("description") and not parts.about_of(method, path, named)
+    ]  # fmt: skip
+    assert silent == []
     there = {f"{method.upper()} {path}" for path, methods in document["paths"].items() for method in methods}
     assert set(parts.titles()["operations"]) - there == set()
 

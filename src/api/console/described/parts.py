@@ -78,7 +78,7 @@ class Operation:
     path: str
     group: str
     title: Both
-    about: Sequence[str]
+    about: Mapping[str, Sequence[str]]
     is_open: bool
     parameters: Sequence[Row]
     bodies: Sequence[Body]
@@ -102,6 +102,19 @@ def operations_of(document: Mapping[str, Any], nouns: Mapping[str, str]) -> list
     return sorted(found, key=lambda one: (one.group, one.path, METHODS.index(one.method.lower())))
 
 
+@cache
+def _abouts() -> Mapping[str, Any]:
+    return tomllib.loads(Path(__file__).with_name("abouts.toml").read_text(encoding="utf-8"))
+
+
+def about_of(method: str, path: str, nouns: Mapping[str, str]) -> list[str]:
+    """What an operation does, in Chinese, by paragraphs; nothing where the table has nothing."""
+    route, plural = f"{method.upper()} {path}", re.split(r"[/.]", path)[1]
+    general = _abouts()["nouns"].get(route.replace(f"/{plural}", "/{plural}", 1), "") if plural in nouns else ""
+    told: str = _abouts()["operations"].get(route, general)
+    return told.splitlines()
+
+
 def title_of(method: str, path: str, summary: str, nouns: Mapping[str, str]) -> Both:
     """What an operation is called; in Chinese its summary where the table has none."""
     route = f"{method.upper()} {path}"
@@ -122,7 +135,8 @@ def _operation(schemas: "_Schemas", path: str, method: str, told: Mapping[str, A
     summary = told.get("summary", "")
     return Operation(
         told["operationId"], method.upper(), path, (told.get("tags") or ["other"])[0],
-        title_of(method, path, summary, nouns), paragraphs(told.get("description", "")),
+        title_of(method, path, summary, nouns),
+        {"zh": about_of(method, path, nouns), "en": paragraphs(told.get("description", ""))},
         told.get("security") == [{}],
         [schemas.row(one["name"], one["schema"], one["in"], needed=bool(one.get("required")),
                      about=one.get("description", "")) for one in told.get("parameters", [])],
