@@ -534,6 +534,7 @@ table(
     sa.Column("risk_at", UtcDateTime),
     sa.Column("risk_on", sa.Date),
     sa.Column("photo", sa.String(128)),
+    sa.Column("no_photo", sa.String(128)),
     must("stated", sa.Boolean),
     must("photos", Bytes),
     must("drawn", Bytes),

@@ -19,6 +19,8 @@ from casework.errors import CallerError
 
 MAX_BYTES: Final = 15 * 1024 * 1024
 MAX_PIXELS: Final = 50_000_000
+MIN_SIDE: Final = 200
+"""Pixels: of what is smaller nobody sees what it shows."""
 PREVIEW_SIDE: Final = 1_280
 BANDS: Final = 16
 """Parts of the look, 2 bytes each. Looks that differ in fewer bits than that share at least one."""
@@ -60,7 +62,7 @@ def read_picture(content: bytes) -> Picture:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a bomb is refused by its size below, before a pixel is read
             image = Image.open(io.BytesIO(content), formats=tuple(_FORMATS))
-        if image.width * image.height > MAX_PIXELS:
+        if image.width * image.height > MAX_PIXELS or min(image.size) < MIN_SIDE:
             raise _unfit(f"{image.width}×{image.height}像素", f"it has {image.width} × {image.height} pixels")
         width, height, exif = image.width, image.height, image.getexif()
         with _AT_WORK:
@@ -93,10 +95,12 @@ def bits_apart(one: bytes, other: bytes) -> int:
 
 def _unfit(zh: str, en: str) -> CallerError:
     allowed_zh = (
-        f"照片须为 JPEG、PNG、WebP 或 HEIC，不超过{MAX_BYTES // 1024**2} MB、{MAX_PIXELS // 1_000_000:,}百万像素"
+        f"照片须为 JPEG、PNG、WebP 或 HEIC，不超过{MAX_BYTES // 1024**2} MB、{MAX_PIXELS // 1_000_000:,}百万像素，"
+        f"每边不少于{MIN_SIDE}像素"
     )
     allowed_en = (
-        f"JPEG, PNG, WebP or HEIC of at most {MAX_BYTES // 1024**2} MB and {MAX_PIXELS // 1_000_000} megapixels"
+        f"JPEG, PNG, WebP or HEIC of at most {MAX_BYTES // 1024**2} MB and {MAX_PIXELS // 1_000_000} megapixels, with"
+        f" {MIN_SIDE} pixels a side or more"
     )
     return CallerError("photo_unfit", f"{zh}；{allowed_zh}", f"{en}; a photo is {allowed_en}", field="file")
 

@@ -91,6 +91,15 @@ def test_where_and_with_what_a_photo_was_taken_is_told_with_an_entry_and_who_say
     problem(running.get("/photos/99/capture"), 404, "unknown_photo")
 
 
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", f"{DAY}T10:00:00", "x", 5])
+def test_a_time_that_can_be_none_is_told_before_anybody_is_asked_about_it(running: Running, at: Any) -> None:
+    (case_id,) = running.open("L2")
+    visit = ordered_early(running.started, case_id, date.fromisoformat(DAY), address="某路1号", second_visitor="B1")
+    told = {"event": "check_in", "data": {"at": at}}
+    answer = running.post(f"/visits/{visit}/events", json=told, headers={"If-Match": "*"})
+    assert [one["field"] for one in problem(answer, 422, "faulty_data")["faults"]] == ["at"]
+
+
 # What is wrong; what is sent; with which status and code it is answered.
 BAD: list[tuple[str, dict[str, Any], int, str]] = [
     ("a script", {"content": b"<script>"}, 422, "photo_unfit"),
@@ -101,6 +110,7 @@ BAD: list[tuple[str, dict[str, Any], int, str]] = [
     ("by who does not visit", {"staff_no": "P1"}, 403, "not_a_visitor"),
     ("by a post that may not", {"staff_no": "B1"}, 403, "post_not_permitted"),
     ("another than was hashed", {"photo": "sha256:" + "0" * 64}, 422, "photo_unfit"),
+    ("of one pixel", {"content": written(scene(2, (800, 600)).resize((1, 1)))}, 422, "photo_unfit"),
     ("of 16 MB", {"content": bytes(16 * 1024 * 1024)}, 413, "body_too_large"),
 ]  # fmt: skip
 

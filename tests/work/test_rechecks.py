@@ -141,7 +141,7 @@ def test_who_was_not_there_neither_reports_nor_sends_photos(there: Bank) -> None
     colleague = Actor("V2", "staff", "cli", frozenset({"post_loan_officer"}), team="T1", region="R1")
     there.staff("V2", "post_loan_officer")
     refused = fire(there, "report", colleague, **REPORT, no_photo="forbidden", statement="不许拍照")
-    assert codes(refused) == {"by_a_visitor"}
+    assert codes(refused) == {"by_a_visitor", "proven"}
     with pytest.raises(CallerError) as caught:
         keep(there, there.started.branch.files, written(scene(1)), actor=colleague)
     assert caught.value.code == "not_a_visitor"

@@ -145,11 +145,17 @@ def test_who_visited_does_not_review_and_what_is_returned_is_reported_again(orde
 def test_a_photo_that_was_impossible_is_stated_by_the_second_visitor_and_proves_nothing_early(ordered: Bank) -> None:
     order(ordered)
     visited(ordered, hashed=None)
-    assert codes(fire(ordered, "report", **REPORT)) == {"proven"}
+    stated: dict[str, Any] = {"no_photo": "forbidden", "statement": "保安不许拍照"}
+    halves: list[tuple[Actor, dict[str, Any]]] = [
+        (V1, {}), (V1, stated), (P2, {"no_photo": "forbidden"}), (P2, {"statement": "保安不许拍照"}),
+    ]  # fmt: skip
+    for actor, told in halves:
+        assert codes(fire(ordered, "report", actor, **REPORT, **told)) == {"proven"}, (actor.id, told)
     assert isinstance(fire(ordered, "report", P2, **REPORT, no_photo="forbidden", statement="保安不许拍照"), Done)
     case = case_of(ordered)
     assert (case.facts.visit_stated, case.facts.visit_photos, case.facts.failed_visits) == (True, [], [])
-    assert visits(ordered)[0].stated
+    (one,) = visits(ordered)
+    assert (one.stated, one.no_photo) == (True, "forbidden")
 
 
 def test_two_are_named_before_leaving_or_a_channels_entrusted_person_goes_along(ordered: Bank) -> None:

@@ -94,7 +94,7 @@ class Door(Batch):
         )
         if faults and subject.state in spec.arcs:
             return Mistaken("faulty_data", subject.id, subject.version, tuple(faults))
-        gathered = noun.beside(self, subject, given) if noun.beside else {}
+        gathered = noun.beside(self, subject, given | texts) if noun.beside else {}
         now = noun.situation(
             subject, on, policy, command.actor.id, given, gathered, None, self.parent_of(noun, subject)
         )

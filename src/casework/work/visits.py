@@ -73,6 +73,7 @@ class Visit(Child):
     risk_at: Annotated[datetime | None, Label("风险登记时间", "Risk told at")] = None
     risk_on: Annotated[date | None, Label("风险登记日", "Risk seen on")] = None
     photo: Annotated[str | None, Label("证明照片", "Photo that proves it")] = None
+    no_photo: str | None = None
     stated: Annotated[bool, Label("以说明代照片", "Stated instead of a photo")] = False
     photos: Annotated[tuple[Photo, ...], Label("照片", "Photos")] = ()
     drawn: Annotated[tuple[str, ...], Label("抽中待复核", "Drawn to be checked again")] = ()
@@ -219,9 +220,10 @@ def met_fits(now: SubjectSituation, _: Params) -> Verdict:
 
 @guard(facts=())
 def proven(now: SubjectSituation, _: Params) -> Verdict:
-    """By a photo; where none could be taken, by what whoever went along states of it."""
+    """By a photo; where none could be taken, by what the second visitor states (where a channel's went, the leader)."""
     visit = _visit(now)
-    stated = now.given.get("no_photo") is not None and bool(visit.second_visitor or visit.assistant)
+    by_second = now.actor == visit.second_visitor if visit.second_visitor else visit.assistant is not None
+    stated = now.given.get("no_photo") is not None and by_second and now.gathered.get("statement", False)
     met = bool(visit.photos) or stated
     return Verdict(met, {"photos": len(visit.photos), "stated": stated}, {"photos_at_least": 1})
 
@@ -312,6 +314,7 @@ def reported(now: SubjectSituation, params: Params) -> None:
     visit.outcome, visit.person_met = given["outcome"], given["person_met"]
     visit.photo = visit.photos[0].photo if visit.photos else None
     visit.stated = visit.photo is None
+    visit.no_photo = given.get("no_photo") if visit.stated else None
     reported_again(now, params)
 
 

@@ -15,6 +15,7 @@ from casework.lifecycle.commands import Fire, Open
 from casework.lifecycle.door import Door
 from casework.lifecycle.gather import Gathered
 from casework.people.staff.actor import Actor
+from casework.rules.statechart.fields import EARLIEST, LATEST
 from casework.work.cases.door import owning_of
 from casework.work.cases.noun import CASE_CHART
 from casework.work.cases.visit_addresses import COLUMNS, RiskSeen, is_news, risks_at, risks_of, visit_addresses
@@ -79,13 +80,15 @@ def prepare(
 
 
 def beside(door: Door, visit: Visit, given: Mapping[str, Any]) -> dict[str, Any]:
-    """When the act is recorded, who is named but does not work here, and the gate's reasons."""
+    """When the act is recorded, who is named but does not work here, the gate's reasons, whether a text states it."""
     roster = owning_of(door).roster
     named = {*visit.visitors, *(given[name] for name in ("visitor", "second_visitor") if given.get(name))}
     gathered: dict[str, Any] = {
         "at": door.trail.recorded_at.isoformat(),
         "not_there": sorted(one for one in named if not roster.is_there(one)),
     }
+    if given.get("statement") is not None:
+        gathered["statement"] = True
     told: Against = door.prepared[VISIT.chart]
     if (VISIT.chart, visit.id) in door.gathered.subjects:
         against, seen = told.by_visit.get(visit.id, []), told.news.get(visit.id)
@@ -120,4 +123,4 @@ def _instant(told: Any) -> datetime | None:
         found = datetime.fromisoformat(told)
     except (TypeError, ValueError):
         return None
-    return found if found.tzinfo is not None else None
+    return found if found.tzinfo is not None and EARLIEST <= found.date() <= LATEST else None
