@@ -135,6 +135,7 @@ def assemble(feed_upload_mib: int) -> Assembled:
         debug=False,
     )
     _wrap_once(app)
+    structs.app = app
     return Assembled(app, Manners(app.asgi_handler))
 
 

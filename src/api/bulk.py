@@ -23,6 +23,7 @@ from casework.errors import CallerError
 from casework.intake.feed.customers import institution_needed
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Fire
+from casework.lifecycle.opening import unknown_event
 from casework.people.staff.actor import Actor
 from casework.people.staff.permissions import Reach
 from casework.rules.statechart.chart import Chart
@@ -113,7 +114,7 @@ def check_bulk(event: str, named: Sequence[CaseRef] | None, wanted: Any, chart: 
     if (named is None) == (wanted is None):
         raise CallerError(f"{key}_or_filter", f"须提供 {key} 或 filter 之一", f"give either {key} or a filter")
     if event not in chart.events:
-        raise CallerError("unknown_event")
+        raise unknown_event(event, chart)
     if named is not None and len({one.id for one in named}) < len(named):
         raise CallerError(
             f"repeated_{en}", f"同一{zh}不得重复出现", f"{'an' if en[0] in 'aeiou' else 'a'} {en} may appear once"

@@ -56,6 +56,7 @@ class _Described(OpenAPI):
         document = super().to_schema()
         operations = [one for path in document["paths"].values() for one in path.values()]
         taken = named_in([[one.get("requestBody"), one.get("parameters")] for one in operations])
+        self.structs.show_parameters(document["paths"])
         document["components"]["schemas"] |= self.structs.schemas(taken)
         return document
 

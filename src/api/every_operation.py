@@ -183,7 +183,7 @@ def codes_of(one: Taken) -> Iterator[str]:
     """Codes of the problems that such an operation may answer, whatever else it says."""
     yield from ("malformed_header", "not_authenticated", "internal_error", "database_gone", "overloaded")
     if not one.answers_strangers:
-        yield from ("post_not_permitted", "key_not_permitted")
+        yield from ("post_not_permitted", "key_not_permitted", "second_factor_pending")
     if one.takes("path"):
         yield "not_found"
     if not one.changes:

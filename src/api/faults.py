@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Union, get_args, get_origin
 
 import msgspec
 from litestar import Request
+from litestar.handlers import HTTPRouteHandler
 
 from api.wanted import choices_of, given, wanted
 from casework.errors import CallerError
@@ -106,21 +107,20 @@ def _of_parameter(request: Request[Any, Any, Any], key: str) -> dict[str, Any]:
     name = found[0] if found else _DATA
     if name == _DATA:
         return _of(_BODY, "missing", "缺少请求内容", "a body is needed")
-    for called, field in _parameters(request):
+    for called, field in parameters_of(request.route_handler):
         if field.name == name:
-            zh, en = wanted(field.type)
-            return _of(called, "malformed", f"须为{zh}", f"must be {en}") | _allowed(field.type)
+            kind = msgspec.inspect.type_info(field.type)
+            zh, en = wanted(kind, in_json=False)
+            return _of(called, "malformed", f"须为{zh}", f"must be {en}") | _allowed(kind)
     return _of(name, "malformed", "格式不正确", "it is malformed")
 
 
-def _parameters(request: Request[Any, Any, Any]) -> Iterator[tuple[str, msgspec.inspect.Field]]:
-    """What the handler takes, by itself or through what it depends on, and how callers call each."""
-    handler = request.route_handler
+def parameters_of(handler: HTTPRouteHandler) -> Iterator[tuple[str, msgspec.structs.FieldInfo]]:
+    """What a handler takes, by itself or through what it depends on, and how callers call each."""
     takers: Iterable[Any] = (handler, *handler.resolve_dependencies().values())
     for taker in takers:
         told = taker.parsed_fn_signature.parameters
-        model: Any = msgspec.inspect.type_info(taker.signature_model)
-        for field in model.fields:
+        for field in msgspec.structs.fields(taker.signature_model):
             kwarg = told[field.name].kwarg_definition
             yield getattr(kwarg, "name", None) or field.name, field
 

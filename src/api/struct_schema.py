@@ -3,20 +3,31 @@
 The framework's own say less than the server checks: members that are unknown, arrays with places, bounds within lists.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from inspect import cleandoc
 from typing import Any, Final
 
 import msgspec
+from litestar import Litestar
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.spec import Schema
 from litestar.plugins import OpenAPISchemaPlugin
 from litestar.typing import FieldDefinition
 
+from api.faults import parameters_of
+
 _PLACE: Final = "#/components/schemas/"
+SHAPES: Final = {
+    "If-Match": r'^(\*|(W/)?"[1-9][0-9]{0,15}(-[0-9a-f]{16}(-gz)?)?")$',
+    "Idempotency-Key": r"^[!-~]{1,128}$",
+}
+"""Of headers that the routes read themselves, and refuse as `malformed_header`."""
 
 
 class Structs(OpenAPISchemaPlugin):
     """Leaves each struct empty in the framework's description, and remembers it for `schemas`."""
+
+    app: Litestar
 
     def __init__(self) -> None:
         self._types: dict[type[msgspec.Struct], None] = {}
@@ -30,6 +41,14 @@ class Structs(OpenAPISchemaPlugin):
         self._types[field_definition.annotation] = None
         named: Schema = schema_creator.create_component_schema(field_definition, required=[], property_fields={})
         return named
+
+    def show_parameters(self, paths: Mapping[str, Any]) -> None:
+        """Those of an operation as the server reads them, which the framework says but for a zero, and as null too."""
+        for route in self.app.routes:
+            for handler in getattr(route, "route_handlers", ()):
+                for method in handler.http_methods if isinstance(handler, HTTPRouteHandler) else ():
+                    told = paths.get(route.path_format, {}).get(method.lower(), {})
+                    _show_parameters(handler, told.get("parameters", ()))
 
     def schemas(self, taken: Iterable[str]) -> dict[str, Any]:
         """What was asked for and all that it holds, by name.
@@ -52,6 +71,21 @@ class Structs(OpenAPISchemaPlugin):
             elif "properties" in schema:
                 schema["required"] = list(schema["properties"])
         return found
+
+
+def _show_parameters(handler: HTTPRouteHandler, told: Iterable[dict[str, Any]]) -> None:
+    kinds = {called: field.type for called, field in parameters_of(handler)}
+    for one in told:
+        if one["name"] not in kinds:
+            continue
+        schema = msgspec.json.schema(kinds[one["name"]])
+        for plain in schema.pop("anyOf", ()):  # what is no JSON is left out, never null
+            if plain != {"type": "null"}:
+                schema |= plain
+        if one["in"] == "header" and one["name"] in SHAPES:
+            schema["pattern"] = SHAPES[one["name"]]
+        default = one["schema"].get("default")
+        one["schema"] = schema if default is None else {**schema, "default": default}
 
 
 def named_in(value: Any) -> Iterator[str]:

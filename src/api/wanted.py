@@ -20,11 +20,11 @@ def choices_of(kind: Type) -> list[str]:
     return [str(value) for one in members(kind) for value in _values(one) if value not in (None, "")]
 
 
-def wanted(kind: Type) -> tuple[str, str]:
-    """In Chinese and English."""
+def wanted(kind: Type, *, in_json: bool = True) -> tuple[str, str]:
+    """In Chinese and English; what is no JSON is left out, never null."""
     if allowed := choices_of(kind):
         return f"以下之一：{'、'.join(allowed)}", f"one of: {', '.join(allowed)}"
-    told = [_told(one) for one in members(kind)]
+    told = [_told(one) for one in members(kind) if in_json or not isinstance(one, msgspec.inspect.NoneType)]
     return " 或 ".join(zh for zh, _ in told), " or ".join(en for _, en in told)
 
 

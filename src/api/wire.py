@@ -87,6 +87,7 @@ class FaultBody(msgspec.Struct, kw_only=True):
     zh: str
     en: str
     rules: tuple[str, ...] = ()
+    allowed: tuple[str, ...] = ()
 
 
 class ResultBody(msgspec.Struct, kw_only=True, omit_defaults=True):

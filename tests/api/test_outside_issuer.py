@@ -249,7 +249,7 @@ def test_without_configuration_no_outside_token_is_looked_at(
 
 
 def test_an_approver_needs_a_second_factor_there_as_well(running: Running, lasting: Provider) -> None:
-    assert told(running, lasting.token("V1")) == (403, "key_not_permitted")
+    assert told(running, lasting.token("V1")) == (403, "second_factor_pending")
     assert told(running, lasting.token("V2")) == (200, None)
 
 

@@ -224,7 +224,7 @@ def test_a_callers_mistake_is_told_and_leaves_no_trace(
     mistaken = only(branch.do(command(case_id)))
     assert isinstance(mistaken, Mistaken)
     assert mistaken.code == code
-    assert bool(mistaken.faults) == (code in ("faulty_data", "unknown_ground"))
+    assert bool(mistaken.faults) == (code in ("faulty_data", "unknown_ground", "unknown_event", "unknown_fact"))
     assert branch.dump() == before
 
 

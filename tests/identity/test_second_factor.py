@@ -8,11 +8,11 @@ import pytest
 from casework.clock import utc_text
 from casework.errors import CallerError
 from casework.people.identity import second_factor, sessions
-from casework.people.identity.holding import ENROL_ONLY
 from casework.people.identity.sessions import TokensGranted
 from casework.people.identity.tables import second_factors
 from casework.people.staff import absence
 from casework.people.staff.actor import system
+from casework.people.staff.permissions import ENROL_ONLY
 from casework.personal import DoesNotOpen
 from tests.identity.conftest import Phone, World
 

@@ -2,16 +2,21 @@
 
 from collections.abc import Collection
 from datetime import datetime
+from functools import lru_cache
 from typing import Annotated, Any, Final
 
+import msgspec
 from litestar import Request
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
 from litestar.params import QueryParameter
 
 from api.auth import actor_of
+from api.faults import parameters_of
 from api.problems import problem_responses
 from api.serving import Serving, serving_of
+from api.wanted import members
 from casework.instants import read_instant_text
 from casework.people.staff.actor import Actor
 from casework.work.cases.filter import CaseFilter, filter_malformed
@@ -33,6 +38,7 @@ UpdatedSince = Annotated[
         "an entry.",
     ),
 ]
+_FIRST_YEAR, _LAST_YEAR = "1900", "2999"
 _SEVERAL: Final = frozenset({"state", "bucket"})
 _Codes = Annotated[list[str] | None, QueryParameter(max_items=20)]
 _Code = Annotated[str | None, QueryParameter(max_length=64)]
@@ -57,6 +63,9 @@ def check_parameters(request: Request[Any, Any, Any], known: Collection[str]) ->
     unknown = sorted(set(request.query_params) - set(known))
     if unknown:
         raise filter_malformed(unknown[0][:64], f"left out; known are {', '.join(sorted(known)) or 'none'}")
+    for name in _days_of(request.route_handler) & set(request.query_params):
+        if not _FIRST_YEAR <= request.query_params[name][:4] <= _LAST_YEAR:
+            raise filter_malformed(name, f"a day from {_FIRST_YEAR} to {_LAST_YEAR}")
     # The framework takes the last: who asked for two teams would be shown one, and not know it.
     for name in request.query_params:
         if name not in _SEVERAL and len(request.query_params.getall(name)) > 1:
@@ -67,6 +76,14 @@ def check_unsorted(request: Request[Any, Any, Any]) -> None:
     """CallerError `filter_malformed` for a sort of what comes in the order of the log."""
     if "sort" in request.query_params:
         raise filter_malformed("sort", "left out with updated_since")
+
+
+@lru_cache(1_024)
+def _days_of(handler: HTTPRouteHandler) -> frozenset[str]:
+    """Parameters that are days: nobody can reckon from the calendar's last."""
+    kinds = ((called, members(msgspec.inspect.type_info(field.type))) for called, field in parameters_of(handler))
+    days = msgspec.inspect.DateType | msgspec.inspect.DateTimeType
+    return frozenset(called for called, found in kinds if any(isinstance(one, days) for one in found))
 
 
 def case_filter(

@@ -17,7 +17,7 @@ from casework.lifecycle.follows import barred
 from casework.lifecycle.follows import follow as follows
 from casework.lifecycle.gather import Gathered
 from casework.lifecycle.kept import Kept
-from casework.lifecycle.opening import open_
+from casework.lifecycle.opening import no_such, open_
 from casework.lifecycle.reasons import (
     by,
     changed_since_asked,
@@ -79,7 +79,8 @@ class Door(Batch):
         chart = self.charts[noun.chart]
         spec = chart.events.get(command.event)
         if spec is None:
-            return Mistaken("unknown_event", subject.id, subject.version)
+            fault = no_such("event", command.event, chart.events)
+            return Mistaken("unknown_event", subject.id, subject.version, (fault,))
         today, policy = self.on(noun, subject)
         posts = command.cleared.approvers if command.cleared else spec.posts
         authority = self.authority(command.actor, posts, noun, subject, policy, spec.rules, spec.only_own)
@@ -154,9 +155,10 @@ class Door(Batch):
     # ── facts, notes ────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _record(self, noun: Kept, command: Record, subject: Any) -> Outcome:
-        kind = self.charts[noun.chart].facts.get(command.kind)
+        facts = self.charts[noun.chart].facts
+        kind = facts.get(command.kind)
         if kind is None:
-            return Mistaken("unknown_fact", subject.id, subject.version)
+            return Mistaken("unknown_fact", subject.id, subject.version, (no_such("kind", command.kind, facts),))
         today, policy = self.on(noun, subject)
         authority = self.authority(command.actor, kind.posts, noun, subject, policy, kind.rules, kind.only_own)
         if isinstance(authority, Refusal):

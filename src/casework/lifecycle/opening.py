@@ -1,11 +1,12 @@
 """Opening a child, or something that nobody owns; a noun whose opening chooses more has a verb of its own."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from casework.customer import Customer
+from casework.errors import CallerError
 from casework.lifecycle import fold
 from casework.lifecycle.commands import Mistaken, Open, Outcome, Refused
 from casework.lifecycle.follows import barred, follow
@@ -26,7 +27,7 @@ def open_(door: "Door", noun: Kept, command: Open) -> Outcome:
     chart = door.charts[noun.chart]
     ground = chart.openings.get(command.ground)
     if ground is None:
-        return no_such_ground(chart)
+        return no_such_ground(chart, command.ground)
     whom = _whom(door, noun, command)
     if isinstance(whom, Mistaken):
         return whom
@@ -62,12 +63,25 @@ def open_(door: "Door", noun: Kept, command: Open) -> Outcome:
     return done
 
 
-def no_such_ground(chart: Chart) -> Mistaken:
+def no_such_ground(chart: Chart, given: str) -> Mistaken:
     """With the grounds that people open on."""
-    known = {name: one for name, one in chart.openings.items() if one.posts != {SYSTEM_POST}}
+    return Mistaken("unknown_ground", None, None, (no_such("ground", given, chart.openings),))
+
+
+def unknown_event(given: str, chart: Chart) -> CallerError:
+    """CallerError `unknown_event` with those that people may fire."""
+    fault = no_such("event", given, chart.events)
+    return CallerError("unknown_event", fault.zh, fault.en, faults=[asdict(fault)])
+
+
+def no_such(field: str, given: str, named: Mapping[str, Any]) -> DataFault:
+    """What a caller named is not in the chart; with those that people may name."""
+    known = {name: one for name, one in named.items() if one.posts != {SYSTEM_POST}}
     zh = "、".join(f"{one.zh}（{name}）" for name, one in known.items())
-    fault = DataFault("ground", "unknown", f"须为以下之一：{zh}", f"must be one of {', '.join(known)}")
-    return Mistaken("unknown_ground", None, None, (fault,))
+    return DataFault(
+        field, "unknown", f"须为以下之一：{zh}，没有 {given[:64]}",
+        f"must be one of {', '.join(known)}, not {given[:64]}", allowed=tuple(known),
+    )  # fmt: skip
 
 
 def _whom(

@@ -9,7 +9,6 @@ from litestar import Request, Response
 from api.auth import is_page
 from api.console.frame.cookies import log_in_place
 from api.console.frame.page import language_of, render, to
-from casework.people.identity.holding import ENROL_ONLY
 
 Handler = Callable[[Request[Any, Any, Any], Any], Response[Any]]
 
@@ -32,7 +31,7 @@ def page_of(request: Request[Any, Any, Any], answer: Response[bytes]) -> Respons
     problem = msgspec.json.decode(answer.content)
     if problem["code"] == "not_authenticated":
         return to(log_in_place(request.scope))
-    if problem["code"] == "key_not_permitted" and request.scope["user"].commands == ENROL_ONLY:
+    if problem["code"] == "second_factor_pending":
         return to("/console/second-factor")  # nothing else is open to them yet
     detail = problem["detail_zh"] if language_of(request) == "zh" else problem["detail"]
     page = render(request, "frame/error.html", status=answer.status_code or 500, problem=problem, detail=detail)

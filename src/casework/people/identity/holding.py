@@ -13,6 +13,7 @@ from casework.errors import CallerError
 from casework.people.identity.tables import sessions
 from casework.people.staff.access_mac import ALLOWING, holds
 from casework.people.staff.actor import Actor, program
+from casework.people.staff.permissions import ENROL_ONLY
 from casework.people.staff.register import actor_for, version_of
 from casework.people.staff.tables import register_version, tokens
 from casework.rules.statechart.policy import Policy
@@ -20,8 +21,6 @@ from casework.rules.statechart.policy import Policy
 KEY, ACCESS, OUTSIDE = "key", "access", "outside"
 Answering = Callable[[Connection, Actor, date], Actor]
 """Adds those for whom the roster has the actor answer that day (`Branch.answering`)."""
-ENROL_ONLY = frozenset({"factor.own", "session.own"})
-"""What a log-in without the second factor may do where the policy asks for one: enrol it, and leave."""
 
 
 def _nobody_else(_conn: Connection, actor: Actor, _on: date) -> Actor:

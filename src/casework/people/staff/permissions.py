@@ -5,8 +5,9 @@ The table itself is `statecharts/rules/permissions.toml`, read by `staff.permiss
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
+from casework.codes import texts_of
 from casework.errors import CallerError
 from casework.people.staff.actor import PROGRAM, Actor, Principal
 from casework.rules.statechart.policy import Policy
@@ -14,6 +15,8 @@ from casework.rules.statechart.policy import Policy
 SCOPES = ("own", "team", "region", "product", "all")
 SEES, ACTS, NO_CASE = "sees", "acts", "none"
 View = Literal["clear", "masked"]
+ENROL_ONLY: Final = frozenset({"factor.own", "session.own"})
+"""What a log-in without the second factor may do where the policy asks for one: enrol it, and leave."""
 
 
 class Whose(Protocol):
@@ -209,7 +212,10 @@ class Permissions:
         return row.everybody or actor.kind == "system" or _holds(actor, row.posts)
 
     def require(self, actor: Actor, command: str) -> None:
-        """CallerErrors `post_not_permitted`, and `key_not_permitted` for a key that is not for this command."""
+        """CallerErrors `post_not_permitted`, `key_not_permitted`, `second_factor_pending`.
+
+        The second for a key that is not for this command, the third for a log-in without the factor that a post needs.
+        """
         if self.may(actor, command):
             return
         row = self.commands[command]
@@ -218,7 +224,13 @@ class Permissions:
             "needs": {"any_of_posts": sorted(row.posts)}, "zh": "您的岗位无权执行此操作",
             "en": "none of your posts may do this", "opens_on": None,
         }  # fmt: skip
-        if actor.commands is not None and command not in actor.commands:
+        if actor.commands == ENROL_ONLY:
+            zh, en = texts_of("second_factor_pending")
+            reason |= {
+                "code": "second_factor_pending", "saw": {"commands": sorted(ENROL_ONLY)},
+                "needs": {"second_factor": True}, "zh": zh, "en": en,
+            }  # fmt: skip
+        elif actor.commands is not None and command not in actor.commands:
             reason |= {
                 "code": "key_not_permitted", "saw": {"commands": sorted(actor.commands)},
                 "needs": {"command": command}, "zh": "此令牌或会话未获授权执行此操作",

@@ -91,6 +91,14 @@ class DataFault:
     zh: str
     en: str
     rules: tuple[str, ...] = ()
+    allowed: tuple[str, ...] = ()
+    """What it may be, where that is a list."""
+
+
+def _unknown(name: str, fields: Mapping[str, Field]) -> DataFault:
+    zh, en = "、".join(fields) or "无", ", ".join(fields) or "none"
+    told = f"没有此字段，可有：{zh}", f"there is no such field; known are: {en}"
+    return DataFault(name, "unknown", *told, allowed=tuple(fields))
 
 
 def take(
@@ -109,11 +117,7 @@ def take(
     counts too. `policy` holds the figures that fields are bound by. An instant is kept with the offset of `zone`, the
     branch's; none: as it was given.
     """
-    faults = [
-        DataFault(name[:64], "unknown", "未知字段", "this event does not take such a field")
-        for name in given
-        if name not in fields
-    ]
+    faults = [_unknown(name[:64], fields) for name in given if name not in fields]
     values: dict[str, Any] = {}
     texts: dict[str, str] = {}
     for name, field in fields.items():

@@ -260,7 +260,7 @@ def open_case(door: Door, noun: Kept, command: OpenCase) -> Outcome:
     chart, owning = door.charts[noun.chart], owning_of(door)
     ground = chart.openings.get(command.ground)
     if ground is None:
-        return no_such_ground(chart)
+        return no_such_ground(chart, command.ground)
     loan_id, institution = str(command.loan["loan_id"]), str(command.loan["institution"])
     today, policy = door.of_institution(institution)
     given, texts, faults = _NOTHING

@@ -6,6 +6,7 @@ import msgspec
 from sqlalchemy.engine import Connection
 
 from casework.errors import CallerError
+from casework.lifecycle.opening import unknown_event
 from casework.lifecycle.versions import NOT_MOVED, lives_under
 from casework.people.staff.actor import Actor
 from casework.people.staff.permissions import ACTS, Reach
@@ -70,8 +71,7 @@ def dry_run(
     names = tuple(dict.fromkeys(events)) or tuple(chart.events)
     for name in names:
         if name not in chart.events:
-            short = name[:64]
-            raise CallerError("unknown_event", f"没有事件 {short}", f"there is no event {short}", event=short)
+            raise unknown_event(name, chart)
     result = DryRun(0, False, [], {}, [EventTotals(name) for name in names])
     reaches, closed = _Reaches(branch, actor), days_closed(conn)
     if isinstance(asked, CaseFilter):

@@ -8,8 +8,8 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from casework.errors import CallerError
 from casework.lifecycle.fold import DATED
+from casework.lifecycle.opening import unknown_event
 from casework.log.tables import entries
 from casework.rules.statechart.chart import Chart
 from casework.storage import rows
@@ -38,10 +38,7 @@ def steps_of_cases(
     """
     unknown = sorted(set(events) - chart.events.keys())
     if unknown:
-        raise CallerError(
-            "unknown_event", f"未知事件：{'、'.join(unknown)}", f"no event is called {', '.join(unknown)}",
-            known=sorted(chart.events),
-        )  # fmt: skip
+        raise unknown_event(unknown[0], chart)
     named = [f"{SAYS.step}{name}" for name in (sorted(events) or sorted(chart.events))]
     wanted = sa.select(entries.c.stream, entries.c.event, entries.c.body).where(entries.c.event.in_(named))
     found = []

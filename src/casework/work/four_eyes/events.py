@@ -1,6 +1,7 @@
 """Requests for an event of anything that is worked on: asked of the door when they are made, fired when approved."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy.engine import Connection
@@ -11,6 +12,7 @@ from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Cleared, Done, Fire, Mistaken, Outcome, Refused
 from casework.lifecycle.gather import gather, nouns_by_chart, select_of
 from casework.lifecycle.kept import Kept
+from casework.lifecycle.opening import unknown_event
 from casework.people.staff.actor import Actor, system
 from casework.rules.statechart.chart import Event
 from casework.rules.statechart.decide import Reason
@@ -32,7 +34,7 @@ class Events:
         """CallerErrors `unknown_case`, `unknown_event`, `no_request_needed`."""
         event = event_of(branch, subject, what)
         if event is None:
-            raise CallerError("unknown_event", "状态图没有这个事件", "the chart has no such event")
+            raise unknown_event(what, branch.rulebook.charts[noun_of(branch, subject).chart])
         if event.four_eyes is None:
             raise CallerError(
                 "no_request_needed", f"“{event.zh}”无须审批，请直接办理", f"“{event.en}” needs no approval: do it",
@@ -147,10 +149,7 @@ def unknown(branch: Branch, subject: str) -> CallerError:
 def _mistake(branch: Branch, subject: str, outcome: Outcome) -> CallerError:
     if not isinstance(outcome, Mistaken):
         raise TypeError(f"one command alone is done, refused or mistaken, not {type(outcome).__name__}")
-    faults = [
-        {"field": fault.field, "code": fault.code, "zh": fault.zh, "en": fault.en, "rules": list(fault.rules)}
-        for fault in outcome.faults
-    ]
+    faults = [asdict(fault) for fault in outcome.faults]
     if outcome.code == f"unknown_{noun_of(branch, subject).word}":
         return unknown(branch, subject)
     what = ", ".join(fault.field for fault in outcome.faults) or outcome.code
