@@ -2,11 +2,13 @@
 
 import re
 import time
+import zlib
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from casework.clock import now
 from casework.intake.feed.sheet import read_rows
@@ -64,6 +66,9 @@ def test_repayments_are_taken_in_and_what_was_set_aside_is_mended_and_sent_again
     header, row = [cells for _, cells in read_rows(book, "mend")]
     assert (header[:5], row[:5]) == (content.decode().split("\n")[0].split(","), ["R2", "L1", "2026-01-10", "五百", ""])
     assert header[-1] == "有误之处 set_aside_reason"
+    with reading(running.started.engine) as conn:
+        kept = conn.execute(sa.select(jobs.jobs.c.outcome)).scalars().all()
+    assert "五百" not in " ".join(zlib.decompress(one).decode() for one in kept if one), "values lie sealed alone"
     assert "最多两位小数" in row[-1]
     template = [cells for _, cells in read_rows(someone.get("/console/templates/repayments").content, "template")]
     assert template[0][:2] == ["还款流水号", "借据号"]

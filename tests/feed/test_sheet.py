@@ -47,7 +47,11 @@ def test_what_a_spreadsheet_saves_otherwise_is_named(content: bytes, code: str, 
 
 
 def test_a_title_above_the_header_and_a_cover_sheet_are_named_where_columns_are_missing() -> None:
-    for mistaken in (("loans", ["十一月逾期明细", "", ""]), ("overdue", ["封面"])):
+    for mistaken in (
+        ("loans", ["十一月逾期明细", "", ""]),
+        ("overdue", ["封面"]),
+        ("overdue", ["逾期明细", "制表：甲"]),
+    ):
         with pytest.raises(CallerError, match="a title above the header, and a cover sheet") as caught:
             understand(*mistaken)
         assert caught.value.code == "column_missing"

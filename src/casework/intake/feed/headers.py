@@ -128,8 +128,8 @@ def understand(kind: Kind, cells: Sequence[str]) -> SheetHeader:
     if missing:
         raise CallerError(
             "column_missing",
-            f"{kind} 文件缺少必需的列：{'、'.join(missing)}{hint_of(cells)[0]}",
-            f"the {kind} file lacks the compulsory column(s) {', '.join(missing)}{hint_of(cells)[1]}",
+            f"{kind} 文件缺少必需的列：{'、'.join(missing)}{hint_of(cells, known)[0]}",
+            f"the {kind} file lacks the compulsory column(s) {', '.join(missing)}{hint_of(cells, known)[1]}",
             kind=kind,
             columns=missing,
         )
@@ -143,10 +143,15 @@ def sound_cells(kind: Kind, as_of: date) -> dict[str, str]:
     return {one.name: before if one.kind is DAY else one.filled for one in COLUMNS[kind]}
 
 
-def hint_of(cells: Sequence[str]) -> tuple[str, str]:
-    """What a first row that is no header may be, zh and en, to stand behind an error; empty where nothing is known."""
-    if sum(bool(cell.strip()) for cell in cells) > 1:
+def hint_of(cells: Sequence[str], known: Mapping[str, str]) -> tuple[str, str]:
+    """What a first row that is no header may be, zh and en, to stand behind an error; empty where it may be one."""
+    if any(normal(cell) in known for cell in cells):
         return "", ""
+    if sum(bool(cell.strip()) for cell in cells) > 1:
+        return (
+            "；第一行没有一个可识别的列名：表头上方的标题行和工作簿前面的封面工作表须删除，表头须为第一行",
+            "; no cell of its first row names a column: take away a title above the header, and a cover sheet",
+        )
     return (
         "；第一行只有一个单元格：表头上方的标题行和工作簿前面的封面工作表须删除，表头须为第一行",
         "; its first row has a single cell: take away a title above the header, and a cover sheet before the sheet",
@@ -169,7 +174,7 @@ def places_of(header: Sequence[str], known: Mapping[str, str], compulsory: Itera
     missing = [name for name in compulsory if name not in named]
     if missing:
         raise CallerError(
-            "column_missing", f"缺少必需的列：{'、'.join(missing)}{hint_of(header)[0]}",
-            f"the file lacks the compulsory column(s) {', '.join(missing)}{hint_of(header)[1]}", columns=missing,
+            "column_missing", f"缺少必需的列：{'、'.join(missing)}{hint_of(header, known)[0]}",
+            f"the file lacks the compulsory column(s) {', '.join(missing)}{hint_of(header, known)[1]}", columns=missing,
         )  # fmt: skip
     return {name: place for place, name in enumerate(found) if name is not None}
