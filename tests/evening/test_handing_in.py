@@ -211,6 +211,10 @@ def test_who_could_not_be_repaired_is_listed_with_what_the_repair_came_to(house:
     assert [(one.loan_id, one.repair) for one in unrepaired(whole)] == [("L1", "nothing_new")]
     (line,) = sheets[1].lines
     assert line[:5] == ("L1", "甄**", day(5), day(5), "无新信息")
+    for after, listed in ((35, ["L1"]), (36, [])):  # it holds good for thirty days
+        with reading(house.started.engine, snapshot=True) as conn:
+            later = ledger_of(conn, house.started.branch, day(after), clock=clock(day(after), 17)).whole()
+        assert [one.loan_id for one in unrepaired(later)] == listed
     _begun(house, 6)
     way = {"role": "debtor", "phone": "12000000077", "source": "liable_person", "legal_basis": "contract"}
     with writing(house.started.engine) as conn:

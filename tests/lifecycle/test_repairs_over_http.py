@@ -42,7 +42,12 @@ def test_what_is_no_finding_says_why_and_changes_nothing(running: Running, case_
         ({"legal_basis": "statutory_duty"}, 422, "basis_not_of_source"), ({"phone": "12-ab"}, 422, "malformed_phone"),
         ({"phone": None}, 422, "no_phone_or_address"), ({"colour": "red"}, 422, "invalid_request"),
     ):  # fmt: skip
-        problem(running.post(place, "R1", json=NUMBER | changes, headers=SEEN), status, code)
+        told = problem(running.post(place, "R1", json=NUMBER | changes, headers=SEEN), status, code)
+        if code in ("unknown_source", "basis_not_of_source"):
+            assert told["allowed"] == sorted(told["allowed"])
+            assert all(one in told["detail"] and one in told["detail_zh"] for one in told["allowed"])
+        if code == "unlawful_source":
+            assert ("第34条" in told["detail_zh"], "art. 34" in told["detail"]) == (True, True)
     problem(running.post(place, "R1", json=NUMBER), 428, "version_required")
     problem(running.post(place, "R1", json=NUMBER, headers={"If-Match": '"9"'}), 412, "stale_version")
     problem(running.post(place, "R2", json=NUMBER, headers=SEEN), 404, "unknown_repair")

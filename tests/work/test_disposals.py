@@ -111,3 +111,11 @@ def test_a_form_with_a_fault_says_which_field_and_is_not_filed(owed: Bank) -> No
         told = {one.field for one in outcome.faults} if isinstance(outcome, Mistaken) else codes(outcome)
         assert told == wanted, what
     assert forms(owed) == []
+
+
+def test_a_form_of_a_case_that_is_over_is_neither_corrected_nor_accepted_only_withdrawn(owed: Bank) -> None:
+    draw_up(owed)
+    owed.send(DAY.replace(day=DAY.day + 1), [arrears(2)], confirm=True)
+    assert case_of(owed).state == "settled"
+    assert codes(fire(owed, "accept", A1)) == {"case_may_be_disposed"}
+    assert isinstance(fire(owed, "withdraw", reason="paid"), Done)

@@ -145,7 +145,10 @@ def test_a_source_is_tried_if_it_is_lawful_and_refused_with_its_name_and_the_law
     assert (reason.rules, "快递" in reason.zh, "第34条" in reason.zh, "art. 34" in reason.en) == (
         ("1.3.2c",), True, True, True,
     )  # fmt: skip
-    assert codes(fire(lost, "try_source", source="a_friend")) == {"source_known"}
+    unknown = fire(lost, "try_source", source="a_friend")
+    assert codes(unknown) == {"source_known"}
+    assert isinstance(unknown, Refused)
+    assert ("court, credit_reference" in unknown.reasons[0].en, "True" in unknown.reasons[0].zh) == (True, False)
     missing = fire(lost, "try_source")
     assert isinstance(missing, Mistaken)
     assert [one.field for one in missing.faults] == ["source"]
@@ -186,8 +189,16 @@ def test_one_repair_of_a_case_at_a_time_and_none_of_a_settled_one(lost: Bank) ->
     assert isinstance(first, Done)
     assert codes(second) == {"no_repair_under_way"}
     assert codes(start(lost)) == {"no_repair_under_way"}
+    assert isinstance(start(lost, 2), Done)
     lost.send(day(1), [arrears(1)], confirm=True)
     assert case_of(lost, 2).state == "settled"
+    number = repairs(lost)[-1].id
+    for event, data in (("try_source", {"source": "court"}), ("find_nothing", {})):
+        assert "case_may_be_repaired" in codes(fire(lost, event, number, on=1, **data))
+    before = book(lost)
+    assert "case_may_be_repaired" in codes(found(lost, number, on=1))
+    assert (book(lost), case_of(lost, 2).facts.repaired_on) == (before, None)
+    assert isinstance(fire(lost, "give_up", number, on=1, reason="paid"), Done)
     assert codes(start(lost, 2, on=1)) == {"case_may_be_repaired"}
 
 

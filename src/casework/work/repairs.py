@@ -88,7 +88,7 @@ def no_repair_under_way(now: SubjectSituation, _: Params) -> Verdict:
 def source_known(now: SubjectSituation, _: Params) -> Verdict:
     """It is named in the table, as lawful or as unlawful; `gathered`: those that are lawful, where it is not."""
     known = now.gathered.get("known")
-    return Verdict(known is None, {"known": known}, {"known": True})
+    return Verdict(known is None, {"known": known}, {"in_the_table": True})
 
 
 @guard(facts=("unlawful_zh", "unlawful_en"))

@@ -32,10 +32,12 @@ def test_a_source_is_used_on_a_ground_that_it_has_and_an_unlawful_one_on_none(
         assert str(fault).isascii()
 
 
-def test_an_unlawful_source_is_refused_with_its_name_and_the_reason() -> None:
+def test_an_unlawful_source_is_refused_with_its_name_the_reason_and_the_law() -> None:
     fault = load_sources(RULES).fault("bought_data", "consent")
     assert fault is not None
-    assert (fault.zh, fault.facts) == ("购买的个人信息：个人信息不得买卖", {"source": "bought_data"})
+    assert (fault.zh, fault.facts) == (
+        "不得使用该来源：购买的个人信息：个人信息不得买卖（个人信息保护法第10条）", {"source": "bought_data"},
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(

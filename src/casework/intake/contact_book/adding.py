@@ -82,12 +82,13 @@ class Added(NamedTuple):
 
 
 class NotAdded(NamedTuple):
-    """Why a row is not: a code, what it says, and the field; `not_done` where another row stopped it."""
+    """Why a row is not: a code, what it says, the field and what it may be; `not_done` where another row stopped it."""
 
     code: str
     field: str
     zh: str
     en: str
+    allowed: tuple[str, ...] = ()
 
 
 _NOT_DONE: Final = NotAdded("not_done", "", *texts_of("not_done"))
@@ -144,14 +145,15 @@ def _checked(branch: Branch, way: NewWay, whose: "_Whose") -> _Sound | NotAdded:
 def fault_of(way: NewWay, sources: Sources) -> NotAdded | None:
     """What is wrong with a row itself; none where nothing is."""
     if way.role not in PARTIES:
-        return _not("unknown_party", "role")
+        return _none_of("unknown_party", "role", PARTIES)
     if way.relation not in (None, *RELATIONS):
-        return _not("unknown_relation", "relation")
+        return _none_of("unknown_relation", "relation", RELATIONS)
     if way.address_kind not in (None, *ADDRESS_KINDS):
-        return _not("unknown_address_kind", "address_kind")
+        return _none_of("unknown_address_kind", "address_kind", ADDRESS_KINDS)
     if (unlawful := sources.fault(way.source, way.legal_basis)) is not None:
         field = "legal_basis" if "basis" in unlawful.code else "source"
-        return NotAdded(unlawful.code, field, unlawful.zh or unlawful.code, str(unlawful))
+        known = tuple(unlawful.facts.get("known", ()))
+        return NotAdded(unlawful.code, field, unlawful.zh or unlawful.code, str(unlawful), known)
     try:
         given = (phone_cell(way.phone or ""), text_cell(way.address or "", "address", 500))
         text_cell(way.name or "", "name", 64)
@@ -164,6 +166,12 @@ def fault_of(way: NewWay, sources: Sources) -> NotAdded | None:
 
 def _not(code: str, field: str) -> NotAdded:
     return NotAdded(code, field, *texts_of(code))
+
+
+def _none_of(code: str, field: str, allowed: Sequence[str]) -> NotAdded:
+    zh, en = texts_of(code)
+    listed = f"{zh}，可用：{'、'.join(allowed)}", f"{en}; known: {', '.join(allowed)}"
+    return NotAdded(code, field, *listed, tuple(allowed))
 
 
 class _Whose:

@@ -41,7 +41,8 @@ def find(
     entering = conn.begin_nested()
     (told,) = add(conn, branch, [way], actor, at, atomic=True)
     if isinstance(told, NotAdded):
-        raise CallerError(told.code, told.zh, told.en, field=told.field)
+        allowed = {"allowed": list(told.allowed)} if told.allowed else {}
+        raise CallerError(told.code, told.zh, told.en, field=told.field, **allowed)
     if told.entry_id is None:
         raise CallerError("found_already", contact_id=told.contact_id)
     data = {"contact_id": told.contact_id, "outcome": outcome_of(phone=bool(found.phone))}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from casework.codes import texts_of
 from casework.errors import CallerError, RulesBroken
 from casework.rules.statechart.shape import LABELS, each, name, shape_faults, some, table, text, whole
 from casework.rules.statechart.wording import WordTable
@@ -75,15 +76,23 @@ class Sources:
         `unlawful_source`, `unknown_source`, `unknown_legal_basis`, `basis_not_of_source`.
         """
         if (barred := self.unlawful.get(source)) is not None:
-            return CallerError("unlawful_source", barred.zh, barred.en, source=source)
+            en = f"unlawful source: {barred.en} ({barred.law_en})"
+            return CallerError("unlawful_source", f"不得使用该来源：{barred.zh}（{barred.law_zh}）", en, source=source)
         known = self.lawful.get(source)
         if known is None:
-            return CallerError("unknown_source", known=sorted(self.lawful))
+            return _told_of("unknown_source", self.lawful)
         if basis not in self.bases:
-            return CallerError("unknown_legal_basis", known=sorted(self.bases))
+            return _told_of("unknown_legal_basis", self.bases)
         if basis not in known.bases:
-            return CallerError("basis_not_of_source", source=source, known=list(known.bases))
+            return _told_of("basis_not_of_source", {code: self.bases[code] for code in known.bases})
         return None
+
+
+def _told_of(code: str, known: Mapping[str, Source | LegalBasis]) -> CallerError:
+    """With what is allowed."""
+    (zh, en), codes = texts_of(code), sorted(known)
+    listed = "、".join(f"{known[one].zh}（{one}）" for one in codes)
+    return CallerError(code, f"{zh}，可用：{listed}", f"{en}; known: {', '.join(codes)}", known=codes)
 
 
 _BECAUSE = table(dict(LABELS))
