@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from casework.address import parse_url, place_of
 from casework.errors import CallerError
 from casework.file_limit import LEAST_CONNECTIONS
+from casework.written_file import written_to
 
 DEFAULT_URL = "sqlite:///casework.db"
 KEY_BYTES = 32
@@ -227,11 +228,15 @@ class Keys:
 
 
 def ensure_keys(folder: Path) -> Keys:
-    """Create what is missing (0600 in a 0700 folder), never replace what is there; then `load_keys`."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for name in KEY_NAMES:
-        if not (folder / name).exists():
-            _create(folder / name)
+    """Create what is missing (0600 in a 0700 folder), never replace what is there; then `load_keys`.
+
+    CallerError `keys_folder_unwritable`.
+    """
+    with written_to(folder, "keys_folder_unwritable"):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name in KEY_NAMES:
+            if not (folder / name).exists():
+                _create(folder / name)
     return load_keys(folder)
 
 

@@ -78,6 +78,17 @@ def test_what_does_not_fit_is_told_in_one_line_with_its_place_and_nothing_else_i
     assert NO_ROOM in line or "database or disk is full" in line
 
 
+@pytest.mark.only("sqlite")
+def test_keys_that_do_not_fit_are_told_with_their_folder(full: Path, tmp_path: Path) -> None:
+    keys = full / "keys"
+    given = {"CASEWORK_DATABASE_URL": f"sqlite:///{tmp_path / 'a.db'}", "CASEWORK_KEYS_DIR": str(keys)}
+    answer = CliRunner().invoke(main, ["db", "upgrade"], env=given)
+    assert answer.exit_code == 1
+    assert answer.stderr.startswith(f"keys_folder_unwritable: cannot write {keys}: {NO_ROOM}")
+    assert len(answer.stderr.splitlines()) == 1
+    assert not (tmp_path / "a.db").exists()
+
+
 @pytest.mark.only("postgresql")
 def test_a_dump_that_does_not_fit_says_so_and_does_not_blame_the_server(
     shell: Any, full: Path, database: Database, monkeypatch: pytest.MonkeyPatch
