@@ -142,3 +142,18 @@ def test_work_whose_process_was_killed_is_told_as_interrupted_with_what_to_do(
     assert "data-refresh" not in someone.page.text, "nobody is waited for"
     assert "任务中断；重新开始即可" in someone.text()
     assert "<form" in someone.page.text
+
+
+def test_a_roster_goes_in_whole_or_not_at_all_and_every_fault_is_told(browse: Browse, running: Running) -> None:
+    someone = browse("B1")
+    assert "/console/roster-files" in someone.get("/console/roster").text
+    content = "日期,工号,班次\n2126-03-10,R1,白班\n2126-13-10,X9,假\n".encode()
+    shown = send(running, someone, "/console/roster-files", content)
+    for one in ("全部未导入", "3 日期 2126-13-10", "3 班次 假 没有此班次", "搁置行 1"):
+        assert one in shown, shown
+    mended = to_mend(someone, "/console/roster-files")
+    assert "R1" in mended, "every row of a file that is taken whole"
+    sound = mended.replace("2126-13-10,X9,假", "2126-03-11,R1,白班")
+    shown = send(running, someone, "/console/roster-files", sound.encode("utf-8-sig"))
+    assert "已导入 行数 2 更新天数 2 搁置行 0" in shown, shown
+    assert browse("R1").get("/console/roster-files").status_code == 403

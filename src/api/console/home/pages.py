@@ -25,6 +25,7 @@ _ROWS: Final = 20
 _WORK: Final = 6
 _PLACES: Final = {
     "contact_file": "/console/contact-files?run={run}", "repayment_files": "/console/repayment-files?run={run}",
+    "roster_files": "/console/roster-files?run={run}",
     "staff_lists": "/console/staff-lists?run={run}", "distribution": "/console/distribution",
     "verification": "/console/log/verification", "handover": "/console/handovers/{whose}",
     "chart_move": "/console/rules/charts/{whose}/moves", "feed": "/console/feeds/{whose}",

@@ -1,4 +1,4 @@
-"""Repayments of the day and staff lists: a file is sent and taken in behind the page, and found again by its sender.
+"""Repayments of the day, staff lists, rosters: a file is sent and taken in behind the page, found again by its sender.
 
 What was set aside is told by row and column with what is expected, and is a file to mend and send again.
 """
@@ -22,17 +22,20 @@ from api.mending import MEND, to_mend
 from api.one_file import form_of, one_file
 from api.reading.asking import check_parameters
 from api.serving import serving_of
+from casework.clock import now
 from casework.errors import CallerError
 from casework.intake.enrolment.roll import import_staff
 from casework.intake.enrolment.sheet import MOST_BYTES
+from casework.intake.enrolment.shift_sheet import import_shifts
 from casework.intake.feed.daytime import import_repayments
 from casework.intake.sheets.fault import Fault
 from casework.intake.sheets.forms import forms_of
-from casework.intake.sheets.mending import rows_to_mend, with_values, without_values
+from casework.intake.sheets.mending import FileFaulty, rows_to_mend, with_values, without_values
 from casework.people.staff.actor import Actor
 from casework.storage.database import writing
 from casework.storage.driver_errors import again_on_conflict
 from casework.work.cases.branch import Branch
+from casework.work.cases.gather import closed_through
 
 _SHOWN: Final = 200
 
@@ -124,9 +127,27 @@ def _staff_list(sent: Sent, went: Went) -> Came:
     return Came(came, rows_to_mend(sent.content, name, faults, whole=True))
 
 
+def _roster(sent: Sent, went: Went) -> Came:
+    """All of it, or nothing."""
+    went(0)
+    name, branch = sent.file.name, sent.branch
+    trail = branch.trail(now())
+    try:
+        taken = import_shifts(
+            sent.conn, trail, sent.actor, branch.rulebook.shifts, sent.content, name, closed=closed_through(sent.conn)
+        )
+    except FileFaulty as faulty:
+        found = faulty.all_of_them
+        came = FileCame({"rows": 0, "days": 0}, without_values(found), taken=False)
+        return Came(came, rows_to_mend(sent.content, name, found, whole=True))
+    trail.write(sent.conn)
+    return Came(FileCame({"rows": taken.rows, "days": len(taken.days)}, []))
+
+
 KINDS: Final = (
     FileKind("repayment_files", "repayments", "repayment.import", _repayments),
     FileKind("staff_lists", "staff", "staff.change", _staff_list, looks=True),
+    FileKind("roster_files", "roster", "roster.change", _roster),
 )
 
 
