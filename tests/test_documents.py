@@ -30,6 +30,7 @@ RUN = (
 )
 PICTURE = ROOT / "docs/pictures/overdue_loan.svg"
 README_BYTES_AT_MOST = 9_000
+LONG_BYTES = 15_000
 _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _FOLDERS = "src|docs|tests|statecharts|migrations|benchmarks|deploy|supply"
 _MARK = "@@@answered@@@"
@@ -176,6 +177,26 @@ def test_every_file_that_a_paper_names_or_links_to_exists(paper: Path) -> None:
     named = {ROOT / path for path in re.findall(rf"`((?:{_FOLDERS})/[\w./-]*\w/?)`", text)}
     linked = {paper.parent / path for path in re.findall(r"\]\((?!https?:|#)([^)#]+)(?:#[^)]*)?\)", text)}
     assert [str(path) for path in sorted(named | linked) if not path.exists()] == []
+
+
+def _anchors(paper: Path) -> set[str]:
+    """What its headings are called in addresses."""
+    text = re.sub(r"^```.*?^```$", "", paper.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("paper", [*_PAPERS, ROOT / "statecharts/README.md"], ids=lambda path: path.stem)
+def test_every_heading_that_a_paper_leads_to_is_there(paper: Path) -> None:
+    led_to = re.findall(r"\]\((?!https?:)([^)#]*)#([^)]+)\)", paper.read_text(encoding="utf-8"))
+    assert [(at, name) for at, name in led_to if name not in _anchors(paper.parent / at if at else paper)] == []
+
+
+@pytest.mark.parametrize("paper", sorted(ROOT.glob("docs/*.md")), ids=lambda path: path.stem)
+def test_a_long_paper_says_at_its_head_what_is_where(paper: Path) -> None:
+    text = paper.read_text(encoding="utf-8")
+    sections = len(re.findall(r"^## ", text, re.MULTILINE))
+    assert len(text.encode()) <= LONG_BYTES or text.partition("\n## ")[0].count("](#") >= sections // 2
 
 
 def test_a_paper_that_names_a_missing_file_is_found_out() -> None:
