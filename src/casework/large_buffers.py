@@ -2,7 +2,7 @@
 
 Left alone, glibc learns from the first large buffer that is freed to take the next ones (up to 32 MiB) out of arenas,
 of which each thread has one, and arenas keep what lies in their midst. A hundred photos of 5 MB left the server 2 or 37
-MiB larger, as it came; so they leave it 2 MiB larger, and it begins 18 smaller.
+MiB larger, as it came; so they leave it 2 to 7 MiB larger, and it begins 10 to 18 smaller.
 """
 
 import ctypes

@@ -117,6 +117,7 @@ def test_the_same_row_again_changes_nothing_and_another_until_sets_its_end(held:
         (f"L1,quarrel,{DAY},", "unknown_ground"),
         ("L1,death,yesterday,", "malformed_time"),
         ("L1,death,2024-06-03T10:00:00,", "malformed_time"),
+        ("L1,death,0001-01-01T00:00:00+14:00,", "malformed_time"),
         (f"L1,death,{day(2)},", "malformed"),
         (f"L1,death,{DAY},{DAY}", "ends_after_it_begins"),
     ],

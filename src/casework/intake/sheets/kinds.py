@@ -74,11 +74,11 @@ def moment(zone: tzinfo) -> CellKind:
             if len(written) == len("2026-11-29"):
                 return datetime.combine(Dates(column).read(written), time(), zone)
             at = datetime.fromisoformat(written)
-        except (BadCell, ValueError):
-            raise BadCell(column, "malformed_time") from None
-        if at.tzinfo is None:
-            raise BadCell(column, "malformed_time")
-        return at.astimezone(zone)
+            if at.tzinfo is not None:
+                return at.astimezone(zone)
+        except (BadCell, ValueError, OverflowError):  # the last: at an end of the calendar, elsewhere beyond it
+            pass
+        raise BadCell(column, "malformed_time")
 
     return CellKind(
         f"日期（当日零时），或{INSTANT.zh}", f"a date (the beginning of that day), or {INSTANT.en}", "2024-05-31", read
