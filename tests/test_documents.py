@@ -199,6 +199,41 @@ def test_a_long_paper_says_at_its_head_what_is_where(paper: Path) -> None:
     assert len(text.encode()) <= LONG_BYTES or text.partition("\n## ")[0].count("](#") >= sections // 2
 
 
+def unknown_routes(text: str) -> list[str]:
+    """Operations that a text names, with their parameters, and the API does not have; `<plural>` is any."""
+    described = (ROOT / "tests/api/approved_openapi.txt").read_text(encoding="utf-8")
+    known = [
+        (re.compile(re.sub(r"\{[^}]*\}", "[^/]+", path)), method, set(re.findall(r" [qp]:(\w+)", rest)))
+        for method, path, rest in re.findall(r"^([A-Z]+) (/\S*)(.*)$", described, re.MULTILINE)
+    ]
+    wrong = []
+    for method, named in re.findall(r"`(GET|POST|PUT|PATCH|DELETE) (/[^\s`<]*)", text.replace("\n", " ")):
+        path, _, query = named.partition("?")
+        found = [takes for pattern, one, takes in known if one == method and pattern.fullmatch(path)]
+        if path != "/" and not any(set(re.findall(r"(\w+)=", query)) <= takes for takes in found):
+            wrong.append(f"{method} {named}")
+    return wrong
+
+
+@pytest.mark.parametrize("paper", [*_PAPERS, ROOT / "statecharts/README.md"], ids=lambda path: path.stem)
+def test_every_route_that_a_paper_names_is_one_that_there_is(paper: Path) -> None:
+    assert unknown_routes(paper.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("`GET /cases?state=lost_contact`", []),
+        ("`GET /cases?stat=lost_contact`", ["GET /cases?stat=lost_contact"]),
+        ("`PUT /cases`", ["PUT /cases"]),
+        ("`POST /contact-permits/5501/dialling`", []),
+        ("`POST /contact-permits/dialling/5501`", ["POST /contact-permits/dialling/5501"]),
+    ],
+)
+def test_a_route_that_there_is_not_is_found_out(text: str, wrong: list[str]) -> None:
+    assert unknown_routes(text) == wrong
+
+
 def test_a_paper_that_names_a_missing_file_is_found_out() -> None:
     named = re.findall(rf"`((?:{_FOLDERS})/[\w./-]*\w/?)`", "see `docs/no-such.txt` and `src/casework/log`")
     assert [(ROOT / path).exists() for path in named] == [False, True]

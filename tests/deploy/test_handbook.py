@@ -1,4 +1,4 @@
-"""Every command of the handbook's blocks is one that there is, with the options and as many arguments as it takes."""
+"""Every command of the papers is one that there is, with the options and as many arguments as it takes."""
 
 import re
 import shlex
@@ -10,18 +10,21 @@ import pytest
 from casework.cli.main import main
 from tests.deploy.blocks import DEPLOY, ROOT
 
-PAPERS = (ROOT / "docs" / "operations.md", DEPLOY / "README.md")
+PAPERS = (
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "statecharts/README.md")),
+    *sorted((ROOT / "docs").glob("*.md")), DEPLOY / "README.md",
+)  # fmt: skip
 _BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _ENDS = {"|", ">", "&&", ";", "||"}
 
 
 def commands() -> Iterator[str]:
-    """Lines that call the program, in blocks and in the text; what has a gap in it (`…`, `|` of choices) is none."""
+    """Lines that call the program, in blocks and in the text; what has a gap in it (`…`, `|`, `[`, `<`) is none."""
     for paper in PAPERS:
         text = paper.read_text(encoding="utf-8")
         for block in _BLOCK.findall(text):
             yield from (line for line in block.splitlines() if line.startswith("casework "))
-        yield from re.findall(r"`(casework [^`…|]+)`", _BLOCK.sub("", text).replace("\n", " "))
+        yield from re.findall(r"`(casework [^`…|<[]+)`", _BLOCK.sub("", text).replace("\n", " "))
 
 
 def parsed(words: list[str]) -> None:
@@ -52,7 +55,7 @@ def words_of(line: str) -> list[str]:
 
 
 @pytest.mark.parametrize("line", sorted(set(commands())))
-def test_each_command_of_the_handbook_is_one_that_there_is(line: str) -> None:
+def test_each_command_of_a_paper_is_one_that_there_is(line: str) -> None:
     parsed(words_of(line))
 
 
