@@ -77,7 +77,7 @@ def list_(owner: str | None, *, json_: bool, by: str | None) -> None:
     if json_:
         print_json(msgspec.to_builtins(found))
         return
-    table = Table("program", "owner", "id", "may", "since", "until", "last used", title=f"{len(found)} keys")
+    table = Table("program", "owned by", "id", "may", "since", "until", "last used", title=f"{len(found)} keys")
     for one in found:
         times = (one.created_at, one.expires_at, one.last_used_at)
         shown = (branch_text(at, branch.branch.time_zone, "minutes") if at else "" for at in times)

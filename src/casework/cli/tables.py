@@ -26,7 +26,7 @@ WORDS: Final = {
     "of": "交出人", "of at most": "上限", "on": "日期", "on leave": "休假", "open before": "原在办",
     "open before → after / most": "在办：原 → 后／上限", "open cases": "在办案件", "opened": "入催",
     "outstanding": "贷款余额", "overdue": "逾期金额", "overdue after": "其后逾期金额", "overdue amount": "逾期金额",
-    "overdue before": "此前逾期金额", "overdue yuan": "逾期金额（元）", "owner": "管户人",
+    "overdue before": "此前逾期金额", "overdue yuan": "逾期金额（元）", "owned by": "归属员工", "owner": "管户人",
     "owner, handler": "管户人、经办人", "people": "人数", "person": "人员", "personal data": "个人信息",
     "program": "程序",
     "planned by": "拟定人", "post": "岗位", "posts": "岗位", "principal yuan": "贷款余额（元）", "reason": "原因",
