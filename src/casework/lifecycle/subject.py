@@ -7,6 +7,7 @@ its own, whose head its row keeps), `Child` (it lives in its parent's stream and
 import types
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
+from functools import cache
 from typing import Annotated, Any, Final, Generic, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -85,8 +86,9 @@ class Label(NamedTuple):
     words_of: str | None = None
 
 
-def labels_in(subject: type) -> dict[str, Label]:
-    """The labels that a struct gives its fields itself."""
+@cache
+def labels_in(subject: type) -> Mapping[str, Label]:
+    """The labels that a struct gives its fields itself; read once, for lists ask again and again."""
     hints = get_type_hints(subject, include_extras=True)
     return {
         name: label for name, hint in hints.items() if get_origin(hint) is Annotated
