@@ -48,7 +48,7 @@ _LONGEST = (
     "tests/console/test_walk.py",
     "tests/console/test_browser.py",
     "tests/api/test_failover.py",
-    "tests/api/test_openapi.py",
+    "tests/api/test_generated_requests.py",
     "tests/handover/test_killed.py",
     "tests/deploy/test_wheel.py",
     "tests/deploy/test_prometheus.py",

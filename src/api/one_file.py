@@ -1,6 +1,6 @@
 """Files that come in a multipart form: the form read, and the one file of a route that takes one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from litestar import Request
@@ -8,7 +8,7 @@ from litestar.datastructures import UploadFile
 from litestar.exceptions import ClientException
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
-from litestar.openapi.spec.enums import OpenAPIType
+from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 
 from casework.errors import CallerError
 
@@ -32,16 +32,22 @@ class OwnBody(Operation):
 class OneFile(OwnBody):
     """The body is a file in a multipart form.
 
-    `choices`: other fields of it, each with what it may hold; none: any text.
+    `choices`: other fields of it, each with what it may hold; none: any text, of `instants` a time with its offset.
     """
 
     choices: Mapping[str, Sequence[str]] = {}
+    instants: Collection[str] = ()
 
     def bodies(self) -> dict[str, OpenAPIMediaType]:
         """The form."""
         fields = {"file": Schema(type=OpenAPIType.STRING, content_media_type="application/octet-stream")}
         fields |= {
-            name: Schema(type=OpenAPIType.STRING, enum=list(some) or None) for name, some in self.choices.items()
+            name: Schema(
+                type=OpenAPIType.STRING,
+                enum=list(some) or None,
+                format=OpenAPIFormat.DATE_TIME if name in self.instants else None,
+            )
+            for name, some in self.choices.items()
         }
         form = Schema(type=OpenAPIType.OBJECT, properties={**fields}, required=["file"])
         return {"multipart/form-data": OpenAPIMediaType(schema=form)}

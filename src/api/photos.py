@@ -84,6 +84,7 @@ class _OnePhoto(OneFile):
     """A photo, what it shows; when, where and with what it was taken, where it does not say so itself; its hash."""
 
     choices: Mapping[str, Sequence[str]] = dict.fromkeys((*_SAID, "taken_at", *_TOLD), ())
+    instants = ("taken_at",)
 
 
 @post(
