@@ -58,11 +58,12 @@ serve: .venv/.run  ## the demo, pages and API, on port 8000
 check: .venv/.stamp  ## what CI runs
 	@bash .ci/run
 
-check-long: .venv/.stamp  ## the suite with many more generated examples, and the month of real promises and contacts where it is here
+check-long: .venv/.stamp  ## the suite with many more generated examples, types for TypeScript, and the month of real promises and contacts where it is here
 	CASEWORK_LONG=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 	@feeds="$${CASEWORK_REAL_FEEDS:-../shared/data}"; if [ -d "$$feeds" ]; then CASEWORK_LONG=1 $(BIN)/python -m tests.real_promises "$$feeds" && CASEWORK_LONG=1 $(BIN)/python -m tests.real_calls "$$feeds"; \
 	  else echo "real promises and contacts: skipped, CASEWORK_REAL_FEEDS names no folder here"; fi
 	$(BIN)/python -m tests.mining_check
+	$(BIN)/python -m tests.typescript
 
 check-mining: .venv/.stamp  ## pm4py, in an environment of its own, reads the exports for process mining
 	$(BIN)/python -m tests.mining_check

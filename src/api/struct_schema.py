@@ -61,6 +61,7 @@ class Structs(OpenAPISchemaPlugin):
         of_requests: set[str] = set()
         _reach(found, taken, of_requests)
         leaving_out = {cls.__name__ for cls in _classes(msgspec.inspect.multi_type_info(types), {}) if _leaves_out(cls)}
+        _say_open(found)
         for name, schema in found.items():
             if "description" in schema:
                 schema["description"] = cleandoc(schema["description"])
@@ -105,6 +106,17 @@ def _reach(schemas: dict[str, Any], names: Iterable[str], reached: set[str]) -> 
         if name not in reached:
             reached.add(name)
             _reach(schemas, named_in(schemas.get(name)), reached)
+
+
+def _say_open(value: Any) -> None:
+    """That an object may have any members; unsaid, generators of types take it for one without any."""
+    if isinstance(value, dict):
+        if value.get("type") == "object" and not value.keys() & {"properties", "additionalProperties"}:
+            value["additionalProperties"] = True
+        value = list(value.values())
+    if isinstance(value, list):
+        for each in value:
+            _say_open(each)
 
 
 def _leaves_out(cls: Any) -> bool:
