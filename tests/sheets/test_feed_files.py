@@ -57,6 +57,7 @@ def test_every_fault_of_every_row_and_file_is_told_and_mended_rows_take_their_pl
         ("overdue.xlsx", "E6", "malformed_amount", "一元"),
         ("loans.csv", "outstanding_principal", "malformed_amount", "soon"),
         ("loans.csv", "borrower_id", "id_formula", "=B40"), ("contacts.xlsx", "C41", "unknown_role", "邻居"),
+        ("contacts.xlsx", "A41", "unknown_borrower", "B40"),
         ("contacts.xlsx", "E41", "malformed_phone", "***"),
     }  # fmt: skip
     for kind, sound in (("overdue", {1: "2024-05-29", 3: "3", 4: "1"}), ("loans", {1: "B40", 12: "50000"})):

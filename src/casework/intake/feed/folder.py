@@ -9,7 +9,7 @@ later (`Sheet.put_aside`).
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import repeat
@@ -152,6 +152,22 @@ class FeedSheet(Generic[Row]):
             lines=[self.lines[index] for index in kept],
             set_aside=sorted([*self.set_aside, *more]),
         )
+
+    def named_aside(self, column: str) -> set[str]:
+        """What the rows set aside name in a column, as far as their cells are where they belong."""
+        at, width = self.header.positions[column], len(self.header.names)
+        return {ids.fold(row.cells[at]) for row in self.set_aside if len(row.cells) == width}
+
+    def also_unknown(self, column: str, code: str, known: Container[str]) -> "FeedSheet[Row]":
+        """The sheet where a row that was set aside for something else is told of what the books do not know, too."""
+        at, width = self.header.positions[column], len(self.header.names)
+
+        def told(row: SetAside) -> SetAside:
+            if len(row.cells) != width or any(one.column == column for one in row.notes):
+                return row
+            return row if ids.fold(row.cells[at]) in known else row._replace(more=(*row.more, CellNote(column, code)))
+
+        return replace(self, set_aside=[told(row) for row in self.set_aside]) if self.set_aside else self
 
     def set_aside_keys(self) -> tuple[set[str], int]:
         """The loan ids (first key column) of the rows set aside, and how many of them do not tell theirs.

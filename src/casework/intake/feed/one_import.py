@@ -134,8 +134,10 @@ class OneImport(ImportCourse):
                 )  # fmt: skip
                 self.unverified = written.unverified
         if delivery.contacts is not None:
-            people = known_borrowers(conn, delivery.institution, (row.borrower_id for row in delivery.contacts.rows))
-            contacts = delivery.contacts.put_aside(unknown_borrowers(delivery.contacts.rows, people))
+            named = {row.borrower_id for row in delivery.contacts.rows} | delivery.contacts.named_aside("borrower_id")
+            people = known_borrowers(conn, delivery.institution, named)
+            contacts = delivery.contacts.also_unknown("borrower_id", "unknown_borrower", people)
+            contacts = contacts.put_aside(unknown_borrowers(contacts.rows, people))
             self._check_set_aside(contacts)
             # A row set aside because nobody knew its borrower may be good by now.
             if written.inserted or contacts.sha256 != seen.get("contacts", (delivery.as_of, ""))[1]:
@@ -143,8 +145,10 @@ class OneImport(ImportCourse):
                 write_contacts(conn, self.branch, self.left, self.erased.contacts(contacts.rows), delivery.as_of)
         new_payments: list[RepaymentRow] = []
         if delivery.repayments is not None:
-            on_books = self.booked_of(row.loan_id for row in delivery.repayments.rows)
-            payments = delivery.repayments.put_aside(unknown_loans(delivery.repayments.rows, on_books))
+            payments = delivery.repayments
+            on_books = self.booked_of({row.loan_id for row in payments.rows} | payments.named_aside("loan_id"))
+            payments = payments.also_unknown("loan_id", "unknown_loan", on_books)
+            payments = payments.put_aside(unknown_loans(payments.rows, on_books))
             payments = payments.put_aside(disputed_payments(conn, delivery.institution, payments.rows))
             self._check_set_aside(payments)
             new_payments = write_repayments(conn, self.left, self.run_id, payments.rows)
@@ -154,7 +158,9 @@ class OneImport(ImportCourse):
         previous = runs.snapshot_of(self.conn, before)
         known = previous.rows if previous else {}
         overdue = self.delivery.overdue
-        unseen = self.booked_of(row.loan_id for row in overdue.rows if row.loan_id not in known)
+        named = {row.loan_id for row in overdue.rows} | overdue.named_aside("loan_id")
+        unseen = self.booked_of(named - known.keys())
+        overdue = overdue.also_unknown("loan_id", "unknown_loan", known.keys() | unseen.keys())
         faults = {
             index: note for index, note in unknown_loans(overdue.rows, unseen).items()
             if overdue.rows[index].loan_id not in known
