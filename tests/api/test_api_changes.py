@@ -67,7 +67,7 @@ def kind_of(schema: dict[str, Any]) -> str:
         return f"[{kind_of(schema.get('items', {}))}]"
     if schema.get("properties"):
         return f"{{{_keys(schema)}}}"
-    return str(schema.get("format") or schema.get("type") or "any")
+    return str(schema.get("format") or schema.get("type") or ("choice" if "enum" in schema else "any"))
 
 
 def changes(before: list[str], after: list[str]) -> Iterator[str]:

@@ -233,7 +233,7 @@ class _Schemas:
             inner = self._kind(self._plain(plain.get("items", {})))
             made = Both(f"列表：{inner['zh']}", f"list of {inner['en']}")
         else:
-            name = plain.get("type", "any")
+            name = plain.get("type", "string" if "enum" in plain else "any")
             name = plain["format"] if plain.get("format") in _KINDS else name
             name = "file" if plain.get("contentMediaType") else name
             made = Both(*_KINDS.get(name if isinstance(name, str) else "any", (str(name), str(name))))
