@@ -127,6 +127,18 @@ def test_ordering_a_visit_sends_the_case_to_it_and_its_report_says_whether_the_d
     ]  # fmt: skip
 
 
+def test_a_photo_that_waited_for_its_connection_is_taken_after_the_report_until_somebody_has_accepted_it(
+    ordered: Bank,
+) -> None:
+    order(ordered)
+    visited(ordered)
+    assert isinstance(fire(ordered, "report", **REPORT), Done)
+    assert isinstance(photo(ordered, SECOND), Done)
+    assert [one.photo for one in case_of(ordered).facts.failed_visits] == [FIRST], "what was reported stays"
+    assert isinstance(fire(ordered, "accept", B9), Done)
+    assert codes(photo(ordered, "c" * 64)) == {"visit_takes_photos"}
+
+
 def test_who_visited_does_not_review_and_what_is_returned_is_reported_again(ordered: Bank) -> None:
     order(ordered)
     visited(ordered)
