@@ -136,7 +136,7 @@ def test_a_photo_that_waited_for_its_connection_is_taken_after_the_report_until_
     assert isinstance(photo(ordered, SECOND), Done)
     assert [one.photo for one in case_of(ordered).facts.failed_visits] == [FIRST], "what was reported stays"
     assert isinstance(fire(ordered, "accept", B9), Done)
-    assert codes(photo(ordered, "c" * 64)) == {"visit_takes_photos"}
+    assert codes(photo(ordered, "sha256:" + "c" * 64)) == {"visit_takes_photos"}
 
 
 def test_who_visited_does_not_review_and_what_is_returned_is_reported_again(ordered: Bank) -> None:
