@@ -61,7 +61,7 @@ class Structs(OpenAPISchemaPlugin):
         of_requests: set[str] = set()
         _reach(found, taken, of_requests)
         leaving_out = {cls.__name__ for cls in _classes(msgspec.inspect.multi_type_info(types), {}) if _leaves_out(cls)}
-        _say_open(found)
+        _say_kinds(found)
         for name, schema in found.items():
             if "description" in schema:
                 schema["description"] = cleandoc(schema["description"])
@@ -85,6 +85,7 @@ def _show_parameters(handler: HTTPRouteHandler, told: Iterable[dict[str, Any]]) 
                 schema |= plain
         if one["in"] == "header" and one["name"] in SHAPES:
             schema["pattern"] = SHAPES[one["name"]]
+        _say_kinds(schema)
         default = one["schema"].get("default")
         one["schema"] = schema if default is None else {**schema, "default": default}
 
@@ -108,15 +109,17 @@ def _reach(schemas: dict[str, Any], names: Iterable[str], reached: set[str]) -> 
             _reach(schemas, named_in(schemas.get(name)), reached)
 
 
-def _say_open(value: Any) -> None:
-    """That an object may have any members; unsaid, generators of types take it for one without any."""
+def _say_kinds(value: Any) -> None:
+    """Of which kind choices are, and that an object may have any members: generators of types want it said."""
     if isinstance(value, dict):
+        if isinstance(value.get("enum"), list) and all(isinstance(one, str) for one in value["enum"]):
+            value.setdefault("type", "string")
         if value.get("type") == "object" and not value.keys() & {"properties", "additionalProperties"}:
             value["additionalProperties"] = True
         value = list(value.values())
     if isinstance(value, list):
         for each in value:
-            _say_open(each)
+            _say_kinds(each)
 
 
 def _leaves_out(cls: Any) -> bool:
