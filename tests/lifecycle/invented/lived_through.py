@@ -1,6 +1,7 @@
 """What an invented noun can do, tried in a house that has it: `test_invented_noun` makes the house and runs this."""
 
 import csv
+import hashlib
 import io
 import json
 from collections.abc import Callable
@@ -164,12 +165,16 @@ def test_it_is_listed_by_filter_and_sort_page_by_page_and_as_a_file(house: Runni
     assert (numbers(house), numbers(house, all=True), numbers(house, state="done")) == ([2, 3], [1, 2, 3], [1])
     assert numbers(house, all=True, sort="due_on") == [2, 3, 1]  # what has no day comes last
     file = house.get("/errands.csv", "P1", params={"all": True, "lang": "en"})
-    rows = list(csv.DictReader(io.StringIO(file.content.decode("utf-8-sig"))))
+    *rows, made = csv.DictReader(io.StringIO(file.content.decode("utf-8-sig")))
+    assert made["Number"].startswith("taken out by 员工P1 P1 "), "its last line says who took it out"
     assert [(row["Number"], row["State"], row["Day of the call"], row["Calls"]) for row in rows] == [
         ("1", "Done", "2027-03-08", "1"), ("2", "Wanted", "2027-03-01", "0"), ("3", "Wanted", "2027-03-15", "0"),
     ]  # fmt: skip
     taken = house.get("/audit/entries", "AUD1", params={"event": "list.exported"}).json()["items"]
-    assert taken[0]["body"]["data"] == {"filter": {"every": True, "noun": "errand"}, "format": "csv", "rows": 3}
+    assert taken[0]["body"]["data"] == {
+        "digest": hashlib.sha256(file.content).hexdigest(), "filter": {"every": True, "noun": "errand"},
+        "format": "csv", "rows": 3,
+    }  # fmt: skip
 
 
 def test_an_event_is_fired_on_many_or_only_tried(house: Running) -> None:
@@ -350,8 +355,9 @@ def test_it_goes_along_when_its_case_changes_hands(house: Running) -> None:
     ]
     path = f"/handovers/{plan['id']}/sheets/{receiver['receiver']}.xlsx"
     body = house.get(path, "B1", params={"lang": "en"}).content
-    header, *lines = CalamineWorkbook.from_filelike(io.BytesIO(body)).get_sheet_by_index(0).to_python()
-    cells = [str(line[header.index("Errand")]) for line in lines]
+    rows = CalamineWorkbook.from_filelike(io.BytesIO(body)).get_sheet_by_index(0).to_python()
+    (at,) = [number for number, row in enumerate(rows) if "Errand" in row]  # above it: title, who took it out
+    cells = [str(line[rows[at].index("Errand")]) for line in rows[at + 1 :]]
     assert cells == ["2027-03-08", "2027-03-01, 2027-03-08"]
 
 
