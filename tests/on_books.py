@@ -38,7 +38,7 @@ def put_contact(
     conn: Connection, branch: Branch, customer: Customer, *, row_hash: bytes = b"c", name: str | None = None,
     phone: str | None = None, address: str | None = None, **plain: str,
 ) -> None:  # fmt: skip
-    """A way to reach him; the debtor himself unless `role` says otherwise."""
+    """A way to reach him; the debtor in person unless `role` says otherwise."""
     values: dict[str, Any] = {
         **customer._asdict(), "role": "debtor", "row_hash": row_hash, "added_at": datetime(2026, 1, 1, tzinfo=UTC),
         **plain,

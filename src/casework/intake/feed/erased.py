@@ -81,11 +81,11 @@ class ErasedPeople:
         """The cells of a row that is set aside: of the erased only their ids."""
         if not self.ids:
             return cells
-        his = named_in(header.positions, len(header.names), cells) & (self.ids | self.loan_ids)
-        if not his:
+        theirs = named_in(header.positions, len(header.names), cells) & (self.ids | self.loan_ids)
+        if not theirs:
             return cells
         self.dropped += 1
-        return tuple(cell if cell in his else "" for cell in map(str.strip, cells))
+        return tuple(cell if cell in theirs else "" for cell in map(str.strip, cells))
 
 
 def share_lock(conn: Connection) -> None:

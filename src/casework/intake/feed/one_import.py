@@ -272,8 +272,8 @@ class OneImport(ImportCourse):
         contacts = self.delivery.contacts
         if not back or self.delivery.loans is None:
             return
-        his = [row for row in self.loan_rows if row.borrower_id in back]
-        write_loans(self.conn, self.branch, self.left, his, self.request.actor)
+        theirs = [row for row in self.loan_rows if row.borrower_id in back]
+        write_loans(self.conn, self.branch, self.left, theirs, self.request.actor)
         if contacts is not None:
             ways = [row for row in contacts.rows if row.borrower_id in back]
             write_contacts(self.conn, self.branch, self.left, ways, self.delivery.as_of)

@@ -48,14 +48,14 @@ def erase_answers(
     """Every stored answer is looked at, some hundreds at a time (they are kept for a day); how many are gone."""
     loans = {one.encode() for one in loan_ids}
     named_by = customer if len(institutions_of(conn, customer.borrower_id)) > 1 else (customer.borrower_id,)
-    him = frozenset(text.encode() for text in named_by)
+    names = frozenset(text.encode() for text in named_by)
     found = []
     statement = sa.select(idempotency.c.actor_id, idempotency.c.key, idempotency.c.answer, idempotency.c.created_at)
     for batch in conn.execute(statement, execution_options={"yield_per": _AT_ONCE}).partitions():
         found += [
             (row.actor_id, row.key, row.created_at)
             for row in batch
-            if speaks_of(bytes(row.answer), cases, requests, loans, him)
+            if speaks_of(bytes(row.answer), cases, requests, loans, names)
         ]
     tombstones = [
         {"whose": actor_id, "under": key, "mac": answer_mac(mac_key, actor_id, key, b"", _GONE, ANSWER_ERASED, at)}

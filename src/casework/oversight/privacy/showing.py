@@ -113,11 +113,11 @@ def _held(conn: Connection, found: ErasureGathered) -> dict[str, int]:
     of_him = sa.select(sa.func.count()).select_from(contacts).where(of_customer(contacts, found.customer))
     of_number = of_customer(contact_log, found.customer), contact_log.c.number.is_not(None)
     tried = sa.select(sa.func.count()).select_from(contact_log).where(*of_number)
-    his = sa.select(sa.func.count()).select_from(opening_keys).where(opening_keys.c.subject == found.stream)
+    theirs = sa.select(sa.func.count()).select_from(opening_keys).where(opening_keys.c.subject == found.stream)
     of_visits = sa.select(sa.func.count()).select_from(photos).where(of_customer(photos, found.customer))
     fields = (found.row.name_sealed, found.row.id_number_sealed) if found.row is not None else ()
     return {
-        "keys": int(conn.execute(his).scalar_one()),
+        "keys": int(conn.execute(theirs).scalar_one()),
         "openings": len(texts),
         "requests": sum(bytes(row.data_sealed) != ERASED for row in asked),
         "borrower_fields": sum(one is not None for one in fields),

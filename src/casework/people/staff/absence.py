@@ -160,9 +160,11 @@ def _widens(
         return False
     lent = {held.post for held in principal.posts if overlapping(held, from_on, until_on)}
     reached = {scope for post in lent for scope in scopes.get(post, ())}
-    theirs, his = ([home for home in who.homes if overlapping(home, from_on, until_on)] for who in (principal, deputy))
+    theirs, deputys = (
+        [home for home in who.homes if overlapping(home, from_on, until_on)] for who in (principal, deputy)
+    )
     return any(
-        {getattr(home, place) for home in theirs} - {None} - {getattr(home, place) for home in his}
+        {getattr(home, place) for home in theirs} - {None} - {getattr(home, place) for home in deputys}
         for place in ("team", "region") if place in reached
     )  # fmt: skip
 

@@ -162,9 +162,11 @@ class AtBest(NamedTuple):
     def reached(self, table: Permissions, policy: Policy) -> bool:
         """Whether the table lets them."""
         post, team, region = frozenset({self.post}), "T" if self.of_a_team else None, "R" if self.of_a_region else None
-        case = _Whose("he" if self.own else "another", "another", team, region, self.product)
+        case = _Whose("they" if self.own else "another", "another", team, region, self.product)
         only_own = post if self.only_own else ()
-        return table.authority(Actor("he", "staff", "-", post, team, region), post, case, policy, only_own) is not None
+        return (
+            table.authority(Actor("they", "staff", "-", post, team, region), post, case, policy, only_own) is not None
+        )
 
 
 def history_of(entry: Entry, case: Case) -> tuple[Any, ...] | None:

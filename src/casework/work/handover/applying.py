@@ -99,7 +99,7 @@ def _finish(
             conn, trail, actor, staff_no=staff_no, team=plan.team, region=plan.region, from_on=plan.effective_on,
             cause=cause,
         )  # fmt: skip
-    counts = {receiver: len(his) for receiver, his in receivers_of(moves).items()}
+    counts = {receiver: len(theirs) for receiver, theirs in receivers_of(moves).items()}
     said = {
         "staff_no": staff_no, "kind": plan.opened_for, "plan_digest": plan.plan_digest, "cases": len(moves),
         "receivers": [{"receiver": receiver, "cases": count} for receiver, count in counts.items()],

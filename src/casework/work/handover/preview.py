@@ -165,15 +165,15 @@ def preview_of(
 ) -> Preview:  # fmt: skip
     """`before` and `after`: live cases per receiver; `carried`: what each case carries."""
     receivers = []
-    for receiver, his in receivers_of(moves).items():
+    for receiver, theirs in receivers_of(moves).items():
         colleague = roster.colleagues[receiver]
-        cases = [found[move.case_id] for move in his]
+        cases = [found[move.case_id] for move in theirs]
         receivers.append(
             Receiving(
-                receiver, sorted(colleague.posts), len(his), sum(case.live for case in cases),
+                receiver, sorted(colleague.posts), len(theirs), sum(case.live for case in cases),
                 sum(case.overdue_fen for case in cases), sum(case.outstanding_principal_fen for case in cases),
-                _counted(case.state for case in cases), _counted(move.rule or move.reason for move in his),
-                summed((carried.get(move.case_id, ()) for move in his), kinds), before.get(receiver, 0),
+                _counted(case.state for case in cases), _counted(move.rule or move.reason for move in theirs),
+                summed((carried.get(move.case_id, ()) for move in theirs), kinds), before.get(receiver, 0),
                 after.of(receiver), capacity_of(colleague, usual),
             )
         )  # fmt: skip

@@ -27,14 +27,14 @@ from casework.work.handover.tables import handovers
 from casework.work.handovers import DEPARTURE
 
 
-def his(staff_no: str) -> sa.ColumnElement[bool]:
+def theirs(staff_no: str) -> sa.ColumnElement[bool]:
     """The cases, not finally closed, that they own or handle; settled ones are among them: those may come back."""
     return sa.and_(sa.or_(cases.c.owner == staff_no, cases.c.handler == staff_no), cases.c.closed_as.is_(None))
 
 
 def cases_of(conn: Connection, staff_no: str) -> list[Case]:
     """Their cases, by id."""
-    return [from_row(row) for row in conn.execute(CASE_ROWS.where(his(staff_no)).order_by(cases.c.id))]
+    return [from_row(row) for row in conn.execute(CASE_ROWS.where(theirs(staff_no)).order_by(cases.c.id))]
 
 
 def held_now(conn: Connection, staff_no: str) -> dict[int, HeldThen]:
@@ -49,7 +49,7 @@ def held_now(conn: Connection, staff_no: str) -> dict[int, HeldThen]:
 
 
 def _lock_cases(conn: Connection, staff_no: str) -> dict[int, HeldThen]:
-    wanted = sa.select(cases.c.id, cases.c.owner, cases.c.handler, cases.c.state).where(his(staff_no))
+    wanted = sa.select(cases.c.id, cases.c.owner, cases.c.handler, cases.c.state).where(theirs(staff_no))
     found = conn.execute(wanted.order_by(cases.c.id).with_for_update())
     return {row[0]: HeldThen(row[1] == staff_no, row[2] == staff_no, row[3]) for row in found}
 
