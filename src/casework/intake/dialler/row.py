@@ -240,7 +240,7 @@ class Reader:
         if result is None:
             raise BadCell("result", "unknown_result")
         if channel not in result.on:
-            raise BadCell("result", "result_not_of_channel")
+            raise BadCell("result", "result_not_of_channel", beside="channel")
         return result
 
     def _times(self, started: str | None, ended: str | None) -> tuple[datetime, datetime | None]:
@@ -249,7 +249,7 @@ class Reader:
             raise BadCell("started_at", "in_the_future")
         until = _time(ended, "ended_at") if ended and ended.strip() else None
         if until is not None and until < at:
-            raise BadCell("ended_at", "ended_before_started")
+            raise BadCell("ended_at", "ended_before_started", beside="started_at")
         return at, until
 
 
@@ -275,7 +275,7 @@ def _purpose(cell: str | None, party: str) -> str:
         return "locate" if party in LOCATED else "demand"
     purpose = _code(cell, "purpose", _PURPOSES, "unknown_purpose")
     if party == "contact" and purpose != "locate":
-        raise BadCell("purpose", "purpose_not_of_party")
+        raise BadCell("purpose", "purpose_not_of_party", beside="party")
     return purpose
 
 

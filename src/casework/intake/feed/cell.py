@@ -21,11 +21,15 @@ class CellNote(NamedTuple):
 
 
 class BadCell(Exception):
-    """The row cannot be used; never carries the cell's text, which may be personal data."""
+    """The row cannot be used; never carries the cell's text, which may be personal data.
 
-    def __init__(self, column: str, code: str) -> None:
+    `beside`: the other column without whose cell this one would be no fault.
+    """
+
+    def __init__(self, column: str, code: str, *, beside: str | None = None) -> None:
         super().__init__(f"{column}: {code}")
         self.note = CellNote(column, code)
+        self.beside = beside
 
 
 TEXTS: Final[Mapping[str, tuple[str, str]]] = {

@@ -11,16 +11,18 @@ def faults_behind(
 ) -> list[CellNote]:  # fmt: skip
     """Every cell of a row that cannot be used, the `first` among them: with a sound one in its place the next is found.
 
-    `sound`: by column a cell that can be read. A row whose cells may have moved has that fault alone.
+    `sound`: by column a cell that can be read. What is at fault only beside one that was put in is none of the row's.
+    A row whose cells may have moved has that fault alone.
     """
-    found, tried = [first], list(cells)
-    while (at := positions.get(found[-1].column)) is not None and found[-1].column in sound:
-        tried[at] = sound[found[-1].column]
+    found, tried, put_in, note = [first], list(cells), set[str](), first
+    while (at := positions.get(note.column)) is not None and note.column in sound and note.column not in put_in:
+        tried[at] = sound[note.column]
+        put_in.add(note.column)
         try:
             parse(tried)
             break
         except BadCell as bad:
-            if any(one.column == bad.note.column for one in found):
-                break
-            found.append(bad.note)
+            note = bad.note
+            if bad.beside not in put_in and note.column not in put_in:
+                found.append(note)
     return found
