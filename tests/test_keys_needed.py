@@ -110,6 +110,22 @@ def test_it_goes_by_what_is_there_not_by_the_rows_that_name_the_keys(used: Setti
     assert not (tmp_path / "second").exists()
 
 
+def test_a_folder_that_goes_while_the_service_runs_is_not_made_anew_and_comes_back_into_its_place(
+    used: Settings,
+) -> None:
+    started = start(used)
+    away = used.keys_dir.with_name("away")
+    used.keys_dir.rename(away)
+    assert run(replace(used, keys_dir=away), "staff", "team", "T1", "一组").exit_code == 0
+    refused = sealer_of(started).round().refused
+    assert refused is not None
+    assert refused.code == "signing_key_missing"
+    assert not used.keys_dir.exists()
+    away.rename(used.keys_dir)
+    assert sealer_of(started).round().checkpoint is not None
+    started.engine.dispose()
+
+
 def test_a_signing_key_that_is_lost_alone_stops_no_upgrade_and_no_other_is_made(used: Settings) -> None:
     (used.keys_dir / "signing").unlink()
     assert run(used, "db", "upgrade").exit_code == 0

@@ -11,7 +11,7 @@ import pytest
 from PIL import ExifTags, Image, ImageDraw, ImageFilter
 
 from casework.errors import CallerError
-from casework.pictures import ALIKE_BITS, MAX_BYTES, PREVIEW_SIDE, bands_of, bits_apart, read_picture
+from casework.pictures import ALIKE_BITS, MAX_BYTES, PREVIEW_SIDE, bands_of, bits_apart, read_picture, turned
 
 pillow_heif.register_heif_opener()
 
@@ -98,6 +98,15 @@ def test_the_same_photo_is_known_again_and_another_is_not(
     assert bits_apart(first.look, again.look) <= ALIKE_BITS, what
     assert set(enumerate(bands_of(first.look))) & set(enumerate(bands_of(again.look)))
     assert bits_apart(first.look, other.look) > ALIKE_BITS
+
+
+@pytest.mark.parametrize("way", list(Image.Transpose))
+def test_a_photo_that_was_turned_or_mirrored_is_known_again(way: Image.Transpose) -> None:
+    for number in (1, 2, 3):
+        ways = turned(read_picture(written(scene(number))).look)
+        again = read_picture(written(scene(number).transpose(way), quality=60)).look
+        assert min(bits_apart(one, again) for one in ways) <= ALIKE_BITS
+        assert min(bits_apart(one, read_picture(written(scene(number + 3))).look) for one in ways) > ALIKE_BITS
 
 
 def bomb() -> bytes:

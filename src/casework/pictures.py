@@ -28,6 +28,7 @@ ALIKE_BITS: Final = 31
 """Looks that differ in so many of 256 bits or fewer are of one picture (the bound that PDQ's authors advise)."""
 _FORMATS: Final = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "HEIF": "image/heic"}
 _LOOK_SIDE: Final = 512
+_WAVES: Final = 16
 _QUALITY: Final = 82
 _TEXT: Final = 100
 _AT_WORK: Final = threading.BoundedSemaphore(2)  # 50 megapixels take 150 MiB while they are read
@@ -86,6 +87,18 @@ def read_picture(content: bytes) -> Picture:
 def bands_of(look: bytes) -> list[int]:
     """The parts of a look: pictures that share none are not alike."""
     return [int.from_bytes(look[2 * place : 2 * place + 2]) for place in range(BANDS)]
+
+
+def turned(look: bytes) -> list[bytes]:
+    """The looks of one picture turned and mirrored in all eight ways, as it is first.
+
+    A look is the signs of 16 × 16 waves: turning a picture swaps its rows and columns, mirroring it turns the sign of
+    every second row or column (of uneven waves).
+    """
+    own = np.unpackbits(np.frombuffer(look, np.uint8)).reshape(_WAVES, _WAVES)
+    row, column = np.indices((_WAVES, _WAVES), np.uint8) % 2
+    signs = (np.zeros_like(row), row, column, row ^ column)
+    return [np.packbits(side ^ sign).tobytes() for side in (own, own.T) for sign in signs]
 
 
 def bits_apart(one: bytes, other: bytes) -> int:

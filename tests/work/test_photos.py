@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from PIL import Image
+from PIL import Image, ImageOps
 
 from casework.customer import Customer
 from casework.errors import CallerError, TryAgain
@@ -118,6 +118,8 @@ def test_the_same_photo_is_found_anywhere_and_one_that_looks_the_same_is_shown_t
     again = kept(there, files, written(scene(1).resize((800, 600)), quality=50), 2)
     assert [(one.photo_id, one.visit_id) for one in again.alike] == [(first.photo_id, 1)]
     assert kept(there, files, written(scene(5)), 2).alike == ()
+    mirrored = kept(there, files, written(ImageOps.mirror(scene(1))), 2)
+    assert {one.photo_id for one in mirrored.alike} == {first.photo_id, again.photo_id}
 
 
 def test_the_same_photo_twice_at_once_is_kept_once_and_refused_on_no_record(

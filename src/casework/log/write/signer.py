@@ -192,6 +192,7 @@ def sign(engine: Engine, folder: Path, *, clock: Clock = now) -> Checkpoint | No
     CallerErrors of a signer that refuses: signing_key_missing, signing_key_unsafe, signer_memory_malformed,
     signer_memory_missing, signer_other_log, tree_shrank, tree_not_consistent, tree_damaged, keys_folder_unwritable.
     """
+    read_keys(folder)  # where the folder is gone none is made to be held: its copy comes back into that place
     with held(folder):
         keys = read_keys(folder)
         remembered = read_memory(folder)
