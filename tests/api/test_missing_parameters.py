@@ -45,6 +45,22 @@ def test_a_parameter_that_is_given_twice_is_named_where_it_is_no_list(running: R
     assert asked > 50
 
 
+def test_what_one_list_takes_twice_another_refuses(running: Running) -> None:
+    both = "state=lost_contact&state=phone_collection"
+    assert running.get(f"/cases?{both}", "B1").status_code == 200
+    for path in ("/promises?state=open&state=kept", "/promises.csv?state=open&state=kept"):
+        answer = running.get(path, "B1")
+        assert (answer.status_code, answer.json()["detail"]) == (422, "state must be given once")
+
+
+def test_a_number_in_a_path_is_taken_only_as_numbers_are_written(running: Running) -> None:
+    (case,) = running.open("L1")
+    assert running.get(f"/cases/{case}", "B1").status_code == 200
+    for text in (f"{case}%0A", f"%20{case}", f"%2B{case}", f"0{case}", f"{case}_0", "%D9%A1", "%EF%BC%91"):
+        answer = running.get(f"/cases/{text}", "B1")
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), text
+
+
 def _is_list(schema: dict[str, Any]) -> bool:
     return schema.get("type") == "array" or any(map(_is_list, schema.get("oneOf", ())))
 

@@ -124,6 +124,14 @@ def test_names_of_others_are_shown_with_what_would_move_or_turn_text_written_out
         assert "202e" in shown
 
 
+def test_times_are_told_in_the_branchs_zone_and_a_bundles_in_utc(screen: Console) -> None:
+    report = Report(entries=1, first_recorded_at="2026-03-01T16:00:00.5Z", last_recorded_at="2026-03-02T01:00:00Z")
+    log_report.print_report(report.as_json(), "Asia/Shanghai")
+    assert "2026-03-02 00:00:00 +08:00 – 2026-03-02 09:00:00 +08:00" in screen.export_text()
+    log_report.print_report(report.as_json())
+    assert "2026-03-01 16:00:00 +00:00 – 2026-03-02 01:00:00 +00:00" in screen.export_text()
+
+
 @pytest.mark.parametrize("text", ["bank.example/loans/wuhan", "某行/武汉分行", "", "a b", "é"])
 def test_ordinary_names_are_shown_as_they_are(text: str) -> None:
     assert (on_screen(text), in_json(f'"{text}"')) == (text, f'"{text}"')

@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from casework.intake.feed.headers import HIDDEN, PERSONAL
+from casework.intake.feed.mended_rows import put_mended
 from casework.intake.feed.sheet import read_rows
+from casework.personal import mask
 from casework.settings import Settings
 from tests.feed.bank import DAY, INSTITUTION, Bank, arrears, contact, loan
 from tests.feed.shell import casework
@@ -73,6 +76,21 @@ def test_every_fault_of_every_row_and_file_is_told_and_mended_rows_take_their_pl
     again = json.loads(casework(settings, "feed", "import", folder, "--correction", "--json").out)
     assert (again["status"], again["set_aside_rows"], again["overdue"]) == ("applied", 1, 39)
     bank.assert_sound()
+
+
+def test_a_cell_that_was_handed_out_masked_goes_back_as_it_came_unless_it_is_mended(tmp_path: Path) -> None:
+    people = [contact(1) | {"kin": "aunt"}, contact(2, role="邻居") | {"kin": "uncle"}]
+    folder = folder_of(tmp_path / "day", contacts=people)
+    header, _, row = rows_of(people)
+    masked = [mask(name, cell) if name in PERSONAL else cell for name, cell in zip(header, row, strict=True)]
+    masked[header.index("role")], masked[header.index("kin")] = "朋友", HIDDEN
+    masked[header.index("address")] = "8 Other Road"
+    path = tmp_path / "mended.xlsx"
+    path.write_bytes(xlsx([[*header, "set_aside_line"], [*masked, "3"]]))
+    assert put_mended(folder, [path]) == {"contacts": "contacts-mended.csv"}
+    written = [cells for _, cells in read_rows((folder / "contacts-mended.csv").read_bytes(), "contacts-mended.csv")]
+    mended = dict(zip(header, row, strict=True)) | {"role": "朋友", "address": "8 Other Road"}
+    assert written == [header, rows_of(people)[1], [*mended.values()]]
 
 
 def test_a_feed_that_is_refused_for_its_rows_keeps_them_to_be_told_and_mended(

@@ -39,7 +39,6 @@ UpdatedSince = Annotated[
     ),
 ]
 _FIRST_YEAR, _LAST_YEAR = "1900", "2999"
-_SEVERAL: Final = frozenset({"state", "bucket"})
 _Codes = Annotated[list[str] | None, QueryParameter(max_items=20)]
 _Code = Annotated[str | None, QueryParameter(max_length=64)]
 _Days = Annotated[int | None, QueryParameter(ge=0, le=36_500)]
@@ -68,7 +67,7 @@ def check_parameters(request: Request[Any, Any, Any], known: Collection[str]) ->
             raise filter_malformed(name, f"a day from {_FIRST_YEAR} to {_LAST_YEAR}")
     # The framework takes the last: who asked for two teams would be shown one, and not know it.
     for name in request.query_params:
-        if name not in _SEVERAL and len(request.query_params.getall(name)) > 1:
+        if len(request.query_params.getall(name)) > 1 and name not in _lists_of(request.route_handler):
             raise filter_malformed(name, "given once")
 
 
@@ -81,9 +80,18 @@ def check_unsorted(request: Request[Any, Any, Any]) -> None:
 @lru_cache(1_024)
 def _days_of(handler: HTTPRouteHandler) -> frozenset[str]:
     """Parameters that are days: nobody can reckon from the calendar's last."""
+    return _of_kind(handler, msgspec.inspect.DateType, msgspec.inspect.DateTimeType)
+
+
+@lru_cache(1_024)
+def _lists_of(handler: HTTPRouteHandler) -> frozenset[str]:
+    """Parameters that may be given several times."""
+    return _of_kind(handler, msgspec.inspect.ListType)
+
+
+def _of_kind(handler: HTTPRouteHandler, *wanted: type[msgspec.inspect.Type]) -> frozenset[str]:
     kinds = ((called, members(msgspec.inspect.type_info(field.type))) for called, field in parameters_of(handler))
-    days = msgspec.inspect.DateType | msgspec.inspect.DateTimeType
-    return frozenset(called for called, found in kinds if any(isinstance(one, days) for one in found))
+    return frozenset(called for called, found in kinds if any(isinstance(one, wanted) for one in found))
 
 
 def case_filter(
@@ -143,5 +151,5 @@ def time_of(name: str, text: str | None) -> datetime | None:
     """The instant that a parameter names, in any form that is printed with its offset; CallerError filter_malformed."""
     try:
         return None if text is None else read_instant_text(text, None)
-    except ValueError as why:
-        raise filter_malformed(name, str(why)) from None
+    except ValueError:
+        raise filter_malformed(name, f"{TIMES} (with its offset; in an address + is %2B)") from None

@@ -85,12 +85,12 @@ def sent(request: Request[Any, Any, Any], taken: BulkFile) -> Response[bytes]:
     serving = serving_of(request)
     with writing(serving.engine) as conn:
         record_taken(conn, serving.branch, still_valid(conn, request), taken)
-    return file_of(taken.body, MEDIA_TYPES[taken.kind], taken.name, cut=taken.cut)
+    return file_of(taken.body, MEDIA_TYPES[taken.kind], taken.name, cut=taken.cut, subject=taken.listed.name)
 
 
-def file_of(body: bytes, media_type: str, name: str, *, cut: bool) -> Response[bytes]:
+def file_of(body: bytes, media_type: str, name: str, *, cut: bool, subject: str = "") -> Response[bytes]:
     """A file to be saved; `Casework-Cut` says whether it has less than was asked for."""
-    headers = {"Content-Disposition": saved_as(name), "Casework-Cut": "true" if cut else "false"}
+    headers = {"Content-Disposition": saved_as(name, subject), "Casework-Cut": "true" if cut else "false"}
     return Response(body, media_type=media_type, headers=headers)
 
 
@@ -99,7 +99,12 @@ def file_named(body: bytes, media_type: str, name: str) -> Response[bytes]:
     return Response(body, media_type=media_type, headers={"Content-Disposition": saved_as(name)})
 
 
-def saved_as(name: str) -> str:
-    """The disposition of a file to be saved under a name in any script (RFC 6266)."""
+def saved_as(name: str, subject: str = "") -> str:
+    """The disposition of a file to be saved under a name in any script (RFC 6266).
+
+    Clients that read only ASCII (`curl -OJ`) get `subject` for what they lose of it.
+    """
     plain = name.encode("ascii", "ignore").decode().strip("-") or "file"
+    if subject and plain != name:
+        plain = f"{subject}-{plain}"
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name)}"

@@ -15,7 +15,7 @@ from api.repayments import RowTold
 from api.serving import Serving
 from casework.errors import CallerError
 from casework.intake.feed.aside import aside_csv, faults_of, record_aside_read
-from casework.intake.feed.headers import COLUMNS, SET_ASIDE_COLUMNS, understand
+from casework.intake.feed.headers import COLUMNS, HIDDEN, PERSONAL, SET_ASIDE_COLUMNS, understand
 from casework.intake.feed.run import Run, newest_runs, one_run
 from casework.intake.feed.safe_form import in_safe_form
 from casework.intake.feed.without_case import LoanWithoutCase, without_case
@@ -28,7 +28,6 @@ from casework.storage.database import reading, writing
 RunId = Annotated[int, PathParameter(ge=1, le=2**53 - 1, description="Number of the run.")]
 Kind = Literal["loans", "overdue", "contacts", "repayments"]
 _MOVED = "wrong_cell_count"
-_PERSONAL = frozenset({"borrower_name", "id_number", "person_name", "phone", "address"})
 
 
 class AsideView(msgspec.Struct):
@@ -239,8 +238,8 @@ def _masked(kind: Kind, text: str, *, shown: bool) -> str:
 
 def _shown(name: str | None, cell: str, *, shown: bool) -> str:
     if name is None:
-        return "***" if cell else ""
-    if name not in _PERSONAL:
+        return HIDDEN if cell else ""
+    if name not in PERSONAL:
         return cell
     return mask(name, cell) if shown else ""
 

@@ -48,6 +48,7 @@ from casework.settings import Keys, Settings
 from casework.storage import jobs
 from casework.storage.database import open_engine, reading, writing
 from casework.work.cases.branch import Branch
+from casework.work.cases.rulebook import load_rulebook
 
 
 @click.group()
@@ -128,10 +129,19 @@ def verify(
         else:
             report = _verify(trusted, bundle.witness_keys(witnesses))
         told = report.as_json()
-        print_json(told) if json_ else print_report(told)
+        print_json(told) if json_ else print_report(told, "UTC" if folder is not None else _zone())
         sys.stdout.flush()
         code = EXIT_CODES[report.verdict]
     sys.exit(code)
+
+
+def _zone() -> str:
+    """The branch's; UTC where its rules may not be used, for a log is verified without them."""
+    try:
+        policies = load_rulebook(Settings.from_environment().statecharts).policies.all
+    except RulesBroken:
+        return "UTC"
+    return str(policies[-1].figure("branch.time_zone"))
 
 
 def _verify(trusted: Path | None, asked: Sequence[WitnessKey]) -> Report:

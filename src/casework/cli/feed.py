@@ -126,7 +126,7 @@ def _tell(run: runs.Run) -> None:
     if figures.get("without_case"):
         console.print(f"  without a case: {figures['without_case']} loans in arrears (casework feed without-case)")
     if figures["set_aside_rows"]:
-        console.print(f"  set aside: casework feed set-aside {run.id}")
+        console.print(f"  set aside, of all files: {figures['set_aside_rows']} rows (casework feed set-aside {run.id})")
 
 
 @cli.command("manifest")

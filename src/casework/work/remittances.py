@@ -34,7 +34,7 @@ class Remittance(Child):
     because: Annotated[str | None, Label("结束依据", "Ended because of")] = None
     ended_on: Annotated[date | None, Label("结束日期", "Ended on")] = None
     due_on: date | None = None
-    ref: Annotated[str, Label("编号", "Reference")] = ""
+    ref: Annotated[str, Label("登记编号", "Reference")] = ""
 
     def __post_init__(self) -> None:
         """Days as branch time counts them: times are given with its offset."""

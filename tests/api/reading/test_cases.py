@@ -217,7 +217,10 @@ def test_the_csv_has_yuan_with_two_places_and_no_formulas(running: Running) -> N
     answer = running.get("/cases.csv", "B1", params={"lang": "en"})
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     assert answer.content.startswith(b"\xef\xbb\xbf")
-    assert "attachment" in answer.headers["content-disposition"]
+    assert answer.headers["content-disposition"].startswith('attachment; filename="Cases-')
+    chinese = running.get("/cases.csv", "B1").headers["content-disposition"]
+    assert chinese.startswith('attachment; filename="cases-20')  # what clients read that know only ASCII
+    assert "filename*=UTF-8''%E6%A1%88%E4%BB%B6-20" in chinese
     assert answer.headers["casework-cut"] == "false"
     header, row, (mark,) = csv.reader(io.StringIO(answer.content.decode("utf-8-sig"), newline=""))
     cells = dict(zip(header, row, strict=True))

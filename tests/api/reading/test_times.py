@@ -39,6 +39,8 @@ def test_each_parameter_takes_each_printed_form_and_refuses_what_may_be_two(runn
             answer = running.get(place.format(quote(text)), staff_no)
             assert (answer.status_code, answer.json()["code"][-9:]) == (422, "malformed"), (place, text, answer.text)
             assert "2026-" in answer.text or "ISO" in answer.text, "what is allowed"
+    answer = running.get("/cases?updated_since=2026-03-01", "B1")
+    assert answer.json()["detail"].startswith("updated_since must be a time such as")
 
 
 @pytest.mark.only("sqlite")

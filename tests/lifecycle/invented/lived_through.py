@@ -336,9 +336,10 @@ def test_it_is_found_known_as_of_then_and_verified_live_and_deep(house: Running,
 
 def test_every_field_that_people_see_has_a_label(house: Running) -> None:
     for noun in LIFECYCLES[1:]:
-        for column in columns_of(noun, house.started.branch.rulebook.charts[noun.chart]):
-            assert column.zh
-            assert column.en
+        columns = columns_of(noun, house.started.branch.rulebook.charts[noun.chart])
+        for labels in ([column.zh for column in columns], [column.en for column in columns]):
+            assert all(labels)
+            assert len({*labels}) == len(labels), noun.word  # a list has no two columns of one name
 
 
 def test_it_goes_along_when_its_case_changes_hands(house: Running) -> None:

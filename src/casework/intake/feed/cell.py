@@ -156,7 +156,7 @@ KIN: Final = ("配偶", "父亲", "母亲", "父母", "子女", "亲属", "亲�
 """Relations that stand where a role is asked for: who is so called owes nothing by that."""
 ROLES: Final = {
     **{role: role for role in ("debtor", "co_borrower", "guarantor", "contact")},
-    **dict.fromkeys(("本人", "借款人", "主借款人"), "debtor"),
+    **dict.fromkeys(("本人", "借款人", "主借款人", "债务人"), "debtor"),
     **dict.fromkeys(("共同借款人", "共借人", "共同还款人", "共同申请人"), "co_borrower"),
     **dict.fromkeys(("保证人", "担保人", "连带责任保证人"), "guarantor"),
     **dict.fromkeys(("联系人", "紧急联系人", "其他联系人", "第一联系人", "第二联系人"), "contact"),

@@ -26,6 +26,8 @@ def _may(name: str, kind: CellKind, *aliases: str, example: str | None = None) -
 
 
 PERSONAL: Final = frozenset({"borrower_name", "id_number", "person_name", "phone", "address"})
+HIDDEN: Final = "***"
+"""What a cell of a column that nobody knows is shown as."""
 _LOAN: Final = _must("loan_id", KEY, "借据号", "贷款编号", "借据编号", "贷款账号")
 _BORROWER: Final = _must("borrower_id", KEY, "客户号", "客户编号", "借款人编号", example="EX-C0001")
 _OUTSTANDING: Final = _must("outstanding_principal", YUAN, "贷款余额", "剩余本金", "本金余额", example="50000.00")

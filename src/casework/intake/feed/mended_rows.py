@@ -7,17 +7,20 @@ from pathlib import Path
 from typing import Final
 
 from casework.errors import CallerError
-from casework.intake.feed.headers import KINDS, SET_ASIDE_COLUMNS, Kind, understand
+from casework.intake.feed.headers import HIDDEN, KINDS, PERSONAL, SET_ASIDE_COLUMNS, Kind, understand
 from casework.intake.feed.making_manifest import names_in
 from casework.intake.feed.manifest import FILE_LIMIT, read_bounded
 from casework.intake.feed.sheet import read_rows
 from casework.intake.sheets.column import is_ours, normal
+from casework.personal import mask
 
 _LINE: Final = SET_ASIDE_COLUMNS[0]
 
 
 def put_mended(folder: Path, mended: Sequence[Path]) -> dict[Kind, str]:
     """Write each kind of file anew with its mended rows, as CSV beside the one that came; the new names.
+
+    A cell that was handed out masked, and still is, stays as it came.
 
     CallerErrors: mended_rows_unknown (no column `set_aside_line`, a line that the file does not have, other columns),
     file_missing, what the files themselves are refused for.
@@ -66,18 +69,29 @@ def _written(folder: Path, kind: Kind, name: str, mended: dict[int, list[str]]) 
     except FileNotFoundError:
         raise CallerError("file_missing", file=name) from None
     kept: list[int] = []
+    names: dict[int, str] = {}
     for number, (line, cells) in enumerate(read_rows(content, name)):
         if number == 0:
             kept = [place for place, cell in enumerate(cells) if not is_ours(cell)]
+            names = {place: called for called, place in understand(kind, cells).positions.items()}
         row = left.pop(line, None) if number else None
         if row is not None and len(row) != len(kept):
             raise _unknown(name, "other columns than the file that it mends", "列与所更正的文件不同")
-        writer.writerow(row or [cells[place] for place in kept if place < len(cells)])
+        came = [(names.get(place), cells[place]) for place in kept if place < len(cells)]
+        if row is not None and len(came) == len(row):
+            row = [_unmasked(called, cell, before) for (called, before), cell in zip(came, row, strict=True)]
+        writer.writerow(row or [cell for _, cell in came])
     if left:
         raise _unknown(name, f"there is no line {min(left)}", f"没有第{min(left)}行")
     new = f"{kind}-mended.csv"
     (folder / new).write_bytes(out.getvalue().encode("utf-8-sig"))
     return new
+
+
+def _unmasked(called: str | None, cell: str, before: str) -> str:
+    if called is None:
+        return before if cell == HIDDEN else cell
+    return before if called in PERSONAL and cell == mask(called, before) else cell
 
 
 def _unknown(name: str, en: str, zh: str) -> CallerError:
