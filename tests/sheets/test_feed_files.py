@@ -80,7 +80,7 @@ def test_every_fault_of_every_row_and_file_is_told_and_mended_rows_take_their_pl
 
 def test_a_cell_that_was_handed_out_masked_goes_back_as_it_came_unless_it_is_mended(tmp_path: Path) -> None:
     people = [contact(1) | {"kin": "aunt"}, contact(2, role="邻居") | {"kin": "uncle"}]
-    folder = folder_of(tmp_path / "day", contacts=people)
+    folder = folder_of(tmp_path / "day", overdue=[arrears(1)], contacts=people)
     header, _, row = rows_of(people)
     masked = [mask(name, cell) if name in PERSONAL else cell for name, cell in zip(header, row, strict=True)]
     masked[header.index("role")], masked[header.index("kin")] = "朋友", HIDDEN
