@@ -52,7 +52,7 @@ MISTAKES: dict[str, tuple[str, str, Any, str, Told]] = {
     ),
     "data of the event": (
         "R1", EVENTS, {"event": "start_visit", "data": {"address_kind": "boat", "who": 1}}, "faulty_data",
-        {"address_kind": ("malformed", "one of"), "address": ("missing", "is required"),
+        {"address_kind": ("malformed", "one of"), "address": ("missing", "address to visit: is required"),
          "visit_on": ("missing", "is required"), "who": ("unknown", "known are: address_kind")},
     ),
     "in bulk, an event that there is not": (

@@ -124,7 +124,7 @@ def take(
         raw = given.get(name)
         if raw is None:
             if not field.optional:
-                faults.append(DataFault(name, "missing", f"缺少{field.zh}", f"{field.en} is required", field.rules))
+                faults.append(DataFault(name, "missing", f"缺少{field.zh}", f"{field.en}: is required", field.rules))
             continue
         try:
             value = _typed(field, raw)
