@@ -168,7 +168,8 @@ def test_the_outcome_enters_the_debtors_log_with_its_permit_and_is_no_breach(run
     assert (entry["data"]["permit_id"], entry["data"]["result"]) == (permit, "debtor")
     assert PHONE not in str(entry)
     assert running.get("/contact-breaches", "B1", params={"from": "2026-01-12", "to": "2026-01-12"}).json() == {
-        "items": []
+        "items": [],
+        "next": None,
     }
     assert findings(running.started) == []
 
