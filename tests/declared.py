@@ -64,6 +64,8 @@ class Declared:
         for name in sorted(set(answer.headers) - declared - _OF_THE_SERVER):
             if not name.startswith(_OF_ORIGINS):
                 yield f"{named}: the header {name} is not declared"
+        if method == "GET" and status == "200" and "etag" in declared and "etag" not in answer.headers:
+            yield f"{named}: the header etag is declared and was not sent"
         yield from self._of_body(named, [template, method.lower(), "responses", status], answer)
 
     def _of_body(self, named: str, at: list[str], answer: httpx.Response) -> Iterator[str]:

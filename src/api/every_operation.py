@@ -4,7 +4,7 @@ A route declares what is its own. What the edge, the framework and the way to th
 from what the route takes: its parameters, its body, its method.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,6 +18,7 @@ from litestar.openapi.spec import (
     OpenAPIResponse,
     Operation,
     Parameter,
+    PathItem,
     Reference,
     Schema,
 )
@@ -46,6 +47,8 @@ class Taken:
     statuses: frozenset[int]
     """Of its own answers."""
     answers_strangers: bool
+    has_version: bool
+    """Whether it is of one thing that changes name by its version, or of what may be done with that."""
 
     def takes(self, place: str) -> bool:
         """Whether a parameter is given there."""
@@ -72,8 +75,8 @@ class Answer:
 
     @property
     def is_of_one(self) -> bool:
-        """Whether it is one thing that a GET asked for, which may have a version."""
-        return self.is_read and _JSON in self.kinds and self.of.takes("path")
+        """Whether it is one thing that a GET asked for, with its version."""
+        return self.is_read and _JSON in self.kinds and self.of.has_version
 
     @property
     def is_page(self) -> bool:
@@ -170,13 +173,24 @@ _IF_NONE_MATCH: Final = Parameter(
 )  # fmt: skip
 
 
-def _taken(path: str, method: str, operation: Operation) -> Taken:
+_OPTIONS: Final = "/options"
+
+
+def _taken(path: str, method: str, operation: Operation, versioned: Container[str]) -> Taken:
     named = [one for one in operation.parameters or () if isinstance(one, Parameter)]
     body = operation.request_body
     kinds = () if body is None or isinstance(body, Reference) else body.content
     parameters = frozenset(f"{ParamType(one.param_in).value} {one.name}" for one in named)
     statuses = frozenset(map(int, operation.responses or ()))
-    return Taken(method, path, parameters, frozenset(kinds), statuses, operation.security == [{}])
+    return Taken(
+        method,
+        path,
+        parameters,
+        frozenset(kinds),
+        statuses,
+        operation.security == [{}],
+        path.removesuffix(_OPTIONS) in versioned,
+    )
 
 
 def codes_of(one: Taken) -> Iterator[str]:
@@ -205,12 +219,19 @@ def declare(document: OpenAPI) -> None:
         sent.name: OpenAPIHeader(description=sent.says, schema=Schema(type=sent.type)) for sent in SENT
     }
     problems: set[str] = set()
+    versioned = {path.rpartition("/")[0] for path, item in (document.paths or {}).items() if _names_a_version(item)}
     for path, item in (document.paths or {}).items():
         for method in METHODS:
             operation: Operation | None = getattr(item, method)
             if operation is not None:
-                problems |= _declare(operation, _taken(path, method, operation))
+                problems |= _declare(operation, _taken(path, method, operation, versioned))
     components.examples = {code: example_of(code) for code in sorted(problems)}
+
+
+def _names_a_version(item: PathItem) -> bool:
+    """Whether what changes here says which version it saw."""
+    named = () if item.post is None else item.post.parameters or ()
+    return any(isinstance(one, Parameter) and one.name == "If-Match" for one in named)
 
 
 def _declare(operation: Operation, taken: Taken) -> set[str]:

@@ -36,23 +36,25 @@ DOCUMENT: dict[str, Any] = {
     },
 }  # fmt: skip
 JSON = "application/json"
+TAG = {"ETag": '"1"'}
 LOAN = {"loan_id": "L1", "due_on": "2026-01-10"}
 
 
 @pytest.mark.parametrize(
     ("status", "headers", "body", "found"),
     [
-        (200, {"ETag": '"1"'}, LOAN, []),
+        (200, TAG, LOAN, []),
         (204, {}, None, []),
         (404, {"content-type": PROBLEM}, {"code": "unknown_loan", "loan_id": "L1"}, []),
         (403, {}, {}, ["the status is not declared"]),
-        (200, {"Link": "<>"}, LOAN, ["the header link is not declared"]),
-        (200, {"content-type": "text/csv"}, LOAN, ["the media type text/csv is not declared"]),
-        (200, {}, {"loan_id": 1, "due_on": "2026-01-10"}, ["loan_id: "]),
-        (200, {}, {"loan_id": "L1"}, ["due_on"]),
-        (200, {}, {**LOAN, "due_on": "soon"}, ["due_on: "]),
-        (200, {}, {**LOAN, "phone": "1"}, ["phone"]),
-        (200, {}, None, ["the media type (none) is not declared"]),
+        (200, {}, LOAN, ["the header etag is declared and was not sent"]),
+        (200, TAG | {"Link": "<>"}, LOAN, ["the header link is not declared"]),
+        (200, TAG | {"content-type": "text/csv"}, LOAN, ["the media type text/csv is not declared"]),
+        (200, TAG, {"loan_id": 1, "due_on": "2026-01-10"}, ["loan_id: "]),
+        (200, TAG, {"loan_id": "L1"}, ["due_on"]),
+        (200, TAG, {**LOAN, "due_on": "soon"}, ["due_on: "]),
+        (200, TAG, {**LOAN, "phone": "1"}, ["phone"]),
+        (200, TAG, None, ["the media type (none) is not declared"]),
     ],
 )
 def test_a_status_a_header_a_media_type_and_a_member_that_are_not_declared_are_found(
