@@ -71,7 +71,7 @@ def told(said: Said) -> Any:
 def test_every_template_goes_in_as_it_is_without_a_fault(filled: Settings, tmp_path: Path) -> None:
     for lang in ("zh", "en"):
         for kind, command in IMPORTS.items():
-            path = tmp_path / f"{kind}-{lang}.xlsx"
+            path = tmp_path / f"{kind}-{lang}.{'csv' if lang == 'en' else 'xlsx'}"
             assert casework(filled, "template", kind, "-o", path, "--lang", lang).code == 0
             said = told(casework(filled, *command, path, "--json"))
             assert said.get("set_aside", said.get("faults", [])) == [], kind
@@ -85,6 +85,9 @@ def test_a_template_explains_each_column_that_is_read_and_names_every_kind(fille
     listed = told(casework(filled, "template", "--json"))
     assert [one["kind"] for one in listed] == [*forms]
     assert casework(filled, "template", "nothing").code == 2
+    assert casework(filled, "template", "staff", "-o", tmp_path / "staff.ods").code == 2, (
+        "what it is not, it is not called"
+    )
     assert casework(filled, "template", "staff", "-o", tmp_path / "staff.xlsx").code == 2, "nothing is written over"
     for form in forms.values():
         assert all(one.kind.zh and one.kind.en for one in form.columns)

@@ -9,18 +9,22 @@ from casework.cli.faults import write_private
 from casework.cli.shell import as_json, console, print_json, started
 from casework.cli.tables import Table
 from casework.intake.sheets.forms import forms_of
-from casework.intake.sheets.template import template
+from casework.intake.sheets.template import template, template_csv
+
+_MADE = {".xlsx": template, ".csv": template_csv}
 
 
 @click.command()
 @click.argument("kind", required=False)
-@click.option("-o", "--out", type=click.Path(path_type=Path, dir_okay=False), help="The new .xlsx file.  [KIND.xlsx]")
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path, dir_okay=False), help="The new .xlsx or .csv file.  [KIND.xlsx]"
+)
 @click.option("--lang", type=click.Choice(["zh", "en"]), default="zh", show_default=True, help="Of the headers.")
 @as_json
 def cli(kind: str | None, out: Path | None, lang: Any, *, json_: bool) -> None:
     """Write the template of a KIND of file: headers, an invented row, and a sheet that explains each column.
 
-    Without KIND, the kinds that there are and how each is taken in.
+    A CSV has the headers and the row alone. Without KIND, the kinds that there are and how each is taken in.
 
     \b
     Examples:
@@ -35,7 +39,10 @@ def cli(kind: str | None, out: Path | None, lang: Any, *, json_: bool) -> None:
     if kind not in forms:
         raise click.UsageError(f"KIND is one of {', '.join(forms)}")
     path = out or Path(f"{kind}.xlsx")
-    write_private(path, template(forms[kind], lang))
+    made = _MADE.get(path.suffix.lower())
+    if made is None:
+        raise click.UsageError(f"the file of --out ends in {' or '.join(_MADE)}, not in “{path.suffix}”")
+    write_private(path, made(forms[kind], lang))
     console.print(f"{path}: {forms[kind].en} {forms[kind].zh}", markup=False, soft_wrap=True)
 
 

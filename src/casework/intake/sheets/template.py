@@ -3,6 +3,7 @@
 It is made from the columns by which such a file is read, so it says what the reader takes.
 """
 
+import csv
 import io
 from typing import Any, Final, Literal
 
@@ -38,6 +39,13 @@ def template(form: FileForm, lang: Lang) -> bytes:
                 sheet.write_string(1, at, column.filled, invented)
         _explain(book, form, lang, bold)
     return out.getvalue()
+
+
+def template_csv(form: FileForm, lang: Lang) -> bytes:
+    """Header and invented row alone, in UTF-8 with the mark by which spreadsheets know it."""
+    out = io.StringIO(newline="")
+    csv.writer(out).writerows([[header(one, lang) for one in form.columns], [one.filled for one in form.columns]])
+    return out.getvalue().encode("utf-8-sig")
 
 
 def header(column: FileColumn, lang: Lang) -> str:
