@@ -28,7 +28,10 @@ class _Connection:
 
     def __init__(self, actor: Actor, table: Permitted) -> None:
         self.app = SimpleNamespace(state={"permitted": table})
-        self.scope: dict[str, Any] = {"method": _ROUTE[0], "path_template": _ROUTE[1], "user": actor, "state": {}}
+        self.scope: dict[str, Any] = {
+            "method": _ROUTE[0], "path_template": _ROUTE[1], "path_params": {"case_id": 17},
+            "path": "/cases/17/options", "user": actor, "state": {},
+        }  # fmt: skip
 
 
 def actors() -> dict[str, Actor]:
