@@ -1,6 +1,7 @@
 """One's own API keys on a page: made and told once, seen, revoked."""
 
 import asyncio
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Final
 
 from litestar import Request, Response, get, post
@@ -40,12 +41,22 @@ async def make(request: Request[Any, Any, Any]) -> Response[Any]:
             )  # fmt: skip
         return keys_page(request, made=made.token)
 
+    return await made_or_told(request, work, "key", typed)
+
+
+async def made_or_told(
+    request: Request[Any, Any, Any], work: Callable[[], Response[Any]], form: str, typed: Mapping[str, str]
+) -> Response[Any]:
+    """What `work` answers; a mistake is told on the page of keys, in its form beside what was typed.
+
+    Whom nobody knows any more goes to the log-in.
+    """
     try:
         return await asyncio.to_thread(work)
     except CallerError as told:
         if status_of(told.code) == 401:
             raise
-        return await asyncio.to_thread(keys_page, request, tried=Tried("key", typed, problem_of(told)))
+        return await asyncio.to_thread(keys_page, request, tried=Tried(form, typed, problem_of(told)))
 
 
 @post("/console/keys/{key_id:int}/revoke", opt={"page": "key.own"})

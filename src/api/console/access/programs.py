@@ -6,12 +6,10 @@ from typing import Annotated, Any
 from litestar import Request, Response, post
 from litestar.params import PathParameter
 
-from api.console.access.keys import keys_page
-from api.console.frame.forms import Tried, number_of, problem_of, typed_in
+from api.console.access.keys import keys_page, made_or_told
+from api.console.frame.forms import number_of, typed_in
 from api.console.frame.page import to
-from api.problems import status_of
 from api.programs import KeyId, issue, revoke
-from casework.errors import CallerError
 
 
 @post("/console/programs", opt={"page": "program.change"})
@@ -24,12 +22,7 @@ async def make(request: Request[Any, Any, Any]) -> Response[Any]:
         program, owner = typed.get("program", "").strip(), typed.get("owner", "").strip()
         return keys_page(request, made=issue(request, program, owner, commands, number_of(typed, "days") or 0).token)
 
-    try:
-        return await asyncio.to_thread(work)
-    except CallerError as told:
-        if status_of(told.code) == 401:
-            raise
-        return await asyncio.to_thread(keys_page, request, tried=Tried("program", typed, problem_of(told)))
+    return await made_or_told(request, work, "program", typed)
 
 
 @post("/console/programs/{program:str}/keys/{key_id:int}/revoke", opt={"page": "program.change"})
