@@ -85,6 +85,8 @@ def test_a_template_explains_each_column_that_is_read_and_names_every_kind(fille
     listed = told(casework(filled, "template", "--json"))
     assert [one["kind"] for one in listed] == [*forms]
     assert casework(filled, "template", "nothing").code == 2
+    assert casework(filled, "staff", "import", tmp_path / "staff.xlsx", "--mend", tmp_path / "rows.ods").code == 2
+    assert casework(filled, "feed", "set-aside", "1", "-o", tmp_path / "rows").code == 2
     assert casework(filled, "template", "staff", "-o", tmp_path / "staff.ods").code == 2, (
         "what it is not, it is not called"
     )

@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 from rich.table import Column
 
+from casework.cli.sheet_file import SheetFile
 from casework.cli.shell import errors, print_json
 from casework.cli.tables import Table
 from casework.intake.feed.aside import record_aside_read
@@ -24,7 +25,7 @@ from casework.written_file import unwritable
 _ON_SCREEN: Final = 50
 
 mend_option: Callable[[Any], Any] = click.option(
-    "--mend", "mend", type=click.Path(path_type=Path, dir_okay=False), metavar="PATH",
+    "--mend", "mend", type=SheetFile(), metavar="PATH",
     help="Where rows cannot be used: write them into this new .xlsx or .csv, each with what is wrong, to send again.",
 )  # fmt: skip
 

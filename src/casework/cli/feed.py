@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from casework.cli.changing import day
 from casework.cli.faults import tell_faults, told_in_json, write_private
+from casework.cli.sheet_file import SheetFile
 from casework.cli.shell import (
     Rate,
     acting,
@@ -203,7 +204,7 @@ def runs_(every: bool, json_: bool) -> None:
 @click.argument("run_id", type=int)
 @click.option("--kind", type=click.Choice(["loans", "overdue", "contacts", "repayments"]), help="One file only.")
 @click.option(
-    "-o", "--mend", "output", type=click.Path(path_type=Path, dir_okay=False),
+    "-o", "--mend", "output", type=SheetFile(), metavar="PATH",
     help="Write them into a new .xlsx or .csv, each with what is wrong, to be mended.",
 )  # fmt: skip
 @click.option("--raw", is_flag=True, help="With -o, CSV: cells as they came, which a spreadsheet may run as formulas.")

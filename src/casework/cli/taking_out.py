@@ -8,6 +8,7 @@ import click
 from sqlalchemy.engine import Connection
 
 from casework.cli.ledger import place, write_out
+from casework.cli.sheet_file import SheetFile
 from casework.people.staff.actor import Actor
 from casework.work.cases.branch import Branch
 from casework.work.cases.taking_out import BulkFile, FileKind, record_taken
@@ -15,17 +16,12 @@ from casework.work.cases.taking_out import BulkFile, FileKind, record_taken
 _KINDS: Final[dict[str, FileKind]] = {".xlsx": "xlsx", ".csv": "csv"}
 
 
-class OutFile(click.ParamType[Path]):
+class OutFile(SheetFile):
     """A file that ends in .xlsx or .csv, or the folder for one that is called by what it is and its day."""
-
-    name = "path"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """BadParameter for any other name."""
-        path = Path(value)
-        if not path.is_dir() and path.suffix not in _KINDS:
-            self.fail("a file ends in .xlsx or .csv", param, ctx)
-        return path
+        return path if (path := Path(value)).is_dir() else super().convert(value, param, ctx)
 
 
 def out_option(told: str, *, required: bool = False) -> Callable[[Any], Any]:
@@ -36,7 +32,7 @@ def out_option(told: str, *, required: bool = False) -> Callable[[Any], Any]:
 
 def kind_of(out: Path) -> FileKind:
     """By the name's end; in a folder it is a workbook."""
-    return _KINDS.get(out.suffix, "xlsx") if not out.is_dir() else "xlsx"
+    return _KINDS.get(out.suffix.lower(), "xlsx") if not out.is_dir() else "xlsx"
 
 
 def write_taken(conn: Connection, branch: Branch, actor: Actor, taken: BulkFile, out: Path) -> Path:

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from casework.cli.faults import write_private
+from casework.cli.sheet_file import SheetFile
 from casework.cli.shell import as_json, console, print_json, started
 from casework.cli.tables import Table
 from casework.intake.sheets.forms import forms_of
@@ -16,9 +17,7 @@ _MADE = {".xlsx": template, ".csv": template_csv}
 
 @click.command()
 @click.argument("kind", required=False)
-@click.option(
-    "-o", "--out", type=click.Path(path_type=Path, dir_okay=False), help="The new .xlsx or .csv file.  [KIND.xlsx]"
-)
+@click.option("-o", "--out", type=SheetFile(), metavar="PATH", help="The new .xlsx or .csv file.  [KIND.xlsx]")
 @click.option("--lang", type=click.Choice(["zh", "en"]), default="zh", show_default=True, help="Of the headers.")
 @as_json
 def cli(kind: str | None, out: Path | None, lang: Any, *, json_: bool) -> None:
@@ -39,10 +38,7 @@ def cli(kind: str | None, out: Path | None, lang: Any, *, json_: bool) -> None:
     if kind not in forms:
         raise click.UsageError(f"KIND is one of {', '.join(forms)}")
     path = out or Path(f"{kind}.xlsx")
-    made = _MADE.get(path.suffix.lower())
-    if made is None:
-        raise click.UsageError(f"the file of --out ends in {' or '.join(_MADE)}, not in “{path.suffix}”")
-    write_private(path, made(forms[kind], lang))
+    write_private(path, _MADE[path.suffix.lower()](forms[kind], lang))
     console.print(f"{path}: {forms[kind].en} {forms[kind].zh}", markup=False, soft_wrap=True)
 
 
