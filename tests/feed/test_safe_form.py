@@ -74,7 +74,7 @@ def test_formulas_of_a_feed_are_handed_out_defused_mended_and_fed_again(bank: Ba
     books = [loan(number) for number in range(1, 41)]
     bad = contact(1, person_name=attack, phone="-1", address="", source="'@x")
     run = bank.send(DAY, [arrears(2)], loans=books, contacts=[bad, *people])
-    files: dict[str, list[str]] = {"safe": [], "raw": ["--raw"]}
+    files: dict[str, list[str]] = {"safe.csv": [], "raw.csv": ["--raw"]}
     for name, more in files.items():
         target = bank.folder / name
         words: list[str | Path] = ["feed", "set-aside", str(run.id), "--kind", "contacts", "-o", target, *more]
@@ -85,7 +85,7 @@ def test_formulas_of_a_feed_are_handed_out_defused_mended_and_fed_again(bank: Ba
     assert [raw[name] for name in personal] == [attack, "-1", "'@x"]
     assert SAFE_COLUMN not in raw
 
-    mended = (bank.folder / "safe").read_bytes().replace(b"'-1,", b"12000000001,")
+    mended = (bank.folder / "safe.csv").read_bytes().replace(b"'-1,", b"12000000001,")
     folder = write(bank.folder / "again", DAY, overdue=[arrears(2)], contacts=[bad])
     put(folder, "contacts", mended)
     assert bank.take(folder, correction=True).figures["set_aside_rows"] == 0
