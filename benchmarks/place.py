@@ -31,7 +31,7 @@ from casework.storage.database import writing
 from casework.work.cases.commands import Command, OpenCase
 from casework.work.cases.lifecycles import VISITS
 from casework.work.cases.tables import cases
-from casework.work.visits import Visit
+from casework.work.visits.visit import Visit
 from tests.fed import dated
 from tests.postgres_server import APP, OWNER, Server, _die_with_parent, postgres_server
 

@@ -21,7 +21,7 @@ from casework.work.cases.sight import reach_of
 from casework.work.contacts.tables import CONTACTS, contact_log, contact_of
 from casework.work.duties.listing import duties_on
 from casework.work.gate.found import found
-from casework.work.visits import Visit
+from casework.work.visits.visit import Visit
 from tests.dialler.called import moment
 from tests.feed.bank import DAY, Bank, arrears, loan
 from tests.work.test_holds import take

@@ -44,7 +44,7 @@ from casework.work.cases.visit_places import (
 )
 from casework.work.photos.showing import LOOK, photos_of
 from casework.work.photos.storing import COMMAND as SEND
-from casework.work.visits import Visit
+from casework.work.visits.visit import Visit
 
 NAMED: Final = Named("/visits", "id", "下户", "visit", VISITS.word)
 NOW: Final = ("check_in", "check_out")

@@ -12,7 +12,7 @@ from casework.lifecycle.afterwards import Acted
 from casework.work.cases.branch import Branch
 from casework.work.cases.ordered_to import addresses_of
 from casework.work.contacts.contact import CONTACT, DEBTOR, OF_VISITS, Contact
-from casework.work.visits import Visit
+from casework.work.visits.visit import Visit
 
 _PARTIES: Final = {"debtor": DEBTOR, "nobody": DEBTOR}
 """Who was met, as a party; who is not the debtor is somebody around them, and nobody met was the debtor missed."""

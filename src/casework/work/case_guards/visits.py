@@ -4,7 +4,7 @@ from casework.rules.statechart.registry import Params, Verdict
 from casework.work.case_guards.shown import last_seen_on
 from casework.work.cases.registry import REGISTRY
 from casework.work.cases.situation import CaseSituation
-from casework.work.visits import CANNOT_BE
+from casework.work.visits.visit import CANNOT_BE
 
 guard = REGISTRY.guard
 

@@ -23,7 +23,7 @@ from casework.work.consents import CONSENT
 from casework.work.disposals import DISPOSAL
 from casework.work.promises import PROMISE
 from casework.work.remittances import REMITTANCE
-from casework.work.visits import VISIT
+from casework.work.visits.noun import VISIT
 
 CASES: Final = Kept.of(
     CASE, table=cases, verbs={OpenCase: door.open_case, Measure: door.measure, Assign: door.assign},

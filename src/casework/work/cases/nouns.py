@@ -14,7 +14,7 @@ from casework.work.remittances import REMITTANCE
 from casework.work.repairs import REPAIR
 from casework.work.requests import REQUEST
 from casework.work.risks import RISK
-from casework.work.visits import VISIT
+from casework.work.visits.noun import VISIT
 
 NOUNS: Final[tuple[Noun, ...]] = (
     CASE,

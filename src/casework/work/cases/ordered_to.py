@@ -11,7 +11,8 @@ from casework.log.tables import entries
 from casework.log.write.trail import read_openings_at
 from casework.storage import rows
 from casework.work.cases.branch import Branch
-from casework.work.visits import VISIT, Visit
+from casework.work.visits.noun import VISIT
+from casework.work.visits.visit import Visit
 
 _ORDERED: Final = sa.select(entries.c.stream, entries.c.stream_seq, entries.c.body).where(
     entries.c.event == sa.literal_column(f"'{VISIT.says.opened}'")  # a select by keys takes no parameters but the keys

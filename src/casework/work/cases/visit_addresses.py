@@ -11,7 +11,8 @@ from casework.customer import Customer
 from casework.lifecycle.tables import table_of
 from casework.storage import rows
 from casework.storage.database import BigId, Bytes, metadata
-from casework.work.visits import NO_RISK, VISIT, Visit
+from casework.work.visits.noun import VISIT
+from casework.work.visits.visit import NO_RISK, Visit
 
 visits: Final = table_of("visits", VISIT.rows)
 sa.Index("ix_visits_day", visits.c.visit_on, visits.c.visitor)

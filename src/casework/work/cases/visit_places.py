@@ -18,7 +18,7 @@ from casework.work.cases.disclosure import record_revealed
 from casework.work.cases.lifecycles import VISITS
 from casework.work.cases.ordered_to import addresses_of
 from casework.work.cases.shown import seen
-from casework.work.visits import Visit
+from casework.work.visits.visit import Visit
 
 FIELD: Final = "address"
 REVEAL: Final = "borrower.reveal"

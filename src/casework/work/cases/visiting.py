@@ -19,7 +19,8 @@ from casework.rules.statechart.fields import EARLIEST, LATEST
 from casework.work.cases.door import owning_of
 from casework.work.cases.noun import CASE_CHART
 from casework.work.cases.visit_addresses import COLUMNS, RiskSeen, is_news, risks_at, risks_of, visit_addresses
-from casework.work.visits import VISIT, Visit
+from casework.work.visits.noun import VISIT
+from casework.work.visits.visit import Visit
 
 if TYPE_CHECKING:
     from casework.work.cases.branch import Branch

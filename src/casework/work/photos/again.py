@@ -14,7 +14,7 @@ from casework.work.cases.branch import Branch
 from casework.work.cases.lifecycles import VISITS
 from casework.work.photos.drawing import CHECK
 from casework.work.tasks.checks import Check, end_checks
-from casework.work.visits import Visit
+from casework.work.visits.visit import Visit
 
 MOST: Final = 200
 _visits: Final = VISITS.table.c

@@ -33,7 +33,7 @@ from casework.work.cases.shown import seen
 from casework.work.photos.alike import Alike, alike_of
 from casework.work.photos.capture import capture_of, sealed
 from casework.work.photos.tables import PHOTO_COLUMNS, PREVIEW, files_to_drop, photo_bands, photos
-from casework.work.visits import Visit
+from casework.work.visits.visit import Visit
 
 COMMAND: Final = "visit.photo"
 _FACT: Final = "photo"

@@ -1,0 +1,58 @@
+"""Rules on who goes: two who are there and may, in one place at a time, and none of them reviews it (1.1.1, X9)."""
+
+from typing import Final
+
+from casework.lifecycle.situation import SubjectSituation
+from casework.rules.statechart.registry import Params, Registry, Verdict
+from casework.work.visits.visit import visit_of
+
+REGISTRY = Registry()
+guard = REGISTRY.guard
+_OF_AN_ASSISTANT: Final = ("assisting_channel", "assistant", "entrustment", "trained_on")
+
+
+def named(now: SubjectSituation) -> tuple[str, str | None]:
+    """Leader and second visitor, with what is given now."""
+    visit = visit_of(now)
+    second = now.given.get("second_visitor", visit.second_visitor)
+    return now.given.get("visitor", visit.visitor), second
+
+
+@guard(facts=("not_there",))
+def visitors_are_there(now: SubjectSituation, _: Params) -> Verdict:
+    """Who is named works here (`gathered`: the register as it is)."""
+    there = now.gathered.get("not_there", [])
+    missing = [one for one in named(now) if one is not None and one in there]
+    return Verdict(not missing, {"not_there": ", ".join(missing)}, {"not_there_at_most": 0})
+
+
+@guard(facts=())
+def visitors_differ(now: SubjectSituation, _: Params) -> Verdict:
+    first, second = named(now)
+    return Verdict(first != second, {"visitor": first}, {"second_visitor": "another"})
+
+
+@guard(facts=("missing",))
+def assistant_entrusted(now: SubjectSituation, _: Params) -> Verdict:
+    """A channel's person is named, trained, and under written entrustment: all of it, or no channel at all (1.1.1)."""
+    told = {name for name in _OF_AN_ASSISTANT if now.given.get(name) is not None}
+    missing = [name for name in _OF_AN_ASSISTANT if name not in told] if told else []
+    return Verdict(not missing, {"missing": missing}, {"missing_at_most": 0})
+
+
+@guard(facts=("visitors",))
+def by_a_visitor(now: SubjectSituation, _: Params) -> Verdict:
+    visitors = visit_of(now).visitors
+    return Verdict(now.actor in visitors, {"actor": now.actor}, {"visitors": ", ".join(visitors)})
+
+
+@guard(facts=())
+def by_no_visitor(now: SubjectSituation, _: Params) -> Verdict:
+    met = now.actor not in visit_of(now).visitors
+    return Verdict(met, {"actor": now.actor}, {"visitor": False})
+
+
+@guard(facts=())
+def two_go(now: SubjectSituation, _: Params) -> Verdict:
+    visit = visit_of(now)
+    return Verdict(bool(visit.second_visitor or visit.assistant), {"second": None}, {"second": True})
