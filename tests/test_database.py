@@ -1,5 +1,6 @@
 """How the two databases are opened and begun, and how their failures are told."""
 
+import itertools
 import os
 import signal
 import sqlite3
@@ -109,6 +110,44 @@ def test_a_reader_cannot_write(bench: Engine) -> None:
         conn.execute(scratch.insert(), {"id": 1})
     with reading(bench) as conn:
         assert conn.execute(scratch.select()).all() == []
+
+
+def test_who_waits_to_write_gets_their_turn_among_others_who_write_without_a_pause(tmp_path: Path) -> None:
+    """Counted in the others' writes, as no machine is equally fast twice; SQLite's own waiting lets hundreds pass."""
+    url = f"sqlite:///{tmp_path}/turns.db"
+    patient = open_engine(url, create=True)
+    with writing(patient) as conn:
+        scratch.create(conn)
+    written = [0, 0]
+    stop = threading.Event()
+
+    def without_a_pause(who: int) -> None:
+        engine = open_engine(url)
+        for number in itertools.count(1):
+            if stop.is_set():
+                break
+            with writing(engine) as conn:
+                conn.execute(scratch.insert(), {"id": 1_000_000 * (who + 1) + number})
+            written[who] = number
+        engine.dispose()
+
+    greedy = [threading.Thread(target=without_a_pause, args=(who,)) for who in (0, 1)]
+    for thread in greedy:
+        thread.start()
+    passed_over = []
+    try:
+        for number in range(20):
+            time.sleep(0.02)  # or they would be who writes without a pause
+            before = sum(written)
+            with writing(patient) as conn:
+                conn.execute(scratch.insert(), {"id": number})
+            passed_over.append(sum(written) - before)
+    finally:
+        stop.set()
+        for thread in greedy:
+            thread.join()
+    patient.dispose()
+    assert sum(passed_over) < 2_500, passed_over
 
 
 def test_a_snapshot_does_not_see_what_is_committed_meanwhile(bench: Engine) -> None:

@@ -4,16 +4,12 @@ Writers use `writing(engine)`, readers `reading(engine)`; nothing else commits. 
 (locked, full, gone) leaves here as `errors.TryAgain`, and nothing was changed then.
 """
 
-import os
 import select
-import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple, Protocol
-from urllib.parse import quote
 from weakref import WeakKeyDictionary
 
 import psycopg
@@ -24,9 +20,9 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from casework import clock
 from casework.address import WRITABLE, parse_url
-from casework.errors import CallerError
 from casework.storage.compiled import SHARED
 from casework.storage.driver_errors import takes_no_writes, translate, try_again
+from casework.storage.sqlite import open_sqlite
 
 metadata = sa.MetaData(
     naming_convention={
@@ -43,7 +39,6 @@ BigId = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 Bytes = sa.LargeBinary
 
-BUSY_TIMEOUT_MS = 5_000
 LOCK_TIMEOUT_MS = 10_000
 POOLED = 8  # connections that are kept; as many again where they do not do
 MOST_LENT = 2 * POOLED
@@ -91,7 +86,7 @@ def open_engine(url: str, *, read_only: bool = False, create: bool = False, pool
     whose connections cannot write; disposing of the engine disposes of both.
     """
     parsed = parse_url(url)
-    opened = _open_sqlite if parsed.get_backend_name() == "sqlite" else _open_postgresql
+    opened = open_sqlite if parsed.get_backend_name() == "sqlite" else _open_postgresql
     reader = opened(parsed, read_only=True, create=create and not read_only, pool_size=pool_size)
     if read_only:
         return reader
@@ -177,108 +172,6 @@ def _alive(raw: Any, _record: Any, _proxy: Any) -> None:
             raw.rollback()
     except psycopg.Error as exc:
         raise sa.exc.InvalidatePoolError from exc
-
-
-def _touch_private(path: Path) -> None:
-    """Create the file for its owner alone, before SQLite would create it for all; its -wal and -shm follow its mode."""
-    with suppress(OSError):  # it is there, or cannot be: SQLite will say which
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-
-
-def _open_sqlite(url: URL, *, read_only: bool, create: bool, pool_size: int) -> Engine:
-    path = Path(str(url.database)).absolute()
-    connect = _sqlite_connect(url, path, read_only=read_only, create=create)
-    engine = sa.create_engine(
-        "sqlite+pysqlite://",
-        creator=connect,
-        poolclass=sa.QueuePool,
-        pool_size=pool_size,
-        max_overflow=pool_size,
-        pool_timeout=10,
-        hide_parameters=True,
-        execution_options=SHARED,
-    )
-
-    @sa.event.listens_for(engine, "connect")
-    def _connected(_raw: Any, record: Any) -> None:
-        record.info["inode"] = _inode(path)
-
-    @sa.event.listens_for(engine, "begin")
-    def _begin(conn: Connection) -> None:
-        pooled = conn.connection
-        if pooled.info["inode"] != _inode(path):
-            # SQLite would write on into the unlinked file and lose it all.
-            raise try_again("database_gone", f"{path} was moved or removed")
-        # A deferred BEGIN that writes later fails as busy, without waiting: only readers begin so.
-        pooled.cursor().execute("BEGIN" if read_only else "BEGIN IMMEDIATE")
-
-    return engine
-
-
-def _sqlite_connect(url: URL, path: Path, *, read_only: bool, create: bool) -> Callable[[], sqlite3.Connection]:
-    busy_timeout_ms = _natural(url, "busy_timeout_ms", BUSY_TIMEOUT_MS)
-    max_page_count = _natural(url, "max_page_count", 0)
-    # A reader opens rw as well: after a crash it is the reader who may have to recover the write-ahead log.
-    place = f"file:{quote(str(path))}?mode={'rwc' if create else 'rw'}"
-    pragmas = ["foreign_keys=ON", "recursive_triggers=ON", "temp_store=MEMORY", "cache_size=-32768"]
-    if read_only:
-        pragmas.append("query_only=ON")
-    else:
-        pragmas += ["journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"]
-        if max_page_count:
-            pragmas.append(f"max_page_count={max_page_count}")
-
-    def connect() -> sqlite3.Connection:
-        if create and not read_only:
-            _touch_private(path)
-        try:
-            raw = sqlite3.connect(
-                place,
-                uri=True,
-                timeout=busy_timeout_ms / 1000,
-                isolation_level=None,  # BEGIN is ours: the driver's own comes too late and is deferred
-                check_same_thread=False,
-                cached_statements=512,
-            )
-        except sqlite3.OperationalError as exc:
-            raise try_again("database_gone", f"{path}: {_why_not(path) or exc}") from exc
-        try:
-            for pragma in pragmas:
-                raw.execute(f"PRAGMA {pragma}")
-        except BaseException:
-            raw.close()
-            raise
-        return raw
-
-    return connect
-
-
-def _why_not(path: Path) -> str:
-    """Why a file cannot be opened, as the system says; nothing where it can: SQLite says no more than that."""
-    try:
-        os.close(os.open(path, os.O_RDWR))
-    except OSError as error:
-        return error.strerror or ""
-    return ""
-
-
-def _natural(url: URL, key: str, default: int) -> int:
-    text = url.query.get(key, str(default))
-    if not isinstance(text, str) or not text.isdecimal():
-        raise CallerError(
-            "database_url_unusable",
-            f"数据库地址参数 {key} 须为整数",
-            f"the database URL needs an integer {key}",
-        )
-    return int(text)
-
-
-def _inode(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
 
 
 # --- transactions -------------------------------------------------------------------------------------------
