@@ -10,6 +10,7 @@ from casework.rules.statechart.decide import (
     Refusal,
     Step,
     decide,
+    decide_again,
     decide_opening,
     options,
     unmet,
@@ -59,6 +60,16 @@ def test_the_engine_steps_exactly_when_no_guard_is_unmet(world: tuple[Case, date
     assert not explained
     first = next(branch for branch in arc.branches if all(use.verdict(now).met for use in branch.when))
     assert verdict == Step(first.to)
+
+
+@given(worlds(), st.sampled_from(EVENTS), st.sampled_from(STATES))
+def test_a_replay_decides_without_the_engine_what_the_engine_decides(
+    world: tuple[Case, date], event: str, state: str
+) -> None:
+    case, today = world
+    now = seen(case, today, given={"agency": "agency:1"})
+    for posts in (CHART.events[event].posts, frozenset[str]()):
+        assert decide_again(CHART, event, state, now, posts) == decide(CHART, event, state, now, posts)
 
 
 @given(worlds())

@@ -32,6 +32,7 @@ from casework.people.identity import replay as identity
 from casework.people.shifts import replay as shifts
 from casework.people.staff import replay as staff
 from casework.personal import Vault
+from casework.storage.garbage import seldom_collected
 from casework.work.cases import replay as cases
 from casework.work.cases.answer_mac import check_answers
 from casework.work.cases.publish import cited_in
@@ -85,7 +86,7 @@ def verify(
     `loans_dir`: where the loans of past days lie; without it they are not looked at.
     """
     report, started = Report(), time.perf_counter()
-    with texts_of_any_bytes(conn, report):
+    with seldom_collected(), texts_of_any_bytes(conn, report):
         _verify(conn, mac_key, vault, report, outside, loans_dir, progress)
     report.seconds = time.perf_counter() - started
     return report

@@ -20,7 +20,7 @@ from casework.rules.statechart.chart import Chart, Event, Tell
 from casework.rules.statechart.decide import (
     Refusal,
     Step,
-    decide,
+    decide_again,
     decide_opening,
     unmet,
 )
@@ -251,7 +251,7 @@ class NounJudge:
         posts = spec.posts if spec.four_eyes is not None else self._posts_of(judged)
         if not lives_under(judged.chart, subject):
             self.find("step_not_allowed", entry, reasons=[NOT_MOVED])
-        verdict = decide(judged.chart, name, subject.state, judged.situation(self.noun, subject, parent), posts)
+        verdict = decide_again(judged.chart, name, subject.state, judged.situation(self.noun, subject, parent), posts)
         if not isinstance(verdict, Step):
             self.stop(self._not_allowed(_codes(verdict)), entry, reasons=_codes(verdict))
         elif verdict.to != entry.to:
@@ -277,7 +277,7 @@ class NounJudge:
             self._believe(judged, right=posts.isdisjoint(judged.data["reasons"][0]["saw"]["posts"]))
         elif isinstance(spec, Event):
             now = judged.situation(self.noun, subject, parent)
-            verdict = decide(chart, name, subject.state, now, spec.posts)
+            verdict = decide_again(chart, name, subject.state, now, spec.posts)
             replayed = asked.before_the_guards(spec, entry, subject)
             self._compare(judged, replayed + (_codes(verdict) if isinstance(verdict, Refusal) else []))
         else:
@@ -302,7 +302,7 @@ class NounJudge:
         entry, name = judged.entry, judged.entry.event.removeprefix(self.noun.says.asked)
         spec = judged.chart.events[name]
         now = judged.situation(self.noun, subject, parent)
-        verdict = decide(judged.chart, name, subject.state, now, frozenset({judged.data["post"]}))
+        verdict = decide_again(judged.chart, name, subject.state, now, frozenset({judged.data["post"]}))
         if isinstance(verdict, Refusal) or spec.four_eyes is None:
             self.find("step_not_allowed", entry, reasons=_codes(verdict) if isinstance(verdict, Refusal) else [])
         self._check_fields(judged, spec.fields)

@@ -52,6 +52,7 @@ class NounRows:
         self._stream_of = stream_of_row
         self._columns = tuple(name for name in noun.rows.columns if name not in HEAD)
         self._select = as_stored(noun.table, self._columns, conn.dialect.name)
+        self._meant = _Meant(noun, self._columns)
         self._pending: list[_Expected] = []
         self._met = 0
 
@@ -77,7 +78,7 @@ class NounRows:
             if row is None:
                 self._report.find("row_missing", stream, seq, **about)
                 continue
-            if differing := _differing(self._noun, subject, self._columns, row):
+            if differing := self._meant.differing(subject, list(row)):
                 self._report.find("row_differs", stream, seq, columns=differing, **about)
         self._pending.clear()
 
@@ -140,13 +141,15 @@ class RootRows:
 
     def __init__(
         self, conn: Connection, report: Report, noun: Kept,
-        also: Callable[[Sequence[Folded], Mapping[int, Mapping[str, Any]]], None], apart: Sequence[str] = (),
+        also: Callable[[Sequence[Folded], Mapping[int, Any]], None], apart: Sequence[str] = (),
     ) -> None:  # fmt: skip
         self._conn = conn
         self._report = report
         self._noun = noun
         self._also = also
-        self._apart = frozenset((*HEAD, *apart))
+        names = noun.rows.columns
+        self._compared = [place for place, name in enumerate(names) if name not in (*HEAD, *apart)]
+        self._meant = _Meant(noun, [names[place] for place in self._compared])
         self._select = as_stored(noun.table, noun.rows.columns, conn.dialect.name)
         self._pending: list[Folded] = []
         self._met = 0
@@ -170,37 +173,47 @@ class RootRows:
 
     def _flush(self) -> None:
         wanted = sorted(number for folded in self._pending if (number := folded.number) is not None)
-        names = self._noun.rows.columns
-        found = {
-            row[0]: dict(zip(names, row, strict=True))
-            for row in rows.select_by_keys(self._conn, self._select, "id", wanted)
-        }
+        found = {row[0]: row for row in rows.select_by_keys(self._conn, self._select, "id", wanted)}
         self._met += len(found)
         for folded in self._pending:
             self._compare(folded, None if folded.number is None else found.get(folded.number))
         self._also(self._pending, found)
         self._pending = []
 
-    def _compare(self, folded: Folded, held: Mapping[str, Any] | None) -> None:
-        head = None if held is None else (held["audit_seq"], held["audit_head"], held["last_entry_at"])
+    def _compare(self, folded: Folded, held: Any | None) -> None:
+        head = None if held is None else (held.audit_seq, held.audit_head, held.last_entry_at)
         compare_head(self._report, folded.stream, folded.tail, head)
         if held is None or folded.subject is None:
             return
-        names = [name for name in held if name not in self._apart]
-        if differing := _differing(self._noun, folded.subject, names, [held[name] for name in names]):
+        if differing := self._meant.differing(folded.subject, [held[place] for place in self._compared]):
             self._report.find("row_differs", folded.stream, folded.tail.seq, columns=differing)
 
 
-def _differing(noun: Kept, subject: Any, names: Sequence[str], held: Sequence[Any]) -> list[str]:
-    """The columns in which a row is not what the entries make of it."""
-    meant = dict(zip(noun.rows.columns, noun.rows.row(subject), strict=True))
-    return [name for name, value in zip(names, held, strict=True) if value != _as_stored(meant[name])]
+class _Meant:
+    """What entries make of a row, in these columns."""
 
+    def __init__(self, noun: Kept, names: Sequence[str]) -> None:
+        columns = noun.rows.columns
+        kinds = [noun.rows.kinds[name][0] for name in columns]
+        self.names = tuple(names)
+        self._row = noun.rows.row
+        self._places = [columns.index(name) for name in names]
+        self._days = [place for place, kind in enumerate(kinds) if kind is date]
+        self._instants = [place for place, kind in enumerate(kinds) if kind is datetime]
 
-def _as_stored(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return utc_text(value)
-    return value.isoformat() if isinstance(value, date) else value
+    def differing(self, subject: Any, held: Sequence[Any]) -> list[str]:
+        """The columns in which the row that is held (as `as_stored` reads it) is another."""
+        row = list(self._row(subject))
+        for place in self._days:
+            if row[place] is not None:
+                row[place] = row[place].isoformat()
+        for place in self._instants:
+            if row[place] is not None:
+                row[place] = utc_text(row[place])
+        meant = [row[place] for place in self._places]
+        if meant == held:
+            return []
+        return [name for name, value, right in zip(self.names, held, meant, strict=True) if value != right]
 
 
 class CustomerReplay:

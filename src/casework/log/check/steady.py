@@ -27,9 +27,13 @@ def part_of(report: Report, name: str) -> Iterator[None]:
     except _GONE:
         raise
     except Exception as error:  # noqa: BLE001  (a bug, or rows too damaged to be read: either way it cannot be known)
-        last = extract_tb(error.__traceback__)[-1]
-        where = f"{Path(last.filename).name}:{last.lineno}"
-        report.doubt("part_not_compared", part=name, error=type(error).__name__, where=where)
+        _tell(report, name, error)
+
+
+def _tell(report: Report, name: str, error: Exception) -> None:
+    last = extract_tb(error.__traceback__)[-1]
+    where = f"{Path(last.filename).name}:{last.lineno}"
+    report.doubt("part_not_compared", part=name, error=type(error).__name__, where=where)
 
 
 class Steady:
@@ -45,10 +49,13 @@ class Steady:
         """The next entry; none any more of a stream that could not be followed."""
         if self._broken:
             return
-        self._broken = True
-        with part_of(self._report, self._name):
+        try:  # `part_of` written out: it is asked for every entry
             self._keeper.follow(entry)
-            self._broken = False
+        except _GONE:
+            raise
+        except Exception as error:  # noqa: BLE001  (as there)
+            self._broken = True
+            _tell(self._report, self._name, error)
 
     def close(self, stream: str, tail: Tail, *, sound: bool) -> None:
         """The stream has ended."""

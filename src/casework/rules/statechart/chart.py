@@ -338,6 +338,15 @@ class Chart:
         record = Record(state)
         return record.state if self.machine.events[event].trigger(record, situation=situation) else None
 
+    def leads(self, event: str, state: str, situation: Any) -> str | None:
+        """As `fire`, read off the arc without the engine: a replay asks it of every step that ever was."""
+        arc = self.events[event].arcs[state]
+        if all(use.verdict(situation).met for use in arc.guards):
+            for branch in arc.branches:
+                if all(use.verdict(situation).met for use in branch.when):
+                    return branch.to
+        return None
+
 
 def is_figure(raw: Any) -> bool:
     """Whether a parameter of the chart names a policy figure (`@section.key`)."""

@@ -1,6 +1,6 @@
 """Deciding: may this event happen here, where does it lead, and if not, every reason why not. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Protocol
@@ -63,13 +63,25 @@ class Option:
 
 def decide(chart: Chart, event: str, state: str, situation: Situation, posts: frozenset[str]) -> Step | Refusal:
     """Decide `event` in `state` for somebody with `posts`; KeyError for an event the chart does not know."""
+    return _decided(chart, event, state, situation, posts, chart.fire)
+
+
+def decide_again(chart: Chart, event: str, state: str, situation: Situation, posts: frozenset[str]) -> Step | Refusal:
+    """What `decide` says, without the engine: for who judges what was decided long ago."""
+    return _decided(chart, event, state, situation, posts, chart.leads)
+
+
+def _decided(
+    chart: Chart, event: str, state: str, situation: Situation, posts: frozenset[str],
+    fire: Callable[[str, str, Situation], str | None],
+) -> Step | Refusal:  # fmt: skip
     spec = chart.events[event]
     if not spec.posts & posts:
         return Refusal((post_reason(spec.posts, posts, spec.rules),), forbidden=True)
     arc = spec.arcs.get(state)
     if arc is None:
         return Refusal((state_reason(chart, event, state),))
-    to = chart.fire(event, state, situation)
+    to = fire(event, state, situation)
     if to is not None:
         return Step(to)
     reasons = unmet(arc.guards, situation)

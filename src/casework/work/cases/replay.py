@@ -57,7 +57,7 @@ class CaseReplay:
         for children in self._children.values():
             children.finish()
 
-    def _compare_owners(self, ended: Sequence[Folded], _rows: Mapping[int, Mapping[str, Any]]) -> None:
+    def _compare_owners(self, ended: Sequence[Folded], _rows: Mapping[int, Any]) -> None:
         """The history of who answered for them."""
         known = {one.number: one.more if one.subject is not None else None for one in ended}
         self._owners.compare({number: owners for number, owners in known.items() if number is not None})

@@ -67,9 +67,9 @@ class RequestReplay:
 
     # ── beside the rows ─────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _also(self, ended: Sequence[Folded], held: Mapping[int, Mapping[str, Any]]) -> None:
+    def _also(self, ended: Sequence[Folded], held: Mapping[int, Any]) -> None:
         """What is kept sealed, and what approvals led to."""
-        subjects = {row["sealed_for"] for row in held.values() if type(row["sealed_for"]) is str}
+        subjects = {row.sealed_for for row in held.values() if type(row.sealed_for) is str}
         keys = self._keys_of(subjects) if subjects else {}
         for one in ended:
             row = None if one.number is None else held.get(one.number)
@@ -85,16 +85,16 @@ class RequestReplay:
                 found[subject] = self._vault.unwrap(subject, wrapped)
         return found
 
-    def _check_sealed(self, one: Folded, row: Mapping[str, Any], keys: Mapping[str, ValueSealer]) -> None:
-        key = self._vault if row["sealed_for"] is None else keys.get(row["sealed_for"])
-        by, mark = self._erased.by(one.stream, 1), row["data_sealed"] == ERASED
+    def _check_sealed(self, one: Folded, row: Any, keys: Mapping[str, ValueSealer]) -> None:
+        key = self._vault if row.sealed_for is None else keys.get(row.sealed_for)
+        by, mark = self._erased.by(one.stream, 1), row.data_sealed == ERASED
         if by is not None and mark:
             self._report.requests_erased += 1
         elif by is not None:
             self._report.find("opening_not_erased", one.stream, 1, field="data", erased_by=by)
         elif mark:
             self._report.find("opening_missing", one.stream, 1, field="data")
-        elif not self._opens(key, one.subject, row["data_sealed"]):
+        elif not self._opens(key, one.subject, row.data_sealed):
             self._report.find("row_differs", one.stream, one.tail.seq, columns=["data_sealed"])
 
     def _opens(self, key: ValueSealer | None, request: Request, sealed: Any) -> bool:
