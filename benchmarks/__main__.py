@@ -11,6 +11,7 @@ from benchmarks import (
     evening,
     events,
     feed,
+    growth,
     machine,
     pages,
     permits,
@@ -42,6 +43,8 @@ ALL = (
     "pages",
     "photos",
 )
+NAMED = ("growth",)
+"""Takes as long as all others together: only when it is named."""
 PLAIN: dict[str, Callable[..., None]] = {
     "verify": verify.run, "sealing": sealing.run, "departure": departure.run, "contacts": contacts.run,
     "duties": duties.run, "sweep": sweeping.run, "next": pulling.run, "evening": evening.run, "pages": pages.run,
@@ -52,10 +55,10 @@ PLAIN: dict[str, Callable[..., None]] = {
 def main() -> None:
     """Run what is asked for; all of it takes about a quarter of an hour."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", choices=[*ALL, []], default=[], metavar="|".join(ALL))
+    parser.add_argument("names", nargs="*", choices=[*ALL, *NAMED, []], default=[], metavar="|".join((*ALL, *NAMED)))
     parser.add_argument("--seconds", type=float, default=5.0, help="length of each run of `events`")
     parser.add_argument("--loans", type=int, default=feed.LOANS, help="loans in the feed")
-    parser.add_argument("--cases", type=int, default=scale.LARGE, help="cases of the large side of `scale`")
+    parser.add_argument("--cases", type=int, default=scale.LARGE, help="on the large side of `scale` and `growth`")
     parser.add_argument(
         "--entries",
         type=int,
@@ -79,6 +82,8 @@ def main() -> None:
                 bundles.run(large=chosen.entries)
             case "search":
                 search.run(large=chosen.entries, kinds=kinds)
+            case "growth":
+                growth.run(large=chosen.cases, kinds=kinds)
             case "permits":
                 permits.run(seconds=chosen.seconds, kinds=kinds)
             case _:
