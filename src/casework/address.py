@@ -12,7 +12,6 @@ from typing import Final
 from urllib.parse import unquote
 
 import sqlalchemy as sa
-from psycopg import pq
 from sqlalchemy.engine import URL, make_url
 
 from casework.errors import CallerError
@@ -135,6 +134,8 @@ def _check_option(name: str, value: str | Sequence[str]) -> None:
 
 @cache
 def _known_options() -> frozenset[str]:
+    from psycopg import pq  # noqa: PLC0415 (asked of addresses of PostgreSQL alone; elsewhere it is not imported)
+
     return frozenset(option.keyword.decode() for option in pq.Conninfo.get_defaults())
 
 

@@ -3,6 +3,6 @@
 Exit codes: 0 done, 1 refused or failed with its reason, 2 usage.
 """
 
-from casework.cli.main import main
+from casework.cli.main import main, run
 
-__all__ = ["main"]
+__all__ = ["main", "run"]

@@ -16,6 +16,7 @@ from casework.errors import CallerError
 from casework.file_limit import raise_file_limit, room_for
 from casework.operation.startup import start
 from casework.settings import Settings
+from casework.storage.garbage import collected_as_before
 
 _DRAIN_S = 30
 
@@ -91,6 +92,7 @@ def _check(settings: Settings, workers: int) -> None:
 def _run(settings: Settings, workers: int) -> None:
     import uvicorn
 
+    collected_as_before()
     options: dict[str, Any] = {
         "factory": True, "host": settings.host, "port": settings.port, "workers": workers, "loop": "auto",
         "http": "api.connections:Connection", "timeout_keep_alive": settings.idle_timeout_s, "proxy_headers": False,

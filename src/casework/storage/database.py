@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from weakref import WeakKeyDictionary
 
-import psycopg
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine
 from sqlalchemy.engine.interfaces import Dialect
@@ -23,6 +23,9 @@ from casework.address import WRITABLE, parse_url
 from casework.storage.compiled import SHARED
 from casework.storage.driver_errors import takes_no_writes, translate, try_again
 from casework.storage.sqlite import open_sqlite
+
+if TYPE_CHECKING:
+    import psycopg
 
 metadata = sa.MetaData(
     naming_convention={
@@ -134,12 +137,14 @@ def _open_postgresql(url: URL, *, read_only: bool, create: bool, pool_size: int)
 
 def _to_who_takes_writes(
     plain: str, _dialect: Any, _record: Any, arguments: Any, parameters: dict[str, Any]
-) -> psycopg.Connection[Any]:
+) -> "psycopg.Connection[Any]":
     """A reader's session on the host where the writers' are; `plain` are their start-up options.
 
     libpq takes a session whose own default is to read only for one on a host that takes no writes, and refuses every
     host. So a session without that setting finds the host.
     """
+    import psycopg  # noqa: PLC0415 (SQLAlchemy has imported it; on SQLite nobody does: a tenth of a short command)
+
     with psycopg.connect(*arguments, **(parameters | {"options": plain})) as found:
         info = found.info
         place = {"host": info.host, "port": info.port, "hostaddr": info.hostaddr or None}
@@ -166,6 +171,8 @@ def _alive(raw: Any, _record: Any, _proxy: Any) -> None:
     poll.register(raw.fileno(), select.POLLIN)
     if not poll.poll(0):
         return
+    import psycopg  # noqa: PLC0415 (as above)
+
     try:
         raw.execute("SELECT 1")
         if not raw.autocommit:
@@ -202,6 +209,11 @@ def reading(engine: Engine, *, snapshot: bool = False) -> Iterator[Connection]:
 def is_reading(conn: Connection) -> bool:
     """Whether `conn` was opened by `reading`."""
     return bool(conn.get_execution_options().get(_READING))
+
+
+def insert_or_not(conn: Connection, table: sa.Table) -> Any:
+    """An insert of the database's own kind, which may say what happens on a conflict; that kind alone is imported."""
+    return import_module(f"sqlalchemy.dialects.{conn.dialect.name}").insert(table)
 
 
 @contextmanager

@@ -2,19 +2,23 @@
 
 import re
 import sqlite3
+import sys
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-import psycopg
 import sqlalchemy as sa
 
 from casework.errors import TryAgain
+
+if TYPE_CHECKING:
+    import psycopg
 
 Result = TypeVar("Result")
 
 _REASON_AT_MOST = 500
 _SHORT = "memory"  # libpq: out of memory, cannot allocate memory for input buffer
 _PG_BUSY = ("55P03", "40001", "40P01", "53300")
+_PG_UNIQUE, _PG_REFERENCE, _PG_READ_ONLY, _PG_FULL = "23505", "23503", "25006", "53100"
 _SQLITE_CODES = {
     sqlite3.SQLITE_BUSY: "database_busy",
     sqlite3.SQLITE_LOCKED: "database_busy",
@@ -40,7 +44,7 @@ def try_again(code: str, reason: str = "") -> TryAgain:
 def _reason(exc: BaseException) -> str:
     """What libpq says of each host that it did not get a session of; it names hosts and roles, never passwords."""
     cause = exc.orig if isinstance(exc, sa.exc.DBAPIError) else exc
-    if not isinstance(cause, psycopg.OperationalError) or cause.sqlstate is not None:
+    if not _is_unreachable(_of_psycopg(cause)):
         return ""
     text = str(cause)
     lines = (text.partition("All failures were:")[2] or text).splitlines()
@@ -67,7 +71,7 @@ def takes_no_writes(exc: BaseException) -> bool:
     cause = exc.orig if isinstance(exc, sa.exc.DBAPIError) else exc
     if isinstance(cause, sqlite3.Error):
         return getattr(cause, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY
-    return isinstance(cause, psycopg.errors.ReadOnlySqlTransaction)
+    return _sqlstate(cause) == _PG_READ_ONLY
 
 
 def is_conflict(exc: BaseException) -> bool:
@@ -75,7 +79,7 @@ def is_conflict(exc: BaseException) -> bool:
     cause = exc.orig if isinstance(exc, sa.exc.DBAPIError) else exc
     if isinstance(cause, sqlite3.IntegrityError):
         return cause.sqlite_errorcode in (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
-    return isinstance(cause, psycopg.errors.UniqueViolation)
+    return _sqlstate(cause) == _PG_UNIQUE
 
 
 def again_on_conflict(work: Callable[[], Result]) -> Result:
@@ -96,9 +100,10 @@ def is_place_taken(exc: BaseException, table: str) -> bool:
     cause = exc.orig if isinstance(exc, sa.exc.DBAPIError) else exc
     if isinstance(cause, sqlite3.IntegrityError):
         return str(cause) == f"append_only: {table}"
-    if not isinstance(cause, psycopg.errors.UniqueViolation):
+    error = _of_psycopg(cause)
+    if error is None or error.sqlstate != _PG_UNIQUE:
         return False
-    return cause.diag.table_name == table and cause.diag.constraint_name != f"{table}_pkey"
+    return error.diag.table_name == table and error.diag.constraint_name != f"{table}_pkey"
 
 
 def is_out_of_memory(exc: BaseException) -> bool:
@@ -108,16 +113,14 @@ def is_out_of_memory(exc: BaseException) -> bool:
     while found is not None and found not in seen:
         seen.append(found)
         found = found.__cause__ or found.__context__
-    return any(
-        isinstance(one, MemoryError) or (isinstance(one, psycopg.Error) and one.sqlstate is None and _SHORT in str(one))
-        for one in seen
-    )
+    return any(isinstance(one, MemoryError) or _is_short(_of_psycopg(one)) for one in seen)
 
 
 def key_taken(exc: BaseException) -> str | None:
     """The first value of the unique key that was taken, as PostgreSQL tells it; none on SQLite."""
     cause = exc.orig if isinstance(exc, sa.exc.DBAPIError) else exc
-    detail = cause.diag.message_detail if isinstance(cause, psycopg.Error) else None
+    error = _of_psycopg(cause)
+    detail = error.diag.message_detail if error is not None else None
     found = re.search(r"=\((.+?), ", detail or "")
     return None if found is None else found[1]
 
@@ -127,20 +130,41 @@ def is_reference_broken(exc: BaseException) -> bool:
     cause = exc.orig if isinstance(exc, sa.exc.DBAPIError) else exc
     if isinstance(cause, sqlite3.IntegrityError):
         return cause.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY
-    return isinstance(cause, psycopg.errors.ForeignKeyViolation)
+    return _sqlstate(cause) == _PG_REFERENCE
 
 
 def _code(cause: BaseException | None) -> str | None:
     if isinstance(cause, sqlite3.Error):
         # The low byte is the primary code; extended codes (BUSY_SNAPSHOT, IOERR_WRITE) share it.
         return _SQLITE_CODES.get(getattr(cause, "sqlite_errorcode", 0) & 0xFF)
-    if not isinstance(cause, psycopg.Error):
+    error = _of_psycopg(cause)
+    if error is None:
         return None
-    state = cause.sqlstate
+    state = error.sqlstate
     if state is None:
-        return "database_gone" if isinstance(cause, psycopg.OperationalError) else None
+        return "database_gone" if _is_unreachable(error) else None
     if state in _PG_BUSY:
         return "database_busy"
-    if state == "53100":
+    if state == _PG_FULL:
         return "database_full"
     return "database_gone" if state.startswith(("08", "57P")) else None
+
+
+def _of_psycopg(exc: BaseException | None) -> "psycopg.Error | None":
+    """The error, if it is of PostgreSQL's driver; on SQLite that one is not even imported, so that it has none."""
+    driver = sys.modules.get("psycopg")
+    return exc if driver is not None and isinstance(exc, driver.Error) else None
+
+
+def _sqlstate(exc: BaseException | None) -> str | None:
+    error = _of_psycopg(exc)
+    return None if error is None else error.sqlstate
+
+
+def _is_unreachable(error: "psycopg.Error | None") -> bool:
+    """Whether it came from libpq rather than from a server."""
+    return error is not None and error.sqlstate is None and isinstance(error, sys.modules["psycopg"].OperationalError)
+
+
+def _is_short(error: "psycopg.Error | None") -> bool:
+    return error is not None and error.sqlstate is None and _SHORT in str(error)

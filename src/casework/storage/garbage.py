@@ -34,6 +34,13 @@ def seldom_collected() -> Iterator[None]:
                 gc.set_threshold(*_before)
 
 
+def collected_as_before() -> None:
+    """From now on as it was before `seldom_collected`: for a program that turns out to stay for long."""
+    with _lock:
+        if _inside:
+            gc.set_threshold(*_before)
+
+
 def keep_for_good() -> None:
     """What stands now is looked through no more: for a process that is ready and will serve for long.
 

@@ -14,16 +14,14 @@ from functools import lru_cache
 from typing import Any, Final, Literal, NamedTuple, cast
 
 import sqlalchemy as sa
-from psycopg.rows import namedtuple_row
-from sqlalchemy.dialects import postgresql
-from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg as psycopg_dialect
 from sqlalchemy.engine import Connection
-from sqlalchemy.engine.interfaces import Dialect
 
 from casework import clock
+from casework.storage import postgresql
 from casework.storage.array_literals import Literals, pg_kind
 from casework.storage.binary_copy import copy_rows, quoted
 from casework.storage.database import UtcDateTime, is_reading
+from casework.storage.postgresql import naming_cursor
 
 COPY_FROM_ROWS = 64
 """From this many rows on, COPY is quicker than one INSERT … SELECT FROM unnest (measured)."""
@@ -159,7 +157,7 @@ def ask_by_keys(
     if conn.dialect.name == "sqlite":
         return _sqlite_select(conn, source, names, wanted)
     plan = _pg_select(source, names, lock)
-    cursor = _raw(conn).cursor(row_factory=namedtuple_row)
+    cursor = naming_cursor(conn)
     columns = (wanted,) if len(names) == 1 else zip(*wanted, strict=True)
     arrays = [literal(values) for literal, values in zip(plan.literals, columns, strict=True)]
     cursor.execute(plan.sql, arrays, prepare=True)
@@ -172,7 +170,7 @@ def ask_all(conn: Connection, table: sa.Table) -> Callable[[], Sequence[Any]]:
         found = conn.execute(_every(table)).all()
         return lambda: found
     plan = _pg_every(table)
-    cursor = _raw(conn).cursor(row_factory=namedtuple_row)
+    cursor = naming_cursor(conn)
     cursor.execute(plan.sql, prepare=True)
     return lambda: _answer(cursor, plan.instants)
 
@@ -186,7 +184,7 @@ def ask(conn: Connection, statement: sa.Select[Any], parameters: Mapping[str, An
         found = conn.execute(statement, parameters).all()
         return lambda: found
     plan, lists = _pg_asked(statement)
-    cursor = _raw(conn).cursor(row_factory=namedtuple_row)
+    cursor = naming_cursor(conn)
     given = {**parameters, **{name: literal(parameters[name]) for name, literal in lists.items()}}
     cursor.execute(plan.sql, given, prepare=True)
     return lambda: _answer(cursor, plan.instants)
@@ -196,12 +194,12 @@ def among(column: sa.Column[Any], name: str, dialect: str) -> sa.ColumnElement[b
     """Whether the column is one of the list that is given as parameter `name`."""
     if dialect == "sqlite":
         return column.in_(sa.bindparam(name, expanding=True))
-    return column == sa.any_(sa.bindparam(name, type_=postgresql.ARRAY(column.type)))
+    return column == sa.any_(sa.bindparam(name, type_=sa.ARRAY(column.type)))
 
 
 def ask_postgresql(conn: Connection, sql: str, parameters: Sequence[Any]) -> Sequence[Any]:
     """The named tuples that a statement in PostgreSQL's own words answers (`%s` for parameters)."""
-    cursor = _raw(conn).cursor(row_factory=namedtuple_row)
+    cursor = naming_cursor(conn)
     found: list[Any] = cursor.execute(sql, parameters, prepare=True).fetchall()
     return found
 
@@ -321,9 +319,7 @@ def _select(
         given = sa.text(f"SELECT {', '.join(parts)} FROM json_each(:keys)")
         found = _one_of(columns).in_(given.bindparams(sa.bindparam("keys", type_=sa.Text)))
     else:
-        arrays = [
-            sa.bindparam(f"{_KEYS}{at}", type_=postgresql.ARRAY(column.type)) for at, column in enumerate(columns)
-        ]
+        arrays = [sa.bindparam(f"{_KEYS}{at}", type_=sa.ARRAY(column.type)) for at, column in enumerate(columns)]
         found = columns[0] == sa.any_(arrays[0])
         if len(columns) > 1:
             kinds = [f"CAST(:{_KEYS}{at} AS {pg_kind(column.type)[0]}[])" for at, column in enumerate(columns)]
@@ -361,9 +357,9 @@ def _pg_select(source: sa.Table | sa.Select[Any], keys: tuple[str, ...], lock: L
 
 @lru_cache(maxsize=64)
 def _pg_asked(statement: sa.Select[Any]) -> tuple[_Plan, Mapping[str, Literals]]:
-    compiled: Any = statement.compile(dialect=_PSYCOPG, compile_kwargs={"render_postcompile": True})
+    compiled: Any = statement.compile(dialect=postgresql.dialect(), compile_kwargs={"render_postcompile": True})
     kinds = {name: one.type for name, one in compiled.binds.items()}
-    lists = {name: pg_kind(kind.item_type)[1] for name, kind in kinds.items() if isinstance(kind, postgresql.ARRAY)}
+    lists = {name: pg_kind(kind.item_type)[1] for name, kind in kinds.items() if isinstance(kind, sa.ARRAY)}
     return _Plan(str(compiled), _instants_of(statement)), lists
 
 
@@ -383,7 +379,7 @@ def _plan(statement: sa.Select[Any]) -> _Plan:
     for column in columns:
         if not isinstance(column.type, sa.types.NullType):  # asked for as the driver gives it (audit.stored)
             pg_kind(column.type)
-    compiled = statement.compile(dialect=_PSYCOPG, compile_kwargs={"render_postcompile": True})
+    compiled = statement.compile(dialect=postgresql.dialect(), compile_kwargs={"render_postcompile": True})
     if any(not name.startswith(_KEYS) for name in compiled.params):
         raise TypeError("a select by keys takes the keys and nothing else")
     sql = _KEYS_IN_ORDER.sub("%s", str(compiled))
@@ -393,9 +389,6 @@ def _plan(statement: sa.Select[Any]) -> _Plan:
 def _instants_of(statement: sa.Select[Any]) -> tuple[int, ...]:
     columns = enumerate(statement.selected_columns)
     return tuple(place for place, column in columns if isinstance(column.type, UtcDateTime))
-
-
-_PSYCOPG: Dialect = psycopg_dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
 
 
 # --- SQLite -------------------------------------------------------------------------------------------------

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from casework.errors import CallerError
 from casework.people.identity.tables import log_in_failures as counted
 from casework.personal import Vault
 from casework.rules.statechart.policy import Policy
+from casework.storage.database import insert_or_not
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +112,7 @@ def purge(conn: Connection, policy: Policy, now: datetime) -> int:
 
 def _counted(conn: Connection, subject: str, now: datetime, since: datetime) -> tuple[int, datetime | None]:
     """One more in one statement, so that none is lost between two processes; a lock stops the counting."""
-    dialect = sqlite if conn.dialect.name == "sqlite" else postgresql
-    fresh = dialect.insert(counted).values(subject=subject, failures=1, first_at=now)
+    fresh = insert_or_not(conn, counted).values(subject=subject, failures=1, first_at=now)
     is_locked = counted.c.locked_until > now
     is_over = sa.and_(counted.c.first_at <= since, sa.or_(counted.c.locked_until.is_(None), ~is_locked))
     begins = sa.or_(is_over, counted.c.locked_until <= now)

@@ -4,7 +4,6 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from casework.people.staff import mistakes
@@ -22,6 +21,7 @@ from casework.people.staff.tables import (
     posts_held,
     staff,
 )
+from casework.storage.database import insert_or_not
 from casework.storage.driver_errors import is_reference_broken
 
 
@@ -53,7 +53,6 @@ _LOCKED: Final = (
     .order_by(staff.c.staff_no)
     .with_for_update(key_share=True)
 )
-_inserting: Final[Mapping[str, Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 _READ: Final = sa.select(*(staff.c[name] for name in COLUMNS)).where(staff.c.staff_no.in_(_WHO))
 _ROWS: Final = {
     kept.table: sa.select(kept.table.c.staff_no, *(kept.table.c[name] for name in kept.row._fields))
@@ -109,7 +108,7 @@ def write(conn: Connection, before: Person | None, after: Person, name: str | No
 
 
 def _insert(conn: Connection, staff_no: str, values: Mapping[str, Any]) -> None:
-    insert: Any = _inserting[conn.dialect.name](staff).values(values).on_conflict_do_nothing()
+    insert: Any = insert_or_not(conn, staff).values(values).on_conflict_do_nothing()
     if conn.execute(insert.returning(staff.c.staff_no)).one_or_none() is None:
         raise mistakes.staff_exists(staff_no)
 
