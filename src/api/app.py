@@ -1,9 +1,11 @@
 """The application: routes, docs, and what lives as long as the process."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from litestar import Litestar, Router
@@ -81,12 +83,13 @@ from api.reading import lifecycles as looking
 from api.receipts import Receipts
 from api.request import JsonRequest
 from api.sealing import Sealing
+from api.sealing_apart import STATE, SealingApart
 from api.serving import Serving
 from api.struct_schema import Structs
 from api.writer import Writer
 from casework.errors import CallerError
 from casework.large_buffers import give_back_large_buffers
-from casework.operation.startup import start
+from casework.operation.startup import Started, start
 from casework.people.identity.issuer import Issuer
 from casework.settings import Settings
 from casework.storage import database
@@ -165,7 +168,7 @@ def create_app(settings: Settings, assembled: Assembled | None = None) -> Litest
     serving = Serving(
         started, Writer(started, metrics), Tokens(started.engine, started.branch, Issuer.of(settings)), metrics,
         Imports(started, behind), Admission(), Receipts(settings, metrics), Awaiting(started.engine),
-        Sealing(started, metrics), Connections(ConnectionLimits.of(settings), metrics), PermitDesk(started),
+        _sealing(started), Connections(ConnectionLimits.of(settings), metrics), PermitDesk(started),
         DayClock(started), behind,
     )  # fmt: skip
     app = assembled.app
@@ -174,6 +177,12 @@ def create_app(settings: Settings, assembled: Assembled | None = None) -> Litest
     app.state = State({"serving": serving, "permitted": table})  # nothing of a branch served before is left in it
     app.asgi_handler = across_origins(Edge(assembled.routes, serving), settings.cors_origins)
     return app
+
+
+def _sealing(started: Started) -> Sealing | SealingApart:
+    """What is known of the process that seals for this one, if `casework serve` has begun one; else a thread."""
+    file = os.environ.get(STATE)
+    return Sealing(started) if file is None else SealingApart(Path(file))
 
 
 @asynccontextmanager

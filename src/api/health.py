@@ -126,7 +126,7 @@ def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
     """The exposition of all workers together; needs a token like everything else."""
     app, serving = request.app, serving_of(request)
     if "stored" not in app.state:
-        app.state["stored"] = Stored(serving.engine, serving.branch, lambda: _failure(app))
+        app.state["stored"] = Stored(serving.engine, serving.branch, lambda: _failure(app), serving.sealing)
     return Response(serving.metrics.text(app.state["stored"]), media_type=CONTENT_TYPE)
 
 

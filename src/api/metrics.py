@@ -1,18 +1,17 @@
-"""Prometheus: requests by route template, events by outcome, the writer's batches, the pools, what signing came to.
+"""Prometheus: requests by route template, events by outcome, the writer's batches, the pools.
 
 With several workers (`casework serve --workers`) PROMETHEUS_MULTIPROC_DIR is set before they start, and a scrape of any
-of them answers for all. What only the database knows is `api.stored_metrics`, the processes `api.process_metrics`.
+of them answers for all. What only database and sealer know is `api.stored_metrics`, the processes `api.process_metrics`.
 """
 
 import os
-from typing import Any, Final
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from api.process_metrics import MULTIPROCESS, Processes, build
 from api.stored_metrics import Stored
-from casework.errors import CallerError
 from casework.lifecycle.commands import Done, Fire, Mistaken, Note, Open, Outcome, Record, Refused
 from casework.operation.startup import Started
 from casework.storage.database import MOST_LENT, Watched, watch_pools
@@ -22,7 +21,6 @@ from casework.work.cases.rulebook import Rulebook
 CONTENT_TYPE = "text/plain; version=0.0.4"  # Litestar adds the charset to text
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _BATCH = (1, 2, 4, 8, 16, 32, 64, 128, 256)
-_NOT_REFUSED: Final = "none"
 
 
 class Metrics:
@@ -64,14 +62,9 @@ class Metrics:
             "pool_size", "Connections of the database that are lent at most.", ("pool",), multiprocess_mode="livesum",
             **kept,
         )  # fmt: skip
-        self.signer = Gauge(
-            "signer_refused", "Whether the signer refuses, by what it says; none: it does not.", ("code",),
-            multiprocess_mode="livemax", **kept,
-        )  # fmt: skip
         self._build = Gauge(
             "build_info", "What runs; always 1.", ("version", "commit", "schema"), multiprocess_mode="livemax", **kept
         )
-        self._refused: str | None = None
         self._of_request: dict[tuple[str, str, int], Any] = {}
         self._of_event: dict[tuple[str, str], Any] = {}
 
@@ -97,20 +90,9 @@ class Metrics:
         watch_pools(started.engine, writing=self._pool("writing"), reading=self._pool("reading"))
         for pool in ("writing", "reading"):
             self.pool_size.labels(pool).set(MOST_LENT)
-        self.signed(None)
 
     def _pool(self, name: str) -> Watched:
         return Watched(self.waiting.labels(name), self.in_use.labels(name))
-
-    def signed(self, refusal: CallerError | None) -> None:
-        """What the last round of sealing came to."""
-        code = _NOT_REFUSED if refusal is None else refusal.code
-        if code == self._refused:
-            return
-        if self._refused is not None:
-            self.signer.labels(self._refused).set(0)
-        self.signer.labels(code).set(0 if refusal is None else 1)
-        self._refused = code
 
     def text(self, stored: Stored) -> bytes:
         """The exposition, with what only the database knows."""

@@ -1,4 +1,4 @@
-"""Prometheus: which build runs, and what its processes take; with several workers what they take together."""
+"""Prometheus: which build runs, and what its processes take together: the workers, and the one that seals."""
 
 import os
 import re
@@ -13,6 +13,7 @@ from prometheus_client import ProcessCollector
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
+from api.sealing_apart import STATE, read_state
 from casework.storage import schema
 
 MULTIPROCESS: Final = "PROMETHEUS_MULTIPROC_DIR"
@@ -41,7 +42,7 @@ def _checked_out() -> str:
 
 
 class Processes(Collector):
-    """The standard figures of a process: sums over the workers, of the start the latest, of a limit the least."""
+    """The standard figures of a process: sums over all of them, of the start the latest, of a limit the least."""
 
     def describe(self) -> Iterable[Metric]:
         """Nothing ahead of the scrape."""
@@ -50,7 +51,7 @@ class Processes(Collector):
     def collect(self) -> Iterable[Metric]:
         """Read from /proc; nothing where there is none."""
         found: dict[str, list[Metric]] = {}
-        for process in _workers():
+        for process in _workers() + _sealer():
             for metric in ProcessCollector(pid=partial(str, process), registry=None).collect():
                 found.setdefault(metric.name, []).append(metric)
         for name, all_of_it in found.items():
@@ -67,3 +68,10 @@ def _workers() -> list[str]:
         return ["self"]
     found = {match[1] for file in Path(folder).glob("*.db") if (match := _OF_PROCESS.fullmatch(file.name))}
     return sorted(one for one in found if Path(f"/proc/{one}").exists())
+
+
+def _sealer() -> list[str]:
+    """The process that seals for them, if there is one."""
+    file = os.environ.get(STATE)
+    process_id = read_state(Path(file)).process_id if file else 0
+    return [str(process_id)] if process_id and Path(f"/proc/{process_id}").exists() else []

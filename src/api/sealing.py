@@ -1,52 +1,46 @@
-"""The sealer as part of the process: a thread that begins and ends with it; with several processes, one seals."""
+"""The sealer of a process that embeds the API: a thread that begins and ends with it; with several processes, one seals.
+
+`casework serve` gives the sealer a process of its own instead (`api.sealing_apart`).
+"""
 
 import threading
+from collections.abc import Callable
+from typing import Final
 
 from api.logs import log, log_bug
-from api.metrics import Metrics
 from casework.errors import CallerError, TryAgain
 from casework.log.write.seal import Round
 from casework.operation.sealing import sealer_of
 from casework.operation.startup import Started
 
-_TOLD_AT_MOST = 20
+_TOLD_AT_MOST: Final = 20
+_AFTER_A_BUG_S: Final = 5.0
 
 
-class Sealing:
-    """Seals twice a second until it is stopped; what troubles it is logged when it changes."""
+class Rounds:
+    """Seals twice a second until it is told to stop; what troubles it is logged when it changes."""
 
-    def __init__(self, started: Started, metrics: Metrics) -> None:
-        self._metrics = metrics
+    def __init__(self, started: Started, tell: Callable[[CallerError | None], object]) -> None:
+        """`tell` hears after each round why it signed nothing, or could not seal at all; None where all is well.
+
+        While the database is gone it hears nothing, and what was before stands.
+        """
         self._sealer = sealer_of(started)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="casework-sealer") if started.settings.seal else None
+        self._tell_refusal = tell
         self._trouble: tuple[object, ...] = ()
-        self.refusal: CallerError | None = None
-        """Why the last round signed nothing, or could not seal at all; while the database is gone, what was before."""
 
-    def start(self) -> None:
-        """Begin, unless CASEWORK_SEAL=0."""
-        if self._thread is not None:
-            self._thread.start()
-
-    def stop(self) -> None:
-        """End after the round that runs."""
-        self._stop.set()
-        if self._thread is not None and self._thread.is_alive():
-            self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stop.is_set():
+    def run(self, stop: threading.Event) -> None:
+        """Until `stop`, and the round that runs then has ended."""
+        while not stop.is_set():
             try:
-                self._sealer.watch(self._stop, tell=self._tell)
+                self._sealer.watch(stop, tell=self._tell)
             except Exception as error:  # noqa: BLE001  # nobody waits for it: the log must tell, and sealing go on
                 log_bug("sealer", error)
-                self._stop.wait(5)
+                stop.wait(_AFTER_A_BUG_S)
 
     def _tell(self, done: Round | CallerError | TryAgain) -> None:
         if not isinstance(done, TryAgain):
-            self.refusal = done.refused if isinstance(done, Round) else done
-            self._metrics.signed(self.refusal)
+            self._tell_refusal(done.refused if isinstance(done, Round) else done)
         if not isinstance(done, Round):
             trouble: tuple[object, ...] = (done.code,)
         else:
@@ -64,3 +58,33 @@ class Sealing:
             log().error("seal", code=trouble[0], **told)
         else:
             log().info("seal", status="well again")
+
+
+class Sealing:
+    """Seals in a thread, unless CASEWORK_SEAL=0."""
+
+    ends = 0
+    """How often the sealer ended unasked: a thread does not."""
+
+    def __init__(self, started: Started) -> None:
+        self._rounds = Rounds(started, self._heard)
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        if started.settings.seal:
+            self._thread = threading.Thread(target=self._rounds.run, args=(self._stop,), name="casework-sealer")
+        self.refusal: CallerError | None = None
+        """Why the last round signed nothing, or could not seal at all; while the database is gone, what was before."""
+
+    def start(self) -> None:
+        """Begin, unless CASEWORK_SEAL=0."""
+        if self._thread is not None:
+            self._thread.start()
+
+    def stop(self) -> None:
+        """End after the round that runs."""
+        self._stop.set()
+        if self._thread is not None and self._thread.is_alive():
+            self._thread.join()
+
+    def _heard(self, refusal: CallerError | None) -> None:
+        self.refusal = refusal

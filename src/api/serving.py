@@ -17,6 +17,7 @@ from api.metrics import Metrics
 from api.permit_desk import PermitDesk
 from api.receipts import Receipts
 from api.sealing import Sealing
+from api.sealing_apart import SealingApart
 from api.writer import Writer
 from casework.operation.startup import Started
 from casework.settings import Settings
@@ -35,7 +36,7 @@ class Serving:
     admission: Admission
     receipts: Receipts
     awaiting: Awaiting
-    sealing: Sealing
+    sealing: Sealing | SealingApart
     connections: Connections
     permits: PermitDesk
     day_clock: DayClock

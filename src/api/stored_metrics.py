@@ -1,4 +1,4 @@
-"""Prometheus: what only the database knows, asked for at each scrape.
+"""Prometheus: what only the database knows, and what sealing came to, asked for at each scrape.
 
 The count by state, which looks at every case, is made once in `HELD_S` at most, however often somebody scrapes; all
 else is a few rows, found by an index or in small tables.
@@ -14,10 +14,12 @@ from typing import Final
 
 import msgspec
 import sqlalchemy as sa
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from sqlalchemy.engine import Connection, Engine
 
+from api.sealing import Sealing
+from api.sealing_apart import SealingApart
 from casework.clock import now
 from casework.errors import CallerError, TryAgain
 from casework.evidence import verifying
@@ -41,6 +43,7 @@ from casework.work.handover.orphans import count_orphans, departures_ahead
 from casework.work.handover.sweep import warning_days
 
 HELD_S: Final = 60.0
+_NOT_REFUSED: Final = "none"
 _RUNS = sa.select(
     feed_runs.c.institution, feed_runs.c.status, sa.func.count().label("number"),
     sa.func.max(feed_runs.c.finished_at, type_=UtcDateTime).label("last_at"),
@@ -50,11 +53,15 @@ _RUNS = sa.select(
 class Stored(Collector):
     """Read from the database at each scrape."""
 
-    def __init__(self, engine: Engine, branch: Branch, why_not: Callable[[], CallerError | None]) -> None:
+    def __init__(
+        self, engine: Engine, branch: Branch, why_not: Callable[[], CallerError | None], sealing: Sealing | SealingApart
+    ) -> None:  # fmt: skip
         """`why_not` says why work cannot be taken, and none where it can."""
         self._engine = engine
         self._branch = branch
         self._why_not = why_not
+        self._sealing = sealing
+        self._refused: dict[str, bool] = {}
         self._counted: tuple[float, GaugeMetricFamily] | None = None
 
     def describe(self) -> Iterable[Metric]:
@@ -69,6 +76,7 @@ class Stored(Collector):
         if failure is not None:
             not_ready.add_metric([failure.code], 1)
         yield not_ready
+        yield from self._of_sealing()
         found: list[Metric] = []
         try:
             if failure is not None and failure.code == "database_gone":  # it is not waited for twice
@@ -80,6 +88,17 @@ class Stored(Collector):
             found.clear()
         yield _gauge("database_up", "Whether the database answered this scrape.", bool(found))
         yield from found
+
+    def _of_sealing(self) -> Iterable[Metric]:
+        refusal = self._sealing.refusal
+        self._refused = dict.fromkeys(self._refused, False) | {refusal.code if refusal else _NOT_REFUSED: bool(refusal)}
+        refused = _gauge("signer_refused", "Whether the signer refuses, by what it says; none: it does not.",
+                         labels=["code"])  # fmt: skip
+        for code, is_so in self._refused.items():
+            refused.add_metric([code], is_so)
+        yield refused
+        ends = "How often the process that seals ended unasked and was begun again."
+        yield CounterMetricFamily("casework_sealer_ends", ends, value=self._sealing.ends)
 
     def _by_state(self, conn: Connection) -> GaugeMetricFamily:
         """How many of each noun are in each state of its chart, none included: a state that is emptied says 0."""

@@ -242,6 +242,7 @@ CODES: Final[Mapping[str, tuple[int, str, str]]] = {
     "rules_broken": (422, "状态图或策略有误", "a chart or policy is not as it must be"),
     "sealed_value_altered": (409, "密封的数据不在其原来的位置，或已被改动",
      "a sealed value is not where it was sealed, or was altered"),
+    "sealer_stopped": (503, "封存进程已超过10秒未运行", "the sealer has not run for more than 10 s"),
     "sealing_late": (503, "有分录超过10秒未封存", "an entry has waited more than 10 s to be sealed"),
     "second_factor_exists": (422, "已绑定第二因素，请先解除", "a second factor is in force; remove it first"),
     "second_factor_pending": (403,

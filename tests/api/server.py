@@ -42,10 +42,15 @@ class ServerProcess:
         self.process.send_signal(sign)
         return self.process.wait(within_s)
 
+    def sealers(self) -> list[int]:
+        """Of those the ones that seal."""
+        command = [b"-m", b"api.sealer_process"]
+        return [one for one in self.workers() if Path(f"/proc/{one}/cmdline").read_bytes().split(b"\0")[2:4] == command]
+
     def workers(self) -> list[int]:
         """Ids of the processes that it has begun."""
-        process_id = self.process.pid
-        return [int(one) for one in Path(f"/proc/{process_id}/task/{process_id}/children").read_text().split()]
+        threads = Path(f"/proc/{self.process.pid}/task").glob("*/children")
+        return [int(one) for children in threads for one in children.read_text().split()]
 
     def log(self) -> list[dict[str, Any]]:
         """The lines on stdout, each of which must be JSON."""
@@ -86,7 +91,9 @@ def serving(
     limited = [] if files is None else ["bash", "-c", f'ulimit -n {files}; exec "$@"', "-"]
     command = [*limited, *CASEWORK, "serve", "--port", str(port), *arguments]
     with log_path.open("wb") as log, (place / "serve.err").open("wb") as err:
-        process = subprocess.Popen(command, env=environment(settings, **more), stdout=log, stderr=err, cwd=place)
+        given = environment(settings, **more)
+        # A group of its own, as a terminal gives it: what is typed there reaches all its processes.
+        process = subprocess.Popen(command, env=given, stdout=log, stderr=err, cwd=place, process_group=0)
     server = ServerProcess(process, f"http://127.0.0.1:{port}", log_path)
     try:
         _wait_until_ready(server, place)

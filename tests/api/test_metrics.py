@@ -124,12 +124,11 @@ def test_who_is_locked_out_is_told_as_a_number_of_numbers_and_addresses(running:
 
 
 def test_a_refusal_of_the_signer_is_told_by_its_code_until_it_signs_again(running: Running) -> None:
-    metrics = running.client.app.state["serving"].metrics
-    metrics.signed(None)
+    sealing = running.client.app.state["serving"].sealing
     assert told(running)['casework_signer_refused{code="none"}'] == 0
-    metrics.signed(CallerError("tree_shrank"))
+    sealing.refusal = CallerError("tree_shrank")
     assert told(running)['casework_signer_refused{code="tree_shrank"}'] == 1
-    metrics.signed(None)
+    sealing.refusal = None
     assert told(running)['casework_signer_refused{code="tree_shrank"}'] == 0
 
 

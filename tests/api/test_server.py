@@ -104,18 +104,23 @@ def test_a_server_that_is_told_to_end_does_so_with_0_and_leaves_no_file_behind(
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     with serving(settings, tmp_path, "--workers", workers, TMPDIR=str(temporary)) as server:
-        assert bool(list(temporary.glob("casework-*"))) == (workers == "2")
+        (shared,) = temporary.glob("casework-*")
+        assert bool(list(shared.glob("*.db"))) == (workers == "2")
         assert server.stop() == 0
     assert list(temporary.iterdir()) == []
 
 
 @pytest.mark.only("sqlite")  # processes are looked at, not what they write
-def test_workers_end_when_the_process_that_began_them_is_killed(settings: Settings, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", ["1", "2"])
+def test_workers_and_sealer_end_when_the_process_that_began_them_is_killed(
+    settings: Settings, tmp_path: Path, number: str
+) -> None:
     temporary = tmp_path / "temporary"
     temporary.mkdir()
-    with serving(settings, tmp_path, "--workers", "2", TMPDIR=str(temporary)) as server:
+    with serving(settings, tmp_path, "--workers", number, TMPDIR=str(temporary)) as server:
         workers = server.workers()
-        assert len(workers) >= 2
+        assert len(workers) >= (3 if number == "2" else 1)
+        assert len(server.sealers()) == 1
         server.stop(signal.SIGKILL)
         deadline = time.monotonic() + 20
         while any(map(is_running, workers)) and time.monotonic() < deadline:

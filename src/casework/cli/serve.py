@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import click
@@ -41,16 +42,22 @@ def cli(host: str | None, port: int | None, workers: int, *, demo: bool) -> None
         _check(settings, workers)
         # The server ends its work at SIGTERM and raises it again: what lies around it must get its turn too.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit())
-        with _shared_metrics() if workers > 1 else nullcontext():
+        with _beside(settings, workers):
             _run(replace(settings, host=host or settings.host, port=settings.port if port is None else port), workers)
 
 
 @contextmanager
-def _shared_metrics() -> Iterator[None]:
-    """A folder in which several workers count together."""
-    with tempfile.TemporaryDirectory(prefix="casework-metrics-") as folder:
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # read when the workers import the library
-        yield
+def _beside(settings: Settings, workers: int) -> Iterator[None]:
+    """A folder in which several workers count together, and the sealer, which outlives them, says how it does."""
+    from api import logs  # as `api.app` below
+    from api.sealing_apart import sealed_apart
+
+    logs.configure(settings.log_level)
+    with tempfile.TemporaryDirectory(prefix="casework-serve-") as folder:
+        if workers > 1:
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # read when the workers import the library
+        with sealed_apart(Path(folder)) if settings.seal else nullcontext():
+            yield
 
 
 def _environment(*, demo: bool) -> dict[str, str]:
