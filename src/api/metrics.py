@@ -1,7 +1,7 @@
 """Prometheus: requests by route template, events by outcome, the writer's batches, the pools.
 
 With several workers (`casework serve --workers`) PROMETHEUS_MULTIPROC_DIR is set before they start, and a scrape of any
-of them answers for all. What only database and sealer know is `api.stored_metrics`, the processes `api.process_metrics`.
+of them answers for all. What only database and sealer know: `api.stored_metrics`; the processes: `api.process_metrics`.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""The process that seals for `casework serve`: `python -m api.sealer_process FILE ENDS`, its settings in the environment.
+"""The process that seals for `casework serve`: `python -m api.sealer_process FILE ENDS`, settings in the environment.
 
 It says in FILE what it met last, logs like the service, and ends after the round that runs when its stdin does. Signals
 that a terminal or a service manager sends to all are the service's to answer: what it still writes is sealed too.

@@ -1,4 +1,4 @@
-"""The sealer of a process that embeds the API: a thread that begins and ends with it; with several processes, one seals.
+"""The sealer of a process that embeds the API: a thread that begins and ends with it; of several processes one seals.
 
 `casework serve` gives the sealer a process of its own instead (`api.sealing_apart`).
 """

@@ -108,10 +108,10 @@ class SealerProcess:
         self._stop.set()
         with self._lock:
             process = self._process
-        if process is not None and process.stdin is not None:
-            with suppress(OSError):  # it has just ended
-                process.stdin.write(IN_ORDER)
-                process.stdin.close()
+            if process is not None and process.stdin is not None:
+                with suppress(OSError):  # it has just ended
+                    process.stdin.write(IN_ORDER)
+                    process.stdin.close()
         self._thread.join(_ENDS_WITHIN_S)
         if self._thread.is_alive() and process is not None:
             process.kill()
@@ -122,6 +122,7 @@ class SealerProcess:
         while (process := self._begun(ends)) is not None:
             began = monotonic()
             code = process.wait()
+            self._ended()
             if self._stop.is_set():
                 return
             ends += 1
@@ -131,6 +132,12 @@ class SealerProcess:
             log().error("sealer_ended", exit_code=code, ends=ends, again_in_s=wait_s)
             self._stop.wait(wait_s)
             wait_s = min(2 * wait_s, LAST_AGAIN_S)
+
+    def _ended(self) -> None:
+        with self._lock:
+            if self._process is not None and self._process.stdin is not None:
+                self._process.stdin.close()
+            self._process = None
 
     def _begun(self, ends: int) -> "subprocess.Popen[bytes] | None":
         """A new one; None where it is time to end."""

@@ -138,6 +138,7 @@ def test_where_everybody_is_being_served_health_is_and_others_are_told_when_to_c
 
     changing = [threading.Thread(target=change, args=(case_id,)) for case_id in ids]
     with serving(patient, tmp_path, **given) as server:
+        assert server.workers() == [], "with CASEWORK_SEAL=0 nobody seals"
         with nothing_is_written(settings.database_url), ExitStack() as stack:
             for one in changing:
                 one.start()
