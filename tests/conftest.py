@@ -63,6 +63,8 @@ def pytest_configure(config: pytest.Config) -> None:
     hypothesis.settings.load_profile("long" if os.environ.get("CASEWORK_LONG") else "quick")
     # Who ends a run from outside has everything taken away too, as with Ctrl-C: a server's data lies in memory.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if not hasattr(config, "workerinput"):  # the processes of xdist have theirs below its own
+        _files_in_memory()
     # What has a place by default lies nowhere in anybody's home.
     os.environ["XDG_STATE_HOME"] = _state.name
     config.addinivalue_line("markers", "every_postgres: run on the minimum PostgreSQL version too")
@@ -83,8 +85,33 @@ def _send(self: httpx.Client, request: httpx.Request, **how: Any) -> httpx.Respo
     return answer
 
 
+def _files_in_memory() -> None:
+    """Tests' files, and so SQLite's, lie in memory where the machine has the room and lets programs be run there.
+
+    On a disk every commit waits for it, and a copied database for every test makes gigabytes that it has to write.
+    """
+    if "PYTEST_DEBUG_TEMPROOT" in os.environ:
+        return
+    disk = Path(tempfile.gettempdir())
+    root = postgres_server.in_memory(otherwise=disk)
+    if root != disk:
+        _in_memory.append(root)
+        if not os.statvfs(root).f_flag & os.ST_NOEXEC:
+            os.environ["PYTEST_DEBUG_TEMPROOT"] = str(root)
+
+
+_in_memory: list[Path] = []
+
+
+def pytest_sessionfinish(exitstatus: int) -> None:
+    if exitstatus == pytest.ExitCode.TESTS_FAILED:
+        _in_memory.clear()  # the files of what failed can be looked at until the next run
+
+
 def pytest_unconfigure() -> None:
     _state.cleanup()
+    for root in _in_memory:
+        shutil.rmtree(root, ignore_errors=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -33,7 +33,7 @@ APP = "casework_app"
 QUICK = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off", "max_wal_size=256MB")
 _MEMORY = Path("/dev/shm")
 _MEMORY_NEEDED = 4 * 1024**3  # far more than a server takes: there are several, and other things in memory
-_PREFIX = "casework-pg-"
+_PREFIX = "casework-tests-"
 _OURS = f"{_PREFIX}{os.getpid()}-"
 USUAL = (
     "listen_addresses=",
@@ -143,7 +143,7 @@ def room(version: str = "17", *, durable: bool = False) -> Iterator[Room]:
     _forget_the_dead(Path(tempfile.gettempdir()))
     home = Path(tempfile.mkdtemp(prefix=_OURS))
     uid, gid = _server_identity()
-    place = home if durable else _roomy(home)
+    place = home if durable else in_memory(otherwise=home)
     try:
         if os.getuid() == 0:
             os.chown(home, uid, gid)
@@ -179,16 +179,19 @@ def _forget_the_dead(folder: Path) -> None:
             shutil.rmtree(left, ignore_errors=True)
 
 
-def _roomy(home: Path) -> Path:
-    """A folder in memory named after this process, or `home` where there is no room; what dead processes left goes."""
+def in_memory(*, otherwise: Path) -> Path:
+    """A new folder in memory named after this process, or `otherwise` where there is no room.
+
+    What processes left there that have ended goes.
+    """
     try:
         _forget_the_dead(_MEMORY)
         room = os.statvfs(_MEMORY)
         if room.f_bavail * room.f_frsize < _MEMORY_NEEDED:
-            return home
+            return otherwise
         return Path(tempfile.mkdtemp(prefix=_OURS, dir=_MEMORY))
     except OSError:
-        return home
+        return otherwise
 
 
 @contextmanager
