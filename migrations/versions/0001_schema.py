@@ -549,6 +549,7 @@ table(
     sa.Index("ix_visits_parent", "parent_id", "id"),
     index_where("state = 'planned'", "ix_visits_planned", "parent_id"),
     index_where("recheck_since IS NOT NULL", "ix_visits_recheck", "recheck_since", "id"),
+    index_where("state = 'under_way'", "ix_visits_under_way", "visitor"),
 )
 table(
     "visit_addresses",

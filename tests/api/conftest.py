@@ -5,7 +5,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from tests.fed import dated
 from tests.postgres_server import APP, OWNER, Server
 
 BUSINESS_DATE = date(2026, 1, 10)
+LONG_AGO = datetime(2024, 1, 1, 1, tzinfo=UTC)
 POSTS_OF_EVERYBODY = {
     "R1": ("business_rep",), "T1": ("phone_collector",), "P1": ("post_loan_officer",), "B1": ("basic_risk_manager",),
     "G1": ("agency_post",), "A1": ("asset_preservation",), "V1": ("approver",), "V2": ("approver",),
@@ -90,11 +91,12 @@ def people(started: Started) -> dict[str, str]:
     issued = {}
     with writing(started.engine) as conn:
         trail = started.branch.trail(now())
+        joining = started.branch.trail(LONG_AGO)  # on every day of these tests they work here
         actor = system("cli")
         for staff_no, posts in POSTS_OF_EVERYBODY.items():
             register.add(
                 conn,
-                trail,
+                joining,
                 actor,
                 started.branch.rulebook.permissions,
                 staff_no=staff_no,
@@ -103,6 +105,8 @@ def people(started: Started) -> dict[str, str]:
                 team="T1",
                 region="R1",
             )
+        joining.write(conn)
+        for staff_no in POSTS_OF_EVERYBODY:
             issued[staff_no] = tokens.issue(conn, trail, actor, staff_no=staff_no)
         trail.write(conn)
     return issued

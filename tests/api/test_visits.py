@@ -1,13 +1,14 @@
 """Visits over HTTP: their alarm; photos sent by who visits, listed, looked at with an entry, refused with why."""
 
 import json
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from casework.clock import now
 from casework.log.tables import entries
 from casework.storage.database import reading
 from tests.api.conftest import Running
@@ -25,7 +26,7 @@ def visit(running: Running) -> int:
     """Under way, of R1's case."""
     (case_id,) = running.open("L1")
     number = ordered_early(
-        running.started, case_id, date.fromisoformat(DAY), address="江岸区示例路1号", second_visitor="B1"
+        running.started, case_id, date.fromisoformat(DAY), address="江岸区示例路1号", second_visitor="P1"
     )
     arrived = {"event": "check_in", "data": {"at": f"{DAY}T10:00:00+08:00"}}
     assert running.post(f"/visits/{number}/events", json=arrived, headers={"If-Match": "*"}).status_code == 200
@@ -35,7 +36,7 @@ def visit(running: Running) -> int:
 def test_who_checked_in_and_does_not_come_back_is_an_alarm_wherever_people_look(running: Running, visit: int) -> None:
     told = running.get("/health/branch", "B1").json()["visits_not_ended"]
     assert told == [
-        {"visit_id": visit, "visitor": "R1", "second_visitor": "B1", "checked_in_at": "2026-01-10T02:00:00Z"}
+        {"visit_id": visit, "visitor": "R1", "second_visitor": "P1", "checked_in_at": "2026-01-10T02:00:00Z"}
     ]
     assert "casework_visits_not_ended 1.0" in running.get("/metrics", "B1").text
     left = {"event": "check_out", "data": {"at": f"{DAY}T10:30:00+08:00"}}
@@ -94,7 +95,7 @@ def test_where_and_with_what_a_photo_was_taken_is_told_with_an_entry_and_who_say
 @pytest.mark.parametrize("at", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", f"{DAY}T10:00:00", "x", 5])
 def test_a_time_that_can_be_none_is_told_before_anybody_is_asked_about_it(running: Running, at: Any) -> None:
     (case_id,) = running.open("L2")
-    visit = ordered_early(running.started, case_id, date.fromisoformat(DAY), address="某路1号", second_visitor="B1")
+    visit = ordered_early(running.started, case_id, date.fromisoformat(DAY), address="某路1号", second_visitor="P1")
     told = {"event": "check_in", "data": {"at": at}}
     answer = running.post(f"/visits/{visit}/events", json=told, headers={"If-Match": "*"})
     assert [one["field"] for one in problem(answer, 422, "faulty_data")["faults"]] == ["at"]
@@ -107,7 +108,7 @@ BAD: list[tuple[str, dict[str, Any], int, str]] = [
     ("a time of nowhere", {"taken_at": f"{DAY}T10:00:00"}, 422, "invalid_request"),
     ("the interior without consent", {"shows": "interior"}, 409, "refused"),
     ("what no chart knows", {"shows": "garden"}, 422, "faulty_data"),
-    ("by who does not visit", {"staff_no": "P1"}, 403, "not_a_visitor"),
+    ("by who does not visit", {"staff_no": "A1"}, 403, "not_a_visitor"),
     ("by a post that may not", {"staff_no": "B1"}, 403, "post_not_permitted"),
     ("another than was hashed", {"photo": "sha256:" + "0" * 64}, 422, "photo_unfit"),
     ("of one pixel", {"content": written(scene(2, (800, 600)).resize((1, 1)))}, 422, "photo_unfit"),
@@ -186,3 +187,32 @@ def test_a_report_is_a_contact_too_and_the_receipt_is_of_both(running: Running, 
     signed = [one.entry_id.partition(":")[0] for one in receipt_of(running, told).entries]
     assert signed.count("borrower") == 1
     assert signed.count("case") >= 3, "the report, what the case learnt of it, that it is called again"
+
+
+def reasons_of(answer: Any) -> list[str]:
+    return [one["code"] for one in problem(answer, 409, "refused")["reasons"]]
+
+
+def test_who_goes_when_is_asked_of_an_order_and_before_they_leave(running: Running, visit: int) -> None:
+    """One visit of a case a day, on a day that can come, by people who may, one of whom is nowhere else."""
+    one, other = running.get(f"/visits/{visit}").json()["case_id"], running.open("L2")[0]
+    today = running.started.branch.today(now())
+    usual = {"address_kind": "home", "address": "江岸区示例路1号", "visit_on": str(today + timedelta(days=1))}
+
+    def order(case_id: int, **changes: str) -> Any:
+        return running.post("/visits", json={"of": case_id, "ground": "ordered", "data": usual | changes})
+
+    assert order(one).status_code == 201
+    assert reasons_of(order(one)) == ["alone_that_day"]
+    assert order(one, visit_on=str(today + timedelta(days=2))).status_code == 201
+    assert reasons_of(order(other, visit_on=str(today - timedelta(days=1)))) == ["its_day_is_not_over"]
+    assert reasons_of(order(other, second_visitor="AUD1")) == ["visitors_may_visit"]
+    assert reasons_of(order(other, second_visitor="X404")) == ["visitors_are_there"]
+    second = ordered_early(running.started, other, date.fromisoformat(DAY), address="某路1号", second_visitor="A1")
+    arrived = {"event": "check_in", "data": {"at": f"{DAY}T11:00:00+08:00"}}
+    refused = running.post(f"/visits/{second}/events", json=arrived, headers={"If-Match": "*"})
+    assert reasons_of(refused) == ["nowhere_else"]
+    assert f"R1 is on visit {visit} at that time" in refused.text
+    left = {"event": "check_out", "data": {"at": f"{DAY}T10:30:00+08:00"}}
+    assert running.post(f"/visits/{visit}/events", json=left, headers={"If-Match": "*"}).status_code == 200
+    assert running.post(f"/visits/{second}/events", json=arrived, headers={"If-Match": "*"}).status_code == 200

@@ -223,7 +223,7 @@ def reported(someone: Browsing, day: date, visit: int, content: bytes) -> None:
     someone.get(stop)
     someone.upload(f"/console/visits/{visit}/photos", content, {"shows": "building"})
     someone.get(stop)
-    someone.send(stop, CHECK_OUT, data__at=f"{day} 10:30")
+    someone.send(stop, CHECK_OUT, data__at=f"{day} 10:00")  # to be elsewhere then
     someone.get(stop)
     assert someone.send(stop, REPORT, **TOLD).status_code == 303, someone.text()
 
@@ -286,7 +286,7 @@ def test_what_a_photo_does_not_say_is_marked_as_told_by_who_sent_it(
     answer = someone.upload(f"/console/visits/{visit}/photos", written(scene(1, (400, 300))), typed)
     assert answer.status_code == 303, someone.text()
     someone.get(stop)
-    someone.send(stop, CHECK_OUT, data__at=f"{day} 10:30")
+    someone.send(stop, CHECK_OUT, data__at=f"{day} 10:00")  # to be elsewhere then
     someone.get(stop)
     assert someone.send(stop, REPORT, **TOLD).status_code == 303, someone.text()
     manager = browse("B1")

@@ -14,7 +14,7 @@ from casework.clock import now
 from casework.storage.database import reading
 from casework.work.photos.tables import photos
 from tests.console.browser import CHROMIUM, PHONE, STRANGE, UNTRANSLATED, Demo, Watched, somebody
-from tests.console.visited import REPORT, ordered, repair_begun, reported, small_branch_on_show
+from tests.console.visited import REPORT, fired, ordered, repair_begun, reported, small_branch_on_show
 from tests.test_pictures import camera, scene, written
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
@@ -67,6 +67,7 @@ def visiting(small_branch: Demo, browser: Browser, request: pytest.FixtureReques
     watched.context.set_geolocation({"latitude": 30.58, "longitude": 114.27})
     yield watched, visit
     watched.close()
+    fired(small_branch, visit, "break_off", reason="other")  # if they are there still: nobody is on two visits at once
 
 
 @pytest.mark.parametrize("visiting", ["zh", "en"], indirect=True)
@@ -86,7 +87,7 @@ def test_a_visit_goes_from_the_route_to_its_report_on_a_phone(
     page.set_input_files("#photo input[type=file]", taken(small_branch, tmp_path, visit))
     page.click("#photo button")
     expect(page.locator("#queue .sent")).to_have_count(1)
-    at(small_branch, page, "check_out", "10:30")
+    at(small_branch, page, "check_out", "10:00")
     expect(page.locator("#queue li")).to_have_count(0)
     form = page.locator("details.offer[open] form")
     for name, code in REPORT.items():

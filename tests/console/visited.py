@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from casework.clock import now
 from casework.demo.stage import DemoTold
 from casework.lifecycle.advance import advance
-from casework.lifecycle.commands import Done, Fire, Open
+from casework.lifecycle.commands import Done, Fire, Open, Outcome
 from casework.people.identity import passwords
 from casework.settings import Settings, default_loans_dir, ensure_keys
 from casework.storage.database import writing
@@ -62,21 +62,28 @@ def ordered(demo: Demo) -> int:
     return ordered_early(demo.started, next(_next), today, address=ADDRESS, area="A3", second_visitor="P1")
 
 
+def fired(demo: Demo, visit: int, event: str, **data: str) -> Outcome:
+    """By R1."""
+    with writing(demo.started.engine) as conn:
+        (outcome,) = advance(
+            conn, [Fire(actor=REP, noun="visit", id=visit, event=event, data=data)], demo.started.branch
+        )  # fmt: skip
+    return outcome
+
+
 def reported(demo: Demo, content: bytes) -> int:
     """A visit of today that was made, with this photo, and waits for its review."""
     branch, engine, visit = demo.started.branch, demo.started.engine, ordered(demo)
     day = branch.today(now())
 
     def fire(event: str, **data: str) -> None:
-        with writing(engine) as conn:
-            (outcome,) = advance(conn, [Fire(actor=REP, noun="visit", id=visit, event=event, data=data)], branch)
-        assert isinstance(outcome, Done), outcome
+        assert isinstance(fired(demo, visit, event, **data), Done)
 
-    zone = ZoneInfo(branch.time_zone)
-    fire("check_in", at=datetime.combine(day, time(10), zone).isoformat())
+    arrived = datetime.combine(day, time(10), ZoneInfo(branch.time_zone)).isoformat()
+    fire("check_in", at=arrived)
     kept = keep_photo(engine, branch, branch.files, REP, PhotoSent(visit, content, {"shows": "building"}))
     assert isinstance(kept, PhotoKept), kept
-    fire("check_out", at=datetime.combine(day, time(10, 30), zone).isoformat())
+    fire("check_out", at=arrived)  # so that they can be elsewhere at that time
     fire("report", **REPORT)
     return visit
 

@@ -5,7 +5,7 @@ import itertools
 import re
 import zipfile
 from collections.abc import Callable, Iterator
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -121,23 +121,24 @@ def drawn_up(running: Running, case_id: int, number: int) -> None:
 def visited(running: Running, case_id: int, number: int) -> None:
     """A visit with a photo, a report and a note; another that was broken off."""
     order: dict[str, Any] = {"address_kind": "home", "address": secret("visit address", number), "visit_on": DAY}
-    whole = {"address": order["address"], "second_visitor": "B1"}
+    whole = {"address": order["address"], "second_visitor": "P1"}
     visit = ordered_early(running.started, case_id, date.fromisoformat(DAY), **whole)
     place = f"/visits/{visit}/events"
-    at = {"at": f"{DAY}T10:00:00+08:00", "place": secret("check-in place", number)}
+    at = {"at": f"{DAY}T1{number}:00:00+08:00", "place": secret("check-in place", number)}
     sent(running, place, event="check_in", data=at)
     photo = written(scene(number, (400, 300)))
     told = {
-        "shows": "building", "taken_at": f"{DAY}T10:05:00+08:00", "place": secret("photo place", number),
+        "shows": "building", "taken_at": f"{DAY}T1{number}:05:00+08:00", "place": secret("photo place", number),
         "device": secret("photo device", number),
     }  # fmt: skip
     kept = running.post(f"/visits/{visit}/photos", files={"file": ("a.jpg", photo)}, data=told)
     assert kept.status_code == 201, kept.text
-    sent(running, place, event="check_out", data={"at": f"{DAY}T10:30:00+08:00"})
+    sent(running, place, event="check_out", data={"at": f"{DAY}T1{number}:30:00+08:00"})
     texts = {"assets": secret("report assets", number), "statement": secret("statement", number)}
     sent(running, place, event="report", data=SEEN | texts)
     running.post(f"/visits/{visit}/notes", json={"text": secret("visit note", number)})
-    second = opened(running, "visits", case_id, "ordered", **order, second_visitor="B1")["id"]
+    order["visit_on"] = str(running.started.branch.today(now()) + timedelta(days=1))
+    second = opened(running, "visits", case_id, "ordered", **order, second_visitor="P1")["id"]
     broken = {"reason": "unsafe", "address_risk": "dog", "remark": secret("risk remark", number)}
     sent(running, f"/visits/{second}/events", event="break_off", data=broken)
 

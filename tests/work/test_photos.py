@@ -31,6 +31,7 @@ from tests.work.test_visits import B9, REPORT, V1, case_of, fire, order, ordered
 
 __all__ = ["ordered"]
 TAKEN = moment(0, "10:05:00")
+LEADS = {1: V1, 2: rep("V7")}
 
 
 @pytest.fixture
@@ -41,19 +42,24 @@ def files(there: Bank) -> FileStore:
 
 @pytest.fixture
 def there(ordered: Bank) -> Bank:
-    """Somebody has arrived at L1; a second visit is under way at L2."""
-    for number in (1, 2):
-        order(ordered, number)
-        fire(ordered, "check_in", number=number, at=moment(0, "10:00:00").isoformat())
+    """Somebody has arrived at L1, and others at L2."""
+    for staff_no in ("V7", "P7"):
+        ordered.staff(staff_no, "business_rep")
+    order(ordered)
+    order(ordered, 2, visitor="V7", second_visitor="P7")
+    for number, who in LEADS.items():
+        fire(ordered, "check_in", who, number, at=moment(0, "10:00:00").isoformat())
     return ordered
 
 
 def keep(
-    bank: Bank, files: FileStore, content: bytes, visit: int = 1, actor: Any = V1, **more: Any
+    bank: Bank, files: FileStore, content: bytes, visit: int = 1, actor: Any = None, **more: Any
 ) -> PhotoKept | Outcome:  # fmt: skip
     given: dict[str, Any] = {"shows": "building", "taken_at": TAKEN} | more
     sent = PhotoSent(visit, content, taken_at=given.pop("taken_at"), said=given)
-    return keep_photo(bank.started.engine, bank.started.branch, files, actor, sent, clock=at(day(0)))
+    return keep_photo(
+        bank.started.engine, bank.started.branch, files, actor or LEADS.get(visit, V1), sent, clock=at(day(0))
+    )
 
 
 def kept(bank: Bank, files: FileStore, content: bytes, visit: int = 1, **more: Any) -> PhotoKept:

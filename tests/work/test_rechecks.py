@@ -20,7 +20,7 @@ from casework.work.tasks.tables import task_standing, tasks
 from tests.dialler.called import moment
 from tests.feed.bank import Bank
 from tests.test_pictures import scene, written
-from tests.work.test_photos import keep, kept, there
+from tests.work.test_photos import LEADS, keep, kept, there
 from tests.work.test_promises import at, day
 from tests.work.test_visits import B9, REPORT, V1, codes, do, fire, ordered, visits
 
@@ -96,8 +96,8 @@ def drawn_of(bank: Bank, *visited: int) -> list[str]:
     files = bank.started.branch.files
     photos = [kept(bank, files, written(scene(at)), visit).photo for at, visit in enumerate(visited, 1)]
     for number in set(visited):
-        fire(bank, "check_out", number=number, at=moment(0, "10:30:00").isoformat())
-        fire(bank, "report", number=number, **REPORT)
+        fire(bank, "check_out", LEADS[number], number, at=moment(0, "10:30:00").isoformat())
+        fire(bank, "report", LEADS[number], number, **REPORT)
         fire(bank, "accept", B9, number)
     chosen: set[str] = set()
     while len(chosen) < len(photos):

@@ -85,8 +85,10 @@ REPORT: dict[str, Any] = {
 SEEN = REPORT | {"outcome": "found", "person_met": "debtor", "attitude": "cooperative", "next_step": "call"}
 
 
-def visited(bank: Bank, number: int = 1, on: int = 0, hashed: str | None = FIRST) -> None:
-    for event, when in (("check_in", "10:00:00"), ("check_out", "10:30:00")):
+def visited(
+    bank: Bank, number: int = 1, on: int = 0, hashed: str | None = FIRST, at: tuple[str, str] = ("10:00:00", "10:30:00")
+) -> None:
+    for event, when in zip(("check_in", "check_out"), at, strict=True):
         assert isinstance(fire(bank, event, number=number, on=on, at=moment(on, when).isoformat()), Done)
         if event == "check_in" and hashed:
             assert isinstance(photo(bank, hashed, number, on), Done)
@@ -340,9 +342,9 @@ def test_whom_a_visit_met_is_a_contact_of_the_debtors_and_takes_back_all_that_wa
 def test_who_opens_the_door_is_no_breach_and_nobody_met_is_the_debtor_missed(ordered: Bank) -> None:
     order(ordered)
     order(ordered, 2)
-    visited(ordered)
+    visited(ordered, at=("10:00:00", "10:05:00"))
     fire(ordered, "report", **REPORT)
-    visited(ordered, 2, hashed=SECOND)
+    visited(ordered, 2, hashed=SECOND, at=("10:05:00", "10:30:00"))
     fire(ordered, "report", number=2, **REPORT | {"person_met": "nobody"})
     assert [one[1:5] for one in met(ordered)] == [
         ("contact", "visit", "not_found", "not_found"), ("debtor", "visit", "not_found", "not_found"),
@@ -359,6 +361,7 @@ def test_the_gate_is_asked_before_they_leave_and_before_they_knock(ordered: Bank
     assert "22:00" in early.reasons[0].en
     take(ordered, f"L1,complaint,{day(0)},")
     assert codes(fire(ordered, "check_in", at=moment(0, "10:00:00").isoformat())) == {"gate_open"}
+    fire(ordered, "cancel", reason="other")
     assert codes(order(ordered)) == {"contact_not_stopped"}, "said once"
     assert isinstance(fire(ordered, "check_in", number=2, at=moment(0, "10:00:00").isoformat()), Done)
 

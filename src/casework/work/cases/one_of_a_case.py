@@ -1,6 +1,6 @@
 """Children of which a case has one at a time: another that is under way, counting those of the batch."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -23,11 +23,16 @@ class UnderWay(NamedTuple):
     def ask_all(self) -> None:
         """Everything was asked already."""
 
-    def beside(self, door: Door, child: Any) -> int | None:
-        """Another of the same case."""
-        of_batch = [one for (chart, _), one in door.gathered.subjects.items() if chart == self.chart and one.live]
-        others = (one.id for one in (*self.living, *of_batch) if one.parent_id == child.parent_id)
-        return next((number for number in others if number != child.id), None)
+    def beside(self, door: Door, child: Any, stands_in_its_way: Callable[[Any], bool] = lambda _: True) -> int | None:
+        """Another of the same case, as the commands before left it; of those in its way, where not all are."""
+        of_batch = {number: one for (chart, number), one in door.gathered.subjects.items() if chart == self.chart}
+        others = {one.id: one for one in self.living} | of_batch
+        found = (
+            number
+            for number, one in others.items()
+            if number != child.id and one.live and one.parent_id == child.parent_id and stands_in_its_way(one)
+        )
+        return next(found, None)
 
 
 def under_way(conn: Connection, noun: Kept, commands: Sequence[Any]) -> UnderWay:

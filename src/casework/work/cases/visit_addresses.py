@@ -24,6 +24,10 @@ PLANNED: Final = "'planned'"
 """The state of what is still to be made, as SQL has it: such an index is used where the statement says it itself."""
 _TO_MAKE: Final = sa.text(f"state = {PLANNED}")
 sa.Index("ix_visits_planned", visits.c.parent_id, sqlite_where=_TO_MAKE, postgresql_where=_TO_MAKE)
+UNDER_WAY: Final = "'under_way'"
+"""The state of what somebody is on now, in the same way."""
+_NOW: Final = sa.text(f"state = {UNDER_WAY}")
+sa.Index("ix_visits_under_way", visits.c.visitor, sqlite_where=_NOW, postgresql_where=_NOW)
 visit_addresses: Final = sa.Table(
     "visit_addresses",
     metadata,

@@ -1,4 +1,4 @@
-"""What guards on visits need from outside: the time, who of the staff is not there, what the gate says against it.
+"""What guards on visits need from outside: the time, who goes, what the gate says against it, what else is ordered.
 
 And what was seen at the address before.
 """
@@ -13,14 +13,15 @@ from sqlalchemy.engine import Connection
 from casework.clock import utc_text
 from casework.lifecycle.commands import Fire, Open
 from casework.lifecycle.door import Door
-from casework.lifecycle.gather import Gathered
+from casework.lifecycle.gather import Gathered, nouns_by_chart
 from casework.people.staff.actor import Actor
 from casework.rules.statechart.fields import EARLIEST, LATEST
-from casework.work.cases.door import owning_of
+from casework.work.cases.going import Going, going
 from casework.work.cases.noun import CASE_CHART
+from casework.work.cases.one_of_a_case import UnderWay, under_way
 from casework.work.cases.visit_addresses import COLUMNS, RiskSeen, is_news, risks_at, risks_of, visit_addresses
 from casework.work.visits.noun import VISIT
-from casework.work.visits.visit import Visit
+from casework.work.visits.visit import TO_BE_MADE, Visit
 
 if TYPE_CHECKING:
     from casework.work.cases.branch import Branch
@@ -33,10 +34,11 @@ class Against:
     """What the gate says against the acts of a batch: by case of those that order for today, by visit of arrivals.
 
     And which risks are known of the addresses to which visits are ordered, and by visit of those where somebody arrives
-    what was told of since it was ordered.
+    what was told of since it was ordered. Who goes, and which visits of the same cases are ordered.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, who: Going, ordered: UnderWay) -> None:
+        self.who, self.ordered = who, ordered
         self.by_case: dict[int, list[Any]] = {}
         self.by_visit: dict[int, list[Any]] = {}
         self.at_address: dict[bytes, RiskSeen] = {}
@@ -53,11 +55,14 @@ def prepare(
 
     What is ordered for today is judged at noon: who orders it in the night does not leave then.
     """
-    told, by_instant = Against(), dict[datetime, list[tuple[Any, Any, dict[int, list[Any]], int]]]()
+    ours = [one for one in commands if one.noun == VISIT.chart]
+    ordered = under_way(conn, nouns_by_chart(branch.nouns)[VISIT.chart], ours)
+    told, by_instant = (
+        Against(going(conn, ours, gathered), ordered),
+        dict[datetime, list[tuple[Any, Any, dict[int, list[Any]], int]]](),
+    )
     addresses, arrivals = set[bytes](), dict[int, Visit]()
-    for one in commands:
-        if one.noun != VISIT.chart:
-            continue
+    for one in ours:
         if isinstance(one, Open) and isinstance(address := one.data.get("address"), str):
             addresses.add(gathered.vault.blind(_ADDRESS, address))
         if isinstance(one, Open) and one.data.get("visit_on") == today.isoformat():
@@ -81,23 +86,29 @@ def prepare(
 
 
 def beside(door: Door, visit: Visit, given: Mapping[str, Any]) -> dict[str, Any]:
-    """When the act is recorded, who is named but does not work here, the gate's reasons, whether a text states it."""
-    roster = owning_of(door).roster
-    named = {*visit.visitors, *(given[name] for name in ("visitor", "second_visitor") if given.get(name))}
-    gathered: dict[str, Any] = {
-        "at": door.trail.recorded_at.isoformat(),
-        "not_there": sorted(one for one in named if not roster.is_there(one)),
-    }
+    """When the act is recorded, what is against who goes, the gate's reasons, whether a text states it."""
+    told: Against = door.prepared[VISIT.chart]
+    is_new = (VISIT.chart, visit.id) not in door.gathered.subjects
+    gathered: dict[str, Any] = {"at": door.trail.recorded_at.isoformat()}
+    if is_new or visit.id in told.who.named:
+        named = {*visit.visitors, *(given[name] for name in ("visitor", "second_visitor") if given.get(name))}
+        gathered |= told.who.unfit(named, visit.visit_on, door.charts[VISIT.chart].events["check_in"].posts)
+    if visit.id in told.who.moving and "at" in given:
+        elsewhere = told.who.elsewhere(visit, given, door.gathered.subjects, door.zone)
+        gathered |= {"elsewhere": elsewhere} if elsewhere else {}
     if given.get("statement") is not None:
         gathered["statement"] = True
-    told: Against = door.prepared[VISIT.chart]
-    if (VISIT.chart, visit.id) in door.gathered.subjects:
+    if not is_new:
         against, seen = told.by_visit.get(visit.id, []), told.news.get(visit.id)
     else:
         held = door.parent_of(door.nouns[VISIT.chart], visit).facts.holds  # of which another guard speaks
         against = [one for one in told.by_case.get(visit.parent_id, ()) if one.rule not in held]
         seen = told.at_address.get(door.gathered.vault.blind(_ADDRESS, given["address"]))
         gathered["ordered_at"] = gathered["at"]
+        other = told.ordered.beside(
+            door, visit, lambda one: one.state in TO_BE_MADE and one.visit_on == visit.visit_on
+        )  # fmt: skip
+        gathered |= {} if other is None else {"that_day": other}
     if seen is not None:
         gathered["risk_seen"] = {"risk": seen.risk, "visit": seen.visit_id, "on": str(seen.on), "by": seen.by}
     if against:

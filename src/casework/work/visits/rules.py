@@ -16,6 +16,7 @@ from casework.work.visits.visit import (
     told_at,
     told_on,
     visit_of,
+    zone_of,
 )
 
 REGISTRY: Final = visitors.REGISTRY
@@ -50,6 +51,21 @@ def risk_acknowledged(now: SubjectSituation, _: Params) -> Verdict:
     seen = now.gathered.get("risk_seen", {})
     facts = {name: seen.get(name) for name in ("risk", "on", "by")}
     return Verdict(not seen or now.given.get("risk_acknowledged", False), facts, {"risk_acknowledged": True})
+
+
+@guard(facts=("visit", "visit_on"))
+def alone_that_day(now: SubjectSituation, _: Params) -> Verdict:
+    """No other visit of the case is to be made on its day (`gathered`: which is)."""
+    other, day = now.gathered.get("that_day"), str(visit_of(now).visit_on)
+    return Verdict(other is None, {"visit": other, "visit_on": day}, {"visits_at_most": 1})
+
+
+@guard(facts=("visit_on", "day"))
+def its_day_is_not_over(now: SubjectSituation, _: Params) -> Verdict:
+    """By the branch's clock too (`gathered`: when this is): feeds may be late, and nobody checks in on a past day."""
+    recorded, day = now.gathered.get("at"), visit_of(now).visit_on
+    this = day if recorded is None else datetime.fromisoformat(recorded).astimezone(zone_of(now)).date()
+    return Verdict(day >= this, {"visit_on": str(day), "day": str(this)}, {"not_before": str(this)})
 
 
 @guard(facts=("visit_on", "arrived_on"))

@@ -11,6 +11,8 @@ from casework.lifecycle.subject import Child, Label
 
 NO_RISK: Final = "no_risk"
 """What visitors say of an address where a risk is gone."""
+TO_BE_MADE: Final = frozenset({"planned", "under_way"})
+"""States of a visit that somebody still makes."""
 CANNOT_BE: Final = frozenset({("found", "nobody"), ("not_found", "debtor")})
 """What came of a visit, and who cannot have been met then."""
 

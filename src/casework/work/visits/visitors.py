@@ -20,10 +20,35 @@ def named(now: SubjectSituation) -> tuple[str, str | None]:
 
 @guard(facts=("not_there",))
 def visitors_are_there(now: SubjectSituation, _: Params) -> Verdict:
-    """Who is named works here (`gathered`: the register as it is)."""
-    there = now.gathered.get("not_there", [])
-    missing = [one for one in named(now) if one is not None and one in there]
-    return Verdict(not missing, {"not_there": ", ".join(missing)}, {"not_there_at_most": 0})
+    """Who is named works here on the day of the visit (`gathered`: of whom the register says otherwise)."""
+    return _none_of(now, "not_there")
+
+
+@guard(facts=("away", "visit_on"))
+def visitors_present(now: SubjectSituation, _: Params) -> Verdict:
+    """Nobody who is named is on leave on that day (`gathered`)."""
+    return _none_of(now, "away")
+
+
+@guard(facts=("without_post",))
+def visitors_may_visit(now: SubjectSituation, _: Params) -> Verdict:
+    """Each holds a post on that day that may check in (`gathered`: who holds none)."""
+    return _none_of(now, "without_post")
+
+
+def _none_of(now: SubjectSituation, which: str) -> Verdict:
+    given = now.gathered.get(which, ())
+    found = [one for one in named(now) if one is not None and one in given]
+    saw = {which: ", ".join(found), "visit_on": str(visit_of(now).visit_on)}
+    return Verdict(not found, saw, {f"{which}_at_most": 0})
+
+
+@guard(facts=("who", "visit", "first", "last"))
+def nowhere_else(now: SubjectSituation, _: Params) -> Verdict:
+    """Nobody is on two visits at once (`gathered`: on which other one of them is, or was at that time)."""
+    found = now.gathered.get("elsewhere", {})
+    facts = {name: found.get(name) for name in ("who", "visit", "first", "last")}
+    return Verdict(not found, facts, {"visits_at_most": 1})
 
 
 @guard(facts=())
