@@ -212,7 +212,7 @@ def folder(report: str, monkeypatch: pytest.MonkeyPatch) -> Path:
     found = FOLDER / report
     if not found.is_dir():
         pytest.skip(f"no reports at {FOLDER} (CASEWORK_REAL_FEEDS)")
-    monkeypatch.setattr("casework.intake.feed.one_import.branch_date", lambda *_: date(2026, 12, 31))
+    monkeypatch.setattr("casework.intake.feed.stood_before.branch_date", lambda *_: date(2026, 12, 31))
     monkeypatch.setattr(
         "casework.operation.importing._carried_out",
         lambda started, job, _: (carry_out(job, lambda _: None, started), 0),

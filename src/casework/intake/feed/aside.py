@@ -70,21 +70,21 @@ def aside_of(
 
 def store_aside(
     conn: Connection, branch: Branch, run_id: int, sheets: Iterable[FeedSheet[Any]], erased: ErasedPeople
-) -> int:
-    """Keep the rows that a run set aside, their cells sealed, of the erased only their ids; how many."""
-
-    def sealed(sheet: FeedSheet[Any], row: SetAside) -> bytes:
-        cells = list(erased.cells(sheet.header, row.cells))
-        raw = _Cells(list(sheet.header.names), cells, list(row.more), sheet.name, sheet.workbook)
-        place = of_aside(run_id, sheet.kind, row.line)
-        return branch.vault.seal(place, msgspec.json.encode(raw).decode())
-
-    stored = [
-        (run_id, sheet.kind, row.line, row.column, row.code, sealed(sheet, row))
-        for sheet in sheets for row in sheet.set_aside
-    ]  # fmt: skip
+) -> tuple[int, int]:
+    """Keep the rows that a run set aside, their cells sealed; how many, and of how many only the ids of the erased."""
+    stored: list[tuple[Any, ...]] = []
+    emptied = 0
+    for sheet in sheets:
+        for row in sheet.set_aside:
+            ids_alone = erased.cells(sheet.header, row.cells)
+            emptied += ids_alone is not None
+            cells = list(row.cells if ids_alone is None else ids_alone)
+            raw = _Cells(list(sheet.header.names), cells, list(row.more), sheet.name, sheet.workbook)
+            place = of_aside(run_id, sheet.kind, row.line)
+            sealed = branch.vault.seal(place, msgspec.json.encode(raw).decode())
+            stored.append((run_id, sheet.kind, row.line, row.column, row.code, sealed))
     rows.insert_many(conn, set_aside, stored, ("run_id", "kind", "line", "column", "code", "row_sealed"))
-    return len(stored)
+    return len(stored), emptied
 
 
 def faults_of(

@@ -1,20 +1,18 @@
-"""What one import knows as it goes: what was asked, what came, and what it has made of it so far."""
+"""What one import works with from its beginning to its end; what it finds out its stages hand on as values."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from casework.intake.feed.booked import Booked
+from casework.intake.feed.booked import Booked, of_row
 from casework.intake.feed.books import booked
-from casework.intake.feed.erased import ErasedPeople, share_lock
-from casework.intake.feed.folder import Delivery, FeedSheet
+from casework.intake.feed.erased import share_lock
+from casework.intake.feed.folder import Delivery
 from casework.intake.feed.left_rows import LeftRows
 from casework.intake.feed.row import LoanRow
-from casework.intake.feed.vanished import LeftBooks
 from casework.people.staff.actor import Actor
 from casework.rules.statechart.policy import Policy
 from casework.work.cases.branch import Branch
@@ -49,42 +47,49 @@ def hold_feeds(conn: Connection, institution: str) -> None:
         conn.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(f"feed/{institution}"))))
 
 
-class ImportCourse:
-    """One import inside its transaction; `one_import` goes it, `finish` ends it."""
+class LoansKnown:
+    """What the books know of an institution's loans: those of the feed's own file, and what the database was asked."""
 
-    def __init__(
-        self,
-        conn: Connection,
-        branch: Branch,
-        delivery: Delivery,
-        request: ImportRequest,
-        run_id: int,
-        progress: Progress,
-    ) -> None:
-        self.conn = conn
-        self.branch = branch
-        self.delivery = delivery
-        self.request = request
-        self.run_id = run_id
-        self.progress = progress
-        self.left = LeftRows(conn, branch.mac_key, delivery.institution)
-        self.policy: Policy = branch.rulebook.policies.at(delivery.as_of)
-        self.came = what_came(delivery)
-        self.sheets: list[FeedSheet[Any]] = []
-        self.on_books: dict[str, Booked] = {}
-        self.loan_rows: Sequence[LoanRow] = ()
-        self.left_books = LeftBooks()
-        self.previous_as_of = delivery.as_of  # day of the snapshot before; the feed's own if there was none
-        self.loans_before: date | None = None  # day of the last loans file before this feed
-        self.unpaid: list[int] = []  # cases whose loan left the books without having been paid
-        self.registered = False  # this feed is the branch's first and made its institution known
-        self.unverified = 0  # owners that the loans file names and nobody registered
-        self.erased = ErasedPeople(frozenset(), frozenset())
+    def __init__(self, conn: Connection, institution: str) -> None:
+        self._conn = conn
+        self._institution = institution
+        self.seen: dict[str, Booked] = {}
 
-    def booked_of(self, loan_ids: Iterable[str]) -> dict[str, Booked]:
-        """What the books know of these loans, asking the database only for those not in this feed's own file."""
+    def of_file(self, rows: Iterable[LoanRow]) -> None:
+        """What the feed's loans file says: the books know it before anything else is asked."""
+        self.seen = {row.loan_id: of_row(row, self._institution) for row in rows}
+
+    def of(self, loan_ids: Iterable[str]) -> dict[str, Booked]:
+        """These loans, asking the database only for those not seen before; others than the institution's are left out.
+
+        In no particular order.
+        """
         wanted = set(loan_ids)
-        institution = self.delivery.institution
-        asked = booked(self.conn, wanted - self.on_books.keys())
-        self.on_books |= {loan_id: loan for loan_id, loan in asked.items() if loan.institution == institution}
-        return {loan_id: loan for loan_id in wanted if (loan := self.on_books.get(loan_id)) is not None}
+        asked = booked(self._conn, wanted - self.seen.keys())
+        self.seen |= {loan_id: loan for loan_id, loan in asked.items() if loan.institution == self._institution}
+        return {loan_id: loan for loan_id in wanted if (loan := self.seen.get(loan_id)) is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class ImportCourse:
+    """One import inside its transaction: `one_import` takes it through its stages."""
+
+    conn: Connection
+    branch: Branch
+    delivery: Delivery
+    request: ImportRequest
+    run_id: int
+    progress: Progress
+    policy: Policy
+    left: LeftRows
+    loans_known: LoansKnown
+
+    @classmethod
+    def begin(
+        cls, conn: Connection, branch: Branch, delivery: Delivery, request: ImportRequest, run_id: int,
+        progress: Progress,
+    ) -> "ImportCourse":  # fmt: skip
+        """With the policy of the feed's day."""
+        policy, institution = branch.rulebook.policies.at(delivery.as_of), delivery.institution
+        left, known = LeftRows(conn, branch.mac_key, institution), LoansKnown(conn, institution)
+        return cls(conn, branch, delivery, request, run_id, progress, policy, left, known)

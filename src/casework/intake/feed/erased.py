@@ -42,13 +42,12 @@ _RETURNED = (
 _LOANS = sa.select(loans.c.institution, loans.c.borrower_id, loans.c.loan_id)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class ErasedPeople:
-    """Those of an institution whose data stay out of one import, and how many of its rows were cut for that."""
+    """Those of an institution whose data stay out of one import."""
 
     ids: frozenset[str]
     loan_ids: frozenset[str]
-    dropped: int = 0
 
     @classmethod
     def read(cls, conn: Connection, institution: str) -> "ErasedPeople":
@@ -58,33 +57,30 @@ class ErasedPeople:
         of_them = rows.select_by_keys(conn, _LOANS, Customer._fields, them)
         return cls(ids, frozenset(row.loan_id for row in of_them))
 
-    def loans(self, sheet: Sequence[LoanRow]) -> Sequence[LoanRow]:
-        """The rows, without name and number of those erased."""
+    def loans(self, sheet: Sequence[LoanRow]) -> tuple[Sequence[LoanRow], int]:
+        """The rows, without name and number of those erased; in how many something was left out."""
         if not self.ids:
-            return sheet
+            return sheet, 0
         cut = [
             row._replace(borrower_name=None, id_number=None)
             if row.borrower_id in self.ids and (row.borrower_name or row.id_number)
             else row
             for row in sheet
         ]
-        self.dropped += sum(after is not before for after, before in zip(cut, sheet, strict=True))
-        return cut
+        return cut, sum(after is not before for after, before in zip(cut, sheet, strict=True))
 
-    def contacts(self, sheet: Sequence[ContactRow]) -> Sequence[ContactRow]:
-        """The rows, without those of the erased."""
+    def contacts(self, sheet: Sequence[ContactRow]) -> tuple[Sequence[ContactRow], int]:
+        """The rows, without those of the erased; how many those were."""
         kept = [row for row in sheet if row.borrower_id not in self.ids] if self.ids else sheet
-        self.dropped += len(sheet) - len(kept)
-        return kept
+        return kept, len(sheet) - len(kept)
 
-    def cells(self, header: SheetHeader, cells: tuple[str, ...]) -> tuple[str, ...]:
-        """The cells of a row that is set aside: of the erased only their ids."""
+    def cells(self, header: SheetHeader, cells: tuple[str, ...]) -> tuple[str, ...] | None:
+        """Of the cells of a row that is set aside the ids alone, if it names somebody erased; none if it does not."""
         if not self.ids:
-            return cells
+            return None
         theirs = named_in(header.positions, len(header.names), cells) & (self.ids | self.loan_ids)
         if not theirs:
-            return cells
-        self.dropped += 1
+            return None
         return tuple(cell if cell in theirs else "" for cell in map(str.strip, cells))
 
 

@@ -13,11 +13,11 @@ from casework.errors import CallerError, TryAgain
 from casework.intake.feed import run as runs
 from casework.intake.feed.aside import TooManySetAside, store_aside
 from casework.intake.feed.bounds import USUAL, Bounds
-from casework.intake.feed.course import ImportRequest, Progress, what_came
+from casework.intake.feed.course import ImportCourse, ImportRequest, Progress, what_came
 from casework.intake.feed.erased import ErasedPeople, share_lock
 from casework.intake.feed.folder import Delivery, read_folder
 from casework.intake.feed.left_rows import PREFIX, REFUSED
-from casework.intake.feed.one_import import OneImport
+from casework.intake.feed.one_import import carry_out
 from casework.log.write.trail import Draft
 from casework.storage.database import reading, writing
 from casework.storage.garbage import seldom_collected
@@ -50,7 +50,7 @@ def import_feed(
         progress("reading", 0, 1)
         delivery = read_folder(folder, bounds)
         with writing(engine) as conn:
-            OneImport(conn, branch, delivery, request, run_id, progress).carry_out()
+            carry_out(ImportCourse.begin(conn, branch, delivery, request, run_id, progress))
     except CallerError as mistake:
         with writing(engine) as conn:
             record_refusal(conn, branch, run_id, mistake, request, delivery)
