@@ -1,18 +1,19 @@
 """The demo's story: every state is reached through the real doors, and the log verifies after it."""
 
 from collections import Counter
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
 from sqlalchemy.engine import Connection
 
 from casework.cli import main
-from casework.clock import now
+from casework.clock import branch_date, now
 from casework.demo.place import environment, fresh
-from casework.demo.stage import perform, states_reached
+from casework.demo.stage import before, perform, states_reached
 from casework.demo.story import JOURNEYS
 from casework.errors import CallerError
 from casework.evidence.evening.of_day import ledger_of
@@ -149,7 +150,7 @@ def test_the_day_after_the_month_is_one_to_be_worked(settings: Settings, tmp_pat
 
     Repairs found something, nothing, or are under way; forms wait or were accepted.
     """
-    upgrade(settings, system("cli"))
+    upgrade(settings, system("cli"), clock=lambda: before(now().date()))
     started = start(settings)
     today = started.branch.today(now())
     told = perform(started, tmp_path / "feeds", seed=1, loans_number=1_000, today=today, progress=_silent)
@@ -176,7 +177,27 @@ def test_the_day_after_the_month_is_one_to_be_worked(settings: Settings, tmp_pat
         of_sources = sa.select(entries.c.reason_code).where(entries.c.event == "repair.refused.try_source")
         assert set(conn.execute(of_sources).scalars()) == {"source_lawful"}
         assert [one for one in ledger_of(conn, started.branch, today).whole().cases if one.is_unrepaired]
+        _nothing_is_written_later_than_what_follows_it(conn, started.branch)
     started.engine.dispose()
+
+
+def _nothing_is_written_later_than_what_follows_it(conn: Connection, branch: Branch) -> None:
+    """Entries in the order of their times, each on its business date or the day after; a form before its review."""
+    written = [
+        msgspec.json.decode(body) for body in conn.execute(sa.select(entries.c.body).order_by(entries.c.id)).scalars()
+    ]
+    times = [one["recorded_at"][:16] for one in written]  # to the minute: an act and what follows it take their turns
+    assert times == sorted(times)
+    days = {
+        (branch_date(datetime.fromisoformat(one["recorded_at"]), branch.time_zone) - date.fromisoformat(on)).days
+        for one in written if (on := one["data"].get("business_date"))
+    }  # fmt: skip
+    assert days == {0, 1}
+    form = DISPOSALS.table.c
+    for filed_at, reviewed_on in conn.execute(
+        sa.select(form.filed_at, form.reviewed_on).where(form.state == "accepted")
+    ):
+        assert branch_date(filed_at, branch.time_zone) == reviewed_on
 
 
 def test_a_day_to_come_is_none_that_a_demo_can_begin(settings: Settings, tmp_path: Path) -> None:

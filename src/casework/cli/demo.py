@@ -22,7 +22,7 @@ from casework.cli.shell import as_typed, console, errors, progress_wanted, told
 from casework.cli.tables import Table
 from casework.clock import now
 from casework.demo.place import FOLDER, address_in, environment, fresh
-from casework.demo.stage import DemoTold, perform
+from casework.demo.stage import DemoTold, before, perform
 from casework.errors import CallerError, TryAgain
 from casework.evidence.verifying import verify
 from casework.intake.feed import run as runs
@@ -83,7 +83,7 @@ def cli(folder: Path, seed: int, loans: int, today: datetime | None) -> None:
         if not _is_inside(settings, folder):  # before anything of an earlier demo is taken away
             _refuse_used(settings)
         fresh(folder)
-        upgrade(settings, system("cli"))
+        upgrade(settings, system("cli"), clock=lambda: before((today or now()).date()))
         started = start(settings)
         try:
             with _watching() as progress:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 
+from casework.clock import Clock
 from casework.demo.story import APPROVER, REP, RISK
 from casework.operation.startup import Started
 from casework.people.staff.actor import Actor
@@ -14,7 +15,7 @@ from casework.work.handover.approving import Approved, approve
 from casework.work.handover.planning import plan
 
 
-def depart(started: Started, cast: Mapping[str, Sequence[Actor]]) -> int:
+def depart(started: Started, cast: Mapping[str, Sequence[Actor]], clock: Clock) -> int:
     """The rep with the most open cases leaves today; the number of the hand-over. The first rep stays."""
     engine, branch = started.engine, started.branch
     planner, approver = cast[RISK.post][0], cast[APPROVER.post][0]
@@ -29,13 +30,13 @@ def depart(started: Started, cast: Mapping[str, Sequence[Actor]]) -> int:
     with reading(engine) as conn:
         leaver = str(conn.execute(busiest).scalar_one())
     with writing(engine) as conn:
-        handover = plan(conn, branch, actor=planner, staff_no=leaver)
+        handover = plan(conn, branch, actor=planner, staff_no=leaver, clock=clock)
     with writing(engine) as conn:
-        approved = approve(conn, branch, handover, actor=approver)
+        approved = approve(conn, branch, handover, actor=approver, clock=clock)
     if not isinstance(approved, Approved):
         raise TypeError(f"the departure of {leaver} was not approved: {approved}")
     with writing(engine) as conn:
-        applied = apply(conn, branch, handover, actor=planner)
+        applied = apply(conn, branch, handover, actor=planner, clock=clock)
     if not isinstance(applied, Applied):
         raise TypeError(f"the departure of {leaver} was not applied: {applied}")
     return handover

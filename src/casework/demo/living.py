@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from casework.clock import now
+from casework.clock import Clock
 from casework.demo.story import (
     APPROVER,
     ASSETS,
@@ -118,12 +118,12 @@ _LAST_DAY: Final = (
 )  # fmt: skip
 
 
-def bring_days_off(started: Started, today: date) -> list[int]:
+def bring_days_off(started: Started, today: date, clock: Clock) -> list[int]:
     """The days off of the years that deadlines reach and the library does not know; which years that were."""
     with writing(started.engine) as conn:
         years = unknown_years(read_calendar(conn), [today, today + _AHEAD])
         if years:
-            trail = started.branch.trail(now())
+            trail = started.branch.trail(clock())
             table = {day: False for year in years for day in _days_off(year)}
             load_calendar(conn, trail, system("cli"), table)
             trail.write(conn)
@@ -138,22 +138,26 @@ def _days_off(year: int) -> Iterator[date]:
         day += timedelta(days=1)
 
 
-def begin_day(started: Started, cast: Mapping[str, Sequence[Actor]], folders: Sequence[Path], today: date) -> None:
+def begin_day(
+    started: Started, cast: Mapping[str, Sequence[Actor]], folders: Sequence[Path], today: date, clock: Clock
+) -> None:  # fmt: skip
     """Yesterday was worked and is closed; today somebody is on leave, the cases are given out, then the lists."""
     yesterday = today - timedelta(days=1)
-    _away(started, cast, today)
-    _call(started, folders, yesterday)
-    sweep(started.engine, started.branch, yesterday)
-    distribute(started.engine, started.branch, today, actor=system("sweep"))  # a day that is over makes no `Morning`
+    _away(started, cast, today, clock)
+    _call(started, folders, yesterday, clock)
+    sweep(started.engine, started.branch, yesterday, clock=clock)
+    distribute(
+        started.engine, started.branch, today, actor=system("sweep"), clock=clock
+    )  # a day that is over makes no `Morning`
     with writing(started.engine) as conn:
-        make_lists(conn, started.branch, today, system("sweep"))
+        make_lists(conn, started.branch, today, system("sweep"), clock=clock)
 
 
-def _away(started: Started, cast: Mapping[str, Sequence[Actor]], today: date) -> None:
+def _away(started: Started, cast: Mapping[str, Sequence[Actor]], today: date, clock: Clock) -> None:
     """The second of the collectors, deputised for by the first, who has the same post."""
     first, second, *_ = cast[CALLER.post]
     with writing(started.engine) as conn:
-        trail = started.branch.trail(now())
+        trail = started.branch.trail(clock())
         absence.absent(
             conn, trail, system("cli"), started.branch.rulebook.permissions, staff_no=second.id, from_on=today,
             until_on=today + timedelta(days=_AWAY_DAYS), reason="leave", deputy=first.id,
@@ -161,7 +165,7 @@ def _away(started: Started, cast: Mapping[str, Sequence[Actor]], today: date) ->
         trail.write(conn)
 
 
-def _call(started: Started, folders: Sequence[Path], day: date) -> None:
+def _call(started: Started, folders: Sequence[Path], day: date, clock: Clock) -> None:
     """What the dialler exports of yesterday: a call or two a debtor, one call too many, one too late."""
     book = {
         row.borrower_id: row.phone
@@ -179,7 +183,8 @@ def _call(started: Started, folders: Sequence[Path], day: date) -> None:
     writer.writerows(_rows(found[:_CALLED], book, day, ZoneInfo(started.branch.time_zone)))
     with writing(started.engine) as conn:
         import_contacts(
-            conn, started.branch, out.getvalue().encode(), f"calls-{day}.csv", DIALLER, system("cli")
+            conn, started.branch, out.getvalue().encode(), f"calls-{day}.csv", DIALLER, system("cli"),
+            clock=clock,
         )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -10,11 +10,12 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from casework.clock import now
+from casework.clock import Clock, now
 from casework.demo import living, people
 from casework.demo.branch import acts_of, generate
 from casework.demo.departure import depart
 from casework.demo.files import INSTITUTION
+from casework.demo.hours import DAYTIME, EVENING, FEED, MORNING, DemoClock
 from casework.demo.passwords import give_password
 from casework.demo.story import (
     APPROVER,
@@ -53,6 +54,7 @@ from casework.work.four_eyes import requests
 Progress = Callable[[str, int, int], None]
 TODAY = date(2024, 7, 1)
 """For whoever measures or compares: the day after a month that stays the same."""
+DAYS: Final = 30
 _CALLS: Final = 8  # at most, one an hour
 _CONTACT_COLUMNS: Final = "contact_ref,staff_no,loan_id,party,phone,channel,started_at,result"
 
@@ -70,8 +72,13 @@ class DemoTold:
     days_off: list[int] = field(default_factory=list)  # the years for which days off were brought along
 
 
+def before(today: date, days: int = DAYS) -> datetime:
+    """When such a demo's rulebook is published: a day before all that happens in it."""
+    return datetime.combine(today - timedelta(days=days + 1), time(), UTC)
+
+
 def perform(
-    started: Started, folder: Path, *, seed: int, loans_number: int, days: int = 30, today: date = TODAY,
+    started: Started, folder: Path, *, seed: int, loans_number: int, days: int = DAYS, today: date = TODAY,
     progress: Progress,
 ) -> DemoTold:  # fmt: skip
     """Fill an upgraded, otherwise empty database; feeds are kept below `folder`, the last is of the day before `today`.
@@ -81,33 +88,41 @@ def perform(
     if today > started.branch.today(now()):
         raise CallerError("day_to_come", day=str(today))
     told = DemoTold()
-    cast = _hire(started, seed, told)
-    told.days_off = living.bring_days_off(started, today)
+    first_day, clock = today - timedelta(days=days), DemoClock(started.branch.time_zone)
+    clock.set(first_day, time())
+    cast = _hire(started, seed, told, clock)
+    told.days_off = living.bring_days_off(started, today, clock)
     progress("generating", 0, 1)
-    first_day = today - timedelta(days=days)
     *folders, told.next_feed = generate(folder, seed=seed, loans=loans_number, days=days + 1, first_day=first_day)
     progress("generating", 1, 1)
     acts = acts_of(days)  # the feed goes on about what the earlier ones did
-    stage = _Stage(started, cast, told)
+    stage = _Stage(started, cast, told, clock)
     for number, delivery in enumerate(folders):
-        import_feed(started.engine, started.branch, delivery, ImportRequest(system("feed")))
+        clock.set(first_day + timedelta(days=number), DAYTIME)
+        stage.next_day()
+        clock.set(first_day + timedelta(days=number), FEED)
+        import_feed(started.engine, started.branch, delivery, ImportRequest(system("feed"), clock=clock))
         progress("daily feeds", number + 1, len(folders))
         if number in acts:
+            clock.set(first_day + timedelta(days=number), EVENING)
             stage.act((*JOURNEYS, *living.after_act(days - 1 - number)))
             stage.recall()
-    told.handover = depart(started, cast)
+    clock.set(today, MORNING)
+    stage.next_day()
+    told.handover = depart(started, cast, clock)
     stage.act(living.of_collector(told.personas[CALLER.post]))
     progress("the day", 0, 1)
-    living.begin_day(started, cast, folders, today)
+    living.begin_day(started, cast, folders, today, clock)
     progress("the day", 1, 1)
+    _let_in(started, cast, told)
     return told
 
 
-def _hire(started: Started, seed: int, told: DemoTold) -> dict[str, list[Actor]]:
-    """Everybody on the staff, a password for the first of each post, a token for one collector and one auditor."""
+def _hire(started: Started, seed: int, told: DemoTold, clock: Clock) -> dict[str, list[Actor]]:
+    """Everybody on the staff, from the first day on."""
     cast: dict[str, list[Actor]] = {"system": [system("sweep")]}
     with writing(started.engine) as conn:
-        trail = started.branch.trail(now())
+        trail = started.branch.trail(clock())
         for member in people.staff(seed):
             register.add(
                 conn,
@@ -122,22 +137,31 @@ def _hire(started: Started, seed: int, told: DemoTold) -> dict[str, list[Actor]]
             )
             actor = register.actor_for(conn, member.staff_no, "cli", today=trail.today)
             cast.setdefault(member.post, []).append(actor)
-        told.personas = {post: cast[post][0].id for post in living.PERSONAS}
+        trail.write(conn)
+    told.personas = {post: cast[post][0].id for post in living.PERSONAS}
+    return cast
+
+
+def _let_in(started: Started, cast: Mapping[str, Sequence[Actor]], told: DemoTold) -> None:
+    """A password for the first of each post, a token for one collector and one auditor, good from now on."""
+    with writing(started.engine) as conn:
+        trail = started.branch.trail(now())
         told.password = give_password(conn, started.branch, trail, list(told.personas.values()))
         for post in ("phone_collector", "auditor"):
             staff_no = cast[post][0].id
             told.tokens[post] = staff_no, tokens.issue(conn, trail, system("cli"), staff_no=staff_no)
         trail.write(conn)
-    return cast
 
 
 class _Stage:
     """Lets the journeys happen on the present business date, each with cases that no journey has had."""
 
-    def __init__(self, started: Started, cast: Mapping[str, Sequence[Actor]], told: DemoTold) -> None:
+    def __init__(self, started: Started, cast: Mapping[str, Sequence[Actor]], told: DemoTold, clock: Clock) -> None:
         self.started = started
+        self.clock = clock
         self.cast = cast
         self.told = told
+        self.left: list[tuple[Journey, list[int], date]] = []
 
     def act(self, journeys: Sequence[Journey]) -> None:
         """Every journey once."""
@@ -149,17 +173,31 @@ class _Stage:
                 chosen = list(self._candidates(conn, journey, today, taken - going_on, going_on))
                 taken |= {case.id for case in chosen}
                 self.told.cases.setdefault(journey.name, []).extend(case.id for case in chosen)
-                self._walk(conn, journey, chosen, today)
+                self._walk(conn, journey, journey.steps, chosen, today)
+                if journey.next_day:
+                    self.left.append((journey, [case.id for case in chosen], today))
+                else:
+                    self._ended(conn, journey, [case.id for case in chosen])
+
+    def next_day(self) -> None:
+        """What the journeys of the evening before left for the day after, whose close is not told yet."""
+        with writing(self.started.engine) as conn:
+            while self.left:
+                journey, case_ids, today = self.left.pop()
+                self._walk(conn, journey, journey.next_day, _read(conn, case_ids), today)
+                self._ended(conn, journey, case_ids)
 
     def recall(self) -> None:
         """A loan is recalled for misuse; the finding is cleared, and two other people cancel the case."""
         with writing(self.started.engine) as conn:
             self._recall(conn)
 
-    def _walk(self, conn: Connection, journey: Journey, chosen: list[Case], today: date) -> None:
+    def _walk(
+        self, conn: Connection, journey: Journey, steps: Sequence[DemoStep], chosen: list[Case], today: date
+    ) -> None:  # fmt: skip
         """Step by step, all its cases together: the door takes a batch."""
         opened: dict[int, int] = {}  # of each case what was opened last beside it
-        for number, step in enumerate(journey.steps, 1):
+        for number, step in enumerate(steps, 1):
             if step.what == "request":
                 for case in chosen:
                     self._clear(conn, step, case.id, today)
@@ -172,13 +210,18 @@ class _Stage:
                     self._find(conn, step, case, opened[case.id], today)
                 continue
             commands = [self._command(step, case, today, opened) for case in chosen]
-            for case, outcome in zip(chosen, advance(conn, commands, self.started.branch), strict=True):
+            for case, outcome in zip(
+                chosen, advance(conn, commands, self.started.branch, clock=self.clock), strict=True
+            ):
                 if step.what == "open" and isinstance(outcome, Done):
                     opened[case.id] = outcome.id
                 expected = isinstance(outcome, Done) if step.allowed else isinstance(outcome, Refused)
                 if not expected:
                     raise RuntimeError(f"{journey.name}, step {number} ({step.name}): {outcome}")
-        for case in _read(conn, [case.id for case in chosen]):
+
+    def _ended(self, conn: Connection, journey: Journey, case_ids: list[int]) -> None:
+        """Where the story says that they end."""
+        for case in _read(conn, case_ids):
             if case.state != journey.ends_in:
                 raise RuntimeError(f"{journey.name} ends in {case.state}, not in {journey.ends_in}")
 
@@ -195,20 +238,21 @@ class _Stage:
             subject=case.stream,
             what=step.name,
             data=data,
+            clock=self.clock,
         )
         if not isinstance(asked, requests.Asked):
             raise TypeError(f"{step.name} of case {case.id} could not be asked for: {asked}")
         decisions = [(requests.review, step.reviewer), (requests.approve, step.approver)]
         for decide, person in decisions:
             if person is not None:
-                moved = decide(conn, branch, asked.request_id, actor=self._person(person, case))
+                moved = decide(conn, branch, asked.request_id, actor=self._person(person, case), clock=self.clock)
                 if not isinstance(moved, requests.Moved):
                     raise TypeError(f"{step.name} of case {case.id} was not let through: {moved}")
 
     def _find(self, conn: Connection, step: DemoStep, case: Case, repair: int, today: date) -> None:
         """Into the contact book, and the end of the repair."""
         found = Finding(**{name: self._value(value, case, today) for name, value in step.data.items()})
-        outcome = find(conn, self.started.branch, self._person(step.by, case), repair, found)
+        outcome = find(conn, self.started.branch, self._person(step.by, case), repair, found, clock=self.clock)
         if not isinstance(outcome, Done):
             raise TypeError(f"repair {repair} did not end: {outcome}")
 
@@ -221,8 +265,8 @@ class _Stage:
             f"{at.isoformat()},{result}"
             for case in chosen for at, result in zip(begins, step.data["results"], strict=False)
         ]  # fmt: skip
-        import_contacts(conn, branch, "\n".join(lines).encode(), "calls.csv", DIALLER, system("cli"))
-        learn_days(conn, branch, INSTITUTION, on, on)
+        import_contacts(conn, branch, "\n".join(lines).encode(), "calls.csv", DIALLER, system("cli"), clock=self.clock)
+        learn_days(conn, branch, INSTITUTION, on, on, clock=self.clock)
 
     def _command(self, step: DemoStep, case: Case, today: date, opened: Mapping[int, int]) -> Command:
         actor = self._person(step.by, case)
@@ -263,7 +307,8 @@ class _Stage:
             fits = journey.lowest_dpd <= case.days_past_due(today) <= journey.highest_dpd
             moved = case.state_since > case.opened_on  # came back from somewhere: days count from there
             reached = all(
-                any(self._reaches(actor, case) for actor in self.cast[step.by.post]) for step in journey.steps
+                any(self._reaches(actor, case) for actor in self.cast[step.by.post])
+                for step in (*journey.steps, *journey.next_day)
             )
             follows = not journey.follows or case.id in going_on
             if fits and not moved and reached and follows and journey.also(case):
@@ -319,6 +364,7 @@ class _Stage:
                 )
             ],
             self.started.branch,
+            clock=self.clock,
         )
         if not isinstance(opened, Done):
             raise TypeError(f"the recall was not opened: {opened}")
@@ -336,6 +382,7 @@ class _Stage:
                 )
             ],
             self.started.branch,
+            clock=self.clock,
         )
         if not isinstance(noted, Done):
             raise TypeError(f"the cleared finding was not recorded: {noted}")

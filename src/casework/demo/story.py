@@ -1,7 +1,7 @@
 """What happens to cases of the invented branch besides the feed: journeys through every state of the chart.
 
-A journey is a list of steps, each with the post that takes it and whether the rulebook allows it. It happens
-within one business day; facts may be dated before it.
+A journey is a list of steps, each with the post that takes it and whether the rulebook allows it. It happens in the
+evening of one business day, some of it in the morning after, before the next close is told; facts may be dated before.
 """
 
 import hashlib
@@ -74,6 +74,7 @@ class Journey:
     many: int = 2
     follows: str = ""  # the journey, on an earlier day, that its cases come from; else they are fresh
     also: Callable[[Case], bool] = lambda _case: True
+    next_day: tuple[DemoStep, ...] = ()
 
 
 REP: Final = DemoPerson("business_rep")
@@ -303,7 +304,9 @@ JOURNEYS: Final = (
             fire("not_found", REP),
             _agency_file("agency:A01"),
             refused("place_early", AGENCY, **_PLACEMENT),
-            _visit(-1, "not_found", "neighbour"),  # the morning after the close that the feed reported
+        ),
+        next_day=(
+            _visit(-1, "not_found", "neighbour"),
             fire("not_found", REP),
             cleared("place_early", AGENCY, None, RISK, **_PLACEMENT),
         ),

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from casework.clock import now
+from casework.clock import Clock, now
 from casework.customer import Customer
 from casework.intake.feed.booked import Booked
 from casework.intake.feed.row import LoanRow
@@ -92,12 +92,14 @@ def unverified_places(conn: Connection, sheet: Sequence[LoanRow]) -> dict[str, i
     return {code: number for code, number in counts.items() if number}
 
 
-def barred_owners(conn: Connection, branch: Branch, sheet: Sequence[LoanRow]) -> dict[str, int]:
+def barred_owners(
+    conn: Connection, branch: Branch, sheet: Sequence[LoanRow], *, clock: Clock = now
+) -> dict[str, int]:  # fmt: skip
     """How many people these loans name whose posts own no case (auditors, administrators), as a warning.
 
     Their cases go to whom the rules name next.
     """
-    colleagues = read_roster(conn, branch.today(now())).colleagues
+    colleagues = read_roster(conn, branch.today(clock())).colleagues
     named = {row.owner_staff_no for row in sheet if row.owner_staff_no in colleagues}
     barred = sum(is_barred(colleagues[staff_no], branch.rulebook.owners) for staff_no in named if staff_no)
     return {"owner_without_owning_post": barred} if barred else {}

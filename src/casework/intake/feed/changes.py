@@ -9,6 +9,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from casework.clock import Clock, now
 from casework.errors import CallerError, TryAgain
 from casework.intake.feed import agreements
 from casework.intake.feed.booked import Booked
@@ -63,6 +64,7 @@ class Changes:
     as_of: date
     policy: Policy
     progress: Progress
+    clock: Clock = now
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_COUNTS, 0))
     retaken: set[str] = field(default_factory=set)  # loans whose case a correction brought back
     unpaid: list[int] = field(default_factory=list)  # cases whose loan left the books unpaid
@@ -83,7 +85,7 @@ class Changes:
         """Through the door, a few thousand at a time."""
         outcomes: list[Outcome] = []
         for start in range(0, len(commands), AT_ONCE):
-            outcomes += advance(self.conn, commands[start : start + AT_ONCE], self.branch)
+            outcomes += advance(self.conn, commands[start : start + AT_ONCE], self.branch, clock=self.clock)
             self.progress(min(start + AT_ONCE, len(commands)), len(commands))
         return outcomes
 

@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from casework.clock import Clock, now
 from casework.intake.feed.booked import Booked, of_row
 from casework.intake.feed.books import booked
 from casework.intake.feed.erased import share_lock
@@ -27,6 +28,7 @@ class ImportRequest:
     actor: Actor
     confirm_vanished: bool = False
     correction: bool = False
+    clock: Clock = now
 
 
 def what_came(delivery: Delivery) -> dict[str, Any]:

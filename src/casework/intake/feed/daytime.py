@@ -148,7 +148,7 @@ class _Daytime:
         taken.stored += len(fresh)
         if not fresh:
             return
-        run_id = runs.begin(conn, self._actor, correction=False)
+        run_id = runs.begin(conn, self._actor, correction=False, clock=self._clock)
         write_repayments(conn, left, run_id, fresh)
         self._enter(run_id, left)
         self._follow(run_id, fresh)
@@ -158,7 +158,9 @@ class _Daytime:
         branch, conn, day = self._branch, self._conn, self._as_of
         before = business_dates(conn).get(self._institution, day)
         policy = branch.rulebook.policies.at(day)
-        Changes(conn, branch, system(VIA), run_id, day, policy, lambda _done, _total: None).received(fresh, before)
+        Changes(conn, branch, system(VIA), run_id, day, policy, lambda _done, _total: None, self._clock).received(
+            fresh, before
+        )
         undone = {row.loan_id for row in fresh if row.reverses is not None}
         covered(conn, branch, self._institution, fresh, day, via=VIA, clock=self._clock)
         judge(conn, branch, self._institution, via=VIA, reversed_of=undone, on=day, clock=self._clock)
@@ -166,8 +168,11 @@ class _Daytime:
     def _enter(self, run_id: int, left: LeftRows) -> None:
         """The run and its entry: its payments are compared with what this says of them."""
         conn, day = self._conn, self._as_of
-        came = {"institution": self._institution, "as_of": day, "digest": self._file["sha256"], "files": [self._file]}
-        runs.finish(conn, run_id, runs.PAYMENTS, **came)
+        digest, files = self._file["sha256"], [self._file]
+        runs.finish(
+            conn, run_id, runs.PAYMENTS, clock=self._clock, institution=self._institution, as_of=day, digest=digest,
+            files=files,
+        )  # fmt: skip
         data = {
             "run": run_id, "as_of": day.isoformat(), "files": [self._file],
             "repayments": msgspec.to_builtins(left.payments.stated()), "run_sha256": runs.digest_of(conn, run_id),

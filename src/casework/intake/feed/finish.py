@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 
-from casework.clock import now
 from casework.intake.feed import run as runs
 from casework.intake.feed.aside import store_aside
 from casework.intake.feed.books import barred_owners, unverified_places
@@ -52,7 +51,7 @@ def finish(
         warnings["unverified_owner"] = books.loans.written.unverified
     if delivery.loans is not None:
         warnings |= unverified_places(conn, delivery.loans.rows)
-        warnings |= barred_owners(conn, course.branch, delivery.loans.rows)
+        warnings |= barred_owners(conn, course.branch, delivery.loans.rows, clock=course.request.clock)
     if course.left.changed:
         warnings["rows_changed"] = len(course.left.changed)
     left = books.loans.left
@@ -64,7 +63,10 @@ def finish(
         "held_back": msgspec.to_builtins(held_back(happened.overdue, found.held, delivery.loans, left.held)),
     }  # fmt: skip
     came = what_came(delivery)
-    runs.finish(conn, course.run_id, runs.APPLIED, correction=course.request.correction, figures=figures, **came)
+    runs.finish(
+        conn, course.run_id, runs.APPLIED, clock=course.request.clock, correction=course.request.correction,
+        figures=figures, **came,
+    )  # fmt: skip
     with _kept(course, books.loans.rows) as kept:
         _announce(course, figures, hashlib.sha256(packed).hexdigest(), kept)
 
@@ -92,7 +94,7 @@ def _kept(course: ImportCourse, loans: Sequence[LoanRow]) -> Iterator[dict[str, 
 
 
 def _announce(course: ImportCourse, figures: dict[str, Any], snapshot_sha256: str, kept: Mapping[str, Any]) -> None:
-    trail = course.branch.trail(now())
+    trail = course.branch.trail(course.request.clock())
     whole = {key: value for key, value in figures.items() if isinstance(value, int)}
     data = {
         "run": course.run_id, "as_of": course.delivery.as_of.isoformat(), "digest": course.delivery.digest,

@@ -87,7 +87,8 @@ def _loans(course: ImportCourse, before: StoodBefore) -> LoansTaken:
     course.progress("loans", 0, len(sheet.rows))
     allowed, cut = before.erased.loans(rows)
     written = write_loans(
-        conn, course.branch, course.left, allowed, course.request.actor, only_new=latest_on > as_of
+        conn, course.branch, course.left, allowed, course.request.actor, only_new=latest_on > as_of,
+        clock=course.request.clock,
     )  # fmt: skip
     return LoansTaken(sheet, rows, left, written, cut)
 
@@ -132,7 +133,7 @@ def take_in_again(course: ImportCourse, loans: Sequence[LoanRow], back: Iterable
     if not back or course.delivery.loans is None:
         return
     theirs = [row for row in loans if row.borrower_id in back]
-    write_loans(course.conn, course.branch, course.left, theirs, course.request.actor)
+    write_loans(course.conn, course.branch, course.left, theirs, course.request.actor, clock=course.request.clock)
     if contacts is not None:
         ways = [row for row in contacts.rows if row.borrower_id in back]
         write_contacts(course.conn, course.branch, course.left, ways, course.delivery.as_of)

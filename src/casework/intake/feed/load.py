@@ -8,7 +8,6 @@ from pathlib import Path
 
 from sqlalchemy.engine import Connection, Engine
 
-from casework.clock import now
 from casework.errors import CallerError, TryAgain
 from casework.intake.feed import run as runs
 from casework.intake.feed.aside import TooManySetAside, store_aside
@@ -44,7 +43,7 @@ def import_feed(
     """
     if run_id is None:
         with writing(engine) as conn:
-            run_id = runs.begin(conn, request.actor, correction=request.correction)
+            run_id = runs.begin(conn, request.actor, correction=request.correction, clock=request.clock)
     delivery: Delivery | None = None
     try:
         progress("reading", 0, 1)
@@ -79,7 +78,7 @@ def record_refusal(
         share_lock(conn)
         sheets = {sheet.kind: sheet for sheet in (*delivery.sheets, mistake.sheet)}
         store_aside(conn, branch, run_id, sheets.values(), ErasedPeople.read(conn, delivery.institution))
-    trail = branch.trail(now())
+    trail = branch.trail(request.clock())
     data = {"run": run_id, "run_sha256": runs.digest_of(conn, run_id)}
     draft = Draft(REFUSED, request.actor.signed, data, reason_code=mistake.code)
     trail.append(conn, f"{PREFIX}:refused", draft)

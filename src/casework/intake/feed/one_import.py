@@ -21,7 +21,7 @@ def carry_out(course: ImportCourse) -> None:
     hold_feeds(conn, delivery.institution)
     if runs.applied_digest(conn, delivery.institution, delivery.as_of, delivery.digest) is not None:
         runs.mark_interrupted(conn, delivery.institution, course.run_id)
-        runs.finish(conn, course.run_id, runs.REPEATED, **what_came(delivery))
+        runs.finish(conn, course.run_id, runs.REPEATED, clock=course.request.clock, **what_came(delivery))
         return
     before = read_before(course)
     books = take_in(course, before)

@@ -9,7 +9,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from casework.clock import now
+from casework.clock import Clock, now
 from casework.errors import CallerError
 from casework.intake.feed.reconcile import Snapshot, unpack
 from casework.intake.feed.tables import feed_runs, snapshots
@@ -44,20 +44,21 @@ class Run(msgspec.Struct, kw_only=True):
     figures: dict[str, Any]
 
 
-def begin(conn: Connection, actor: Actor, *, correction: bool) -> int:
+def begin(conn: Connection, actor: Actor, *, correction: bool, clock: Clock = now) -> int:
     """Enter a run as running; its id."""
     values = {
-        "status": RUNNING, "correction": correction, "actor_id": actor.id, "via": actor.via, "started_at": now(),
+        "status": RUNNING, "correction": correction, "actor_id": actor.id, "via": actor.via, "started_at": clock(),
     }  # fmt: skip
     return int(conn.execute(feed_runs.insert().values(values).returning(feed_runs.c.id)).scalar_one())
 
 
-def finish(conn: Connection, run_id: int, status: str, **values: Any) -> None:
+def finish(conn: Connection, run_id: int, status: str, *, clock: Clock = now, **values: Any) -> None:
     """Say what became of a run; `files`, `figures` and `refusal` are JSON values."""
     for key in ("files", "figures", "refusal"):
         if key in values:
             values[key] = msgspec.json.encode(values[key])
-    conn.execute(feed_runs.update().where(feed_runs.c.id == run_id).values(status=status, finished_at=now(), **values))
+    values |= {"status": status, "finished_at": clock()}
+    conn.execute(feed_runs.update().where(feed_runs.c.id == run_id).values(values))
 
 
 def digest_of(conn: Connection, run_id: int) -> str:

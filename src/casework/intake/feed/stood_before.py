@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from casework.clock import branch_date, now
+from casework.clock import branch_date
 from casework.intake.feed import run as runs
 from casework.intake.feed.course import ImportCourse
 from casework.intake.feed.erased import ErasedPeople
@@ -53,9 +53,9 @@ def read_before(course: ImportCourse) -> StoodBefore:
     """While the institution's feeds are held. `CallerError` of `check_may_import` and of `register_or_refuse`."""
     conn, institution, as_of = course.conn, course.delivery.institution, course.delivery.as_of
     last = runs.last_applied(conn, institution)
-    today = branch_date(now(), course.branch.time_zone)
+    today = branch_date(course.request.clock(), course.branch.time_zone)
     check_may_import(as_of, last, course.request.actor, course.policy, today, course.request.correction)
-    trail = course.branch.trail(now())
+    trail = course.branch.trail(course.request.clock())
     registered = register_or_refuse(conn, trail, course.request.actor, institution, course.run_id)
     trail.write(conn)
     runs.mark_interrupted(conn, institution, course.run_id)  # not before: it locks rows that others wait for

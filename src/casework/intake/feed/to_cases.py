@@ -69,8 +69,9 @@ def tell_cases(course: ImportCourse, before: StoodBefore, books: IntoBooks, happ
         opened_in_error=corrected.opened_in_error, since=(previous, before.loans_on or previous),
     )  # fmt: skip
     undone = {row.loan_id for row in books.payments if row.reverses is not None}
-    judge(conn, course.branch, institution, via="feed", snapshot=(course.run_id, overdue), reversed_of=undone)
-    told(conn, course.branch, institution, course.run_id, course.delivery.as_of, overdue)
+    snapshot, clock = (course.run_id, overdue), course.request.clock
+    judge(conn, course.branch, institution, via="feed", snapshot=snapshot, reversed_of=undone, clock=clock)
+    told(conn, course.branch, institution, course.run_id, course.delivery.as_of, overdue, clock=clock)
     changes.count_without_case(institution, found.snapshot.rows)
     take_in_again(course, books.loans.rows, returned(conn, institution))
     return ToldToCases(changes.counts, changes.unpaid)
@@ -144,5 +145,5 @@ def _changes(course: ImportCourse) -> Changes:
     """What the feed reports the service does itself; who had it imported is in the run and its entry."""
     return Changes(
         course.conn, course.branch, system("feed"), course.run_id, course.delivery.as_of, course.policy,
-        lambda done, total: course.progress("cases", done, total),
+        lambda done, total: course.progress("cases", done, total), course.request.clock,
     )  # fmt: skip

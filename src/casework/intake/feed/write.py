@@ -14,7 +14,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from casework.clock import now
+from casework.clock import Clock, now
 from casework.customer import Customer
 from casework.errors import CallerError
 from casework.intake.feed import sealed_cells
@@ -62,8 +62,9 @@ class LoansWritten:
 
 
 def write_loans(
-    conn: Connection, branch: Branch, left: LeftRows, sheet: Sequence[LoanRow], actor: Actor, *, only_new: bool = False
-) -> LoansWritten:
+    conn: Connection, branch: Branch, left: LeftRows, sheet: Sequence[LoanRow], actor: Actor, *, only_new: bool = False,
+    clock: Clock = now,
+) -> LoansWritten:  # fmt: skip
     """Insert new loans, update changed ones, leave the others alone; borrowers and staff named with them.
 
     `only_new`: the books have a later word on the loans they know; only those they do not are entered.
@@ -97,7 +98,7 @@ def write_loans(
     macs = dict(rows.select_by_keys(conn, _MACS, "loan_id", [row[0] for row in changed]))
     _put(conn, left, loans, "loan_id", _LOAN, fresh, [(macs[row[0]], row) for row in changed])
     _write_borrowers(conn, branch.vault, left, touched)
-    unknown = name_staff(conn, branch, {row.owner_staff_no for row in touched}, actor)
+    unknown = name_staff(conn, branch, {row.owner_staff_no for row in touched}, actor, clock=clock)
     return LoansWritten(len(fresh), len(changed), frozenset(reclassified), len(unknown))
 
 
@@ -148,9 +149,11 @@ def write_repayments(
     return fresh
 
 
-def name_staff(conn: Connection, branch: Branch, staff_nos: Iterable[str | None], actor: Actor) -> list[str]:
+def name_staff(
+    conn: Connection, branch: Branch, staff_nos: Iterable[str | None], actor: Actor, *, clock: Clock = now
+) -> list[str]:  # fmt: skip
     """Enter staff that a feed names and nobody registered as *unverified*: they own cases but cannot log in."""
-    trail = branch.trail(now())
+    trail = branch.trail(clock())
     unknown = register.named_by_feed(conn, trail, actor, {staff_no for staff_no in staff_nos if staff_no})
     trail.write(conn)
     return unknown
