@@ -1,8 +1,9 @@
 """The demo's story: every state is reached through the real doors, and the log verifies after it."""
 
 from collections import Counter
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -38,12 +39,15 @@ from casework.work.cases.branch import Branch
 from casework.work.cases.case import from_row
 from casework.work.cases.filter import BusinessDates, CaseFilter
 from casework.work.cases.gather import CASE_ROWS
-from casework.work.cases.lifecycles import DISPOSALS, PROMISES
+from casework.work.cases.lifecycles import DISPOSALS, PROMISES, VISITS
 from casework.work.cases.queries import walk_cases
 from casework.work.cases.repairing import REPAIRS
+from casework.work.cases.route import route_of
 from casework.work.cases.tables import cases
 from casework.work.four_eyes.tables import requests
 from casework.work.gate.found import found
+from casework.work.photos.drawing import CHECK
+from casework.work.photos.tables import photos
 from casework.work.tasks.tables import tasks
 
 
@@ -164,7 +168,14 @@ def test_the_day_after_the_month_is_one_to_be_worked(settings: Settings, tmp_pat
         away = {one.staff_no: one.deputy for one in members(conn, today) if one.away_until}
         waiting = Counter(conn.execute(sa.select(requests.c.state).where(requests.c.what == "write_off")).scalars())
         broken = list(found(conn, started.branch, past_arrears, today - timedelta(days=1), today - timedelta(days=1)))
-        assert {"broken_promise", "promise_due", "hold_review", "hold_confirm", "breach_review", "dial"} <= listed
+        assert {
+            "broken_promise",
+            "promise_due",
+            "hold_review",
+            "hold_confirm",
+            "breach_review",
+            "dial",
+        } <= listed
         assert due.first() is not None
         assert set(away.values()) == {told.personas["phone_collector"]}
         assert (waiting["asked"], waiting["reviewed"]) == (1, 1)
@@ -177,8 +188,32 @@ def test_the_day_after_the_month_is_one_to_be_worked(settings: Settings, tmp_pat
         of_sources = sa.select(entries.c.reason_code).where(entries.c.event == "repair.refused.try_source")
         assert set(conn.execute(of_sources).scalars()) == {"source_lawful"}
         assert [one for one in ledger_of(conn, started.branch, today).whole().cases if one.is_unrepaired]
+        _visits_are_there_to_be_gone_on_with(conn, started.branch, told.personas["business_rep"])
         _nothing_is_written_later_than_what_follows_it(conn, started.branch)
     started.engine.dispose()
+
+
+def _visits_are_there_to_be_gone_on_with(conn: Connection, branch: Branch, rep: str) -> None:
+    """Today's route with a visit under way (by day) and one where a risk is known; one of each review, with photos."""
+    at = now().astimezone(ZoneInfo(branch.time_zone))
+    visit, today = VISITS.table.c, at.date()
+    taken = sa.select(sa.func.count()).where(photos.c.visit_id == visit.id).scalar_subquery()
+    told = sa.select(visit.visit_on, visit.state, visit.risk_acknowledged, visit.recheck_since.is_not(None), taken)
+    found = sorted((str(row[0]), *row[1:]) for row in conn.execute(told))
+    by_day = (str(today), "under_way", False, False, 2)
+    assert at.time() < time(9) or by_day in found
+    assert found == sorted([
+        (str(today - timedelta(days=2)), "accepted", False, True, 2),
+        (str(today - timedelta(days=2)), "returned", False, False, 2),
+        (str(today - timedelta(days=1)), "reported", False, False, 2),
+        by_day if by_day in found else (str(today), "planned", False, False, 0),
+        (str(today), "planned", True, False, 0),
+    ])  # fmt: skip
+    route = route_of(conn, today, rep, within=Reach(everything=True))
+    assert [one.stop for one in route.stops] == [1, 2]
+    assert conn.execute(sa.select(tasks.c.list_of).where(tasks.c.ref == CHECK)).scalars().all() == [
+        "basic_risk_manager"
+    ]
 
 
 def _nothing_is_written_later_than_what_follows_it(conn: Connection, branch: Branch) -> None:

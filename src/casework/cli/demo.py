@@ -324,11 +324,17 @@ def _show_people(settings: Settings, told_of: DemoTold) -> None:
 
 _FINDS: Final = {
     "phone_collector": ("今日任务、到期承诺、休假同事的案件", "the day's list, promises due, a colleague on leave"),
-    "basic_risk_manager": ("待复核申请、违规联系、到期停催", "requests to review, breaches, holds to review"),
+    "basic_risk_manager": (
+        "待复核申请、待审核下户报告及照片、违规联系、到期停催",
+        "requests, a visit with its photos and holds to review, breaches",
+    ),
     "approver": ("待批准的核销", "a write-off to approve"),
     "asset_preservation": ("不良客户、已提出的申请", "non-performing loans, what was asked for"),
     "agency_post": ("逾期满31天须委外的案件", "cases due for placement"),
-    "business_rep": ("名下客户", "their own customers"),
+    "business_rep": (
+        "今日下户路线、退回的下户报告、名下客户",
+        "today's route, a report sent back, their own customers",
+    ),
     "auditor": ("日志、核验", "the log and its verification"),
     "administrator": ("人员、休假", "people, posts and leave"),
 }

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from casework.clock import Clock
 from casework.demo.story import APPROVER, REP, RISK
+from casework.demo.visiting import pair
 from casework.operation.startup import Started
 from casework.people.staff.actor import Actor
 from casework.storage.database import reading, writing
@@ -16,10 +17,10 @@ from casework.work.handover.planning import plan
 
 
 def depart(started: Started, cast: Mapping[str, Sequence[Actor]], clock: Clock) -> int:
-    """The rep with the most open cases leaves today; the number of the hand-over. The first rep stays."""
+    """The rep with the most open cases leaves today; the number of the hand-over. The two who visit stay."""
     engine, branch = started.engine, started.branch
     planner, approver = cast[RISK.post][0], cast[APPROVER.post][0]
-    reps = [actor.id for actor in cast[REP.post][1:]]
+    reps = [actor.id for actor in cast[REP.post] if actor not in pair(cast[REP.post])]
     busiest = (
         sa.select(cases.c.owner)
         .where(cases.c.live == sa.true(), cases.c.owner.in_(reps))

@@ -30,12 +30,14 @@ from casework.demo.story import (
     Morning,
     cleared,
 )
+from casework.demo.visiting import Visits
 from casework.errors import CallerError
 from casework.intake.contact_book.adding import Finding
 from casework.intake.contact_book.repairing import find
 from casework.intake.dialler.importing import import_contacts
 from casework.intake.dialler.learning import learn_days
 from casework.intake.dialler.recording import DIALLER
+from casework.intake.feed.folder import read_folder
 from casework.intake.feed.load import ImportRequest, import_feed
 from casework.intake.feed.tables import loans
 from casework.lifecycle.advance import advance
@@ -96,10 +98,12 @@ def perform(
     *folders, told.next_feed = generate(folder, seed=seed, loans=loans_number, days=days + 1, first_day=first_day)
     progress("generating", 1, 1)
     acts = acts_of(days)  # the feed goes on about what the earlier ones did
-    stage = _Stage(started, cast, told, clock)
+    stage, visits = _Stage(started, cast, told, clock), Visits(started, cast, told.cases, clock, today)
+    owing = {row.loan_id for row in read_folder(folders[-1]).overdue.rows}
     for number, delivery in enumerate(folders):
         clock.set(first_day + timedelta(days=number), DAYTIME)
         stage.next_day()
+        visits.make(first_day + timedelta(days=number))
         clock.set(first_day + timedelta(days=number), FEED)
         import_feed(started.engine, started.branch, delivery, ImportRequest(system("feed"), clock=clock))
         progress("daily feeds", number + 1, len(folders))
@@ -107,12 +111,15 @@ def perform(
             clock.set(first_day + timedelta(days=number), EVENING)
             stage.act((*JOURNEYS, *living.after_act(days - 1 - number)))
             stage.recall()
+        clock.set(first_day + timedelta(days=number), EVENING)
+        visits.order(first_day + timedelta(days=number + 1), owing)
     clock.set(today, MORNING)
     stage.next_day()
     told.handover = depart(started, cast, clock)
     stage.act(living.of_collector(told.personas[CALLER.post]))
     progress("the day", 0, 1)
     living.begin_day(started, cast, folders, today, clock)
+    visits.begin(now())
     progress("the day", 1, 1)
     _let_in(started, cast, told)
     return told
