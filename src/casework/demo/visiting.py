@@ -81,28 +81,29 @@ class Visits:
         """In the evening before: each for its hour, with both who go; `owing`: the loans that will be in arrears."""
         for stop, plan in enumerate(self._of(on), 1):
             data: dict[str, Any] = {"visit_on": on.isoformat(), "address_kind": "home", "area": "A01", "stop": stop}
+            found = self.chosen.get(plan.again, []) if plan.again else self._choose(owing)
+            if not found:
+                continue  # a small branch has fewer
+            (case_id,) = found
             if plan.again:
-                (case_id,) = self.chosen[plan.again]
                 data["risk_acknowledged"] = True
-            else:
-                case_id = self._choose(owing)
             data["address"] = f"某市某区示例街{case_id}号3栋504室"
             leader, second = self._who(plan)
             data |= {"visitor": leader.id, "second_visitor": second.id}
-            self.chosen[plan.name] = [case_id]
+            self.chosen[plan.name] = found
             command = Open(actor=self.two[0], noun="visit", ground="ordered", of=case_id, data=data)
             self._numbers[plan.name] = self._done(command)
 
     def make(self, on: date) -> None:
         """In the daytime: those of the day, and what the reviewer says of those of the day before."""
-        for plan in self._of(on):
+        for plan in self._ordered(on):
             if plan.report:
                 self._make(plan, datetime.combine(on, plan.arrives, self.clock.zone))
-        for plan in self._of(on - timedelta(days=1)):
+        for plan in self._ordered(on - timedelta(days=1)):
             if plan.review:
                 self.clock.set(on, _REVIEWED)
                 self._fire(self.reviewer, plan, plan.review, plan.said)
-        accepted = [plan for plan in self._of(on - timedelta(days=1)) if plan.review == "accept"]
+        accepted = [plan for plan in self._ordered(on - timedelta(days=1)) if plan.review == "accept"]
         if accepted:
             day = on - timedelta(days=1)
             draw_photos(self.started.engine, self.started.branch, self.reviewer, day, day, clock=self.clock)
@@ -115,8 +116,8 @@ class Visits:
         else:
             arrived = datetime.combine(self.today, _ON_ANOTHER_DAY, self.clock.zone)
         if arrived.date() == self.today and arrived.time() >= _FIRST:
-            (plan,) = [plan for plan in self._of(self.today) if not plan.again]
-            self._arrive(plan, arrived)
+            for plan in self._ordered(self.today)[:1]:
+                self._arrive(plan, arrived)
 
     def _make(self, plan: DemoVisit, at: datetime) -> None:
         self._arrive(plan, at)
@@ -144,18 +145,21 @@ class Visits:
     def _of(self, on: date) -> list[DemoVisit]:
         return [plan for plan in VISITS if plan.days_ago == (self.today - on).days]
 
+    def _ordered(self, on: date) -> list[DemoVisit]:
+        return [plan for plan in self._of(on) if plan.name in self._numbers]
+
     def _who(self, plan: DemoVisit) -> tuple[Actor, Actor]:
         return self.two[plan.leads], self.two[1 - plan.leads]
 
-    def _choose(self, owing: Collection[str]) -> int:
-        """The newest case of the leading rep that nothing else happens to."""
+    def _choose(self, owing: Collection[str]) -> list[int]:
+        """The newest case of the first rep that nothing else happens to, if there is one."""
         taken = {case_id for ids in self.chosen.values() for case_id in ids}
         theirs = CASE_ROWS.where(
             cases.c.state == "phone_collection", cases.c.live, cases.c.owner == self.two[0].id
         ).order_by(cases.c.id.desc())
         with reading(self.started.engine) as conn:
             found = map(from_row, conn.execute(theirs))
-            return next(case.id for case in found if case.id not in taken and case.loan_id in owing)
+            return [case.id for case in found if case.id not in taken and case.loan_id in owing][:1]
 
     def _fire(self, actor: Actor, plan: DemoVisit, event: str, data: Mapping[str, Any]) -> None:
         self._done(Fire(actor=actor, noun="visit", id=self._numbers[plan.name], event=event, data=data))
