@@ -390,9 +390,11 @@ table(
     sa.Index("ix_cases_region", "region", "id"),
     sa.Index("ix_cases_region_amount", "region", "overdue_fen", "id"),
     sa.Index("ix_cases_region_due", "region", "oldest_due_date", "id"),
+    sa.Index("ix_cases_over", "live", "id", sqlite_where=sa.text("live = 0"), postgresql_where=sa.text("NOT live")),
     sa.Index("ix_cases_state", "state", "id"),
     sa.Index("ix_cases_state_amount", "state", "overdue_fen", "id"),
     sa.Index("ix_cases_state_due", "state", "oldest_due_date", "id"),
+    sa.Index("ix_cases_team", "team", "id"),
     *(
         index_where("visit_due_on IS NOT NULL", f"ix_cases_visit{of}", *of.split("_")[1:], "visit_due_on", "id")
         for of in ("", "_owner", "_handler", "_team", "_region")

@@ -20,7 +20,7 @@ from api.wanted import members
 from casework.instants import read_instant_text
 from casework.people.staff.actor import Actor
 from casework.work.cases.filter import CaseFilter, filter_malformed
-from casework.work.cases.queries import MAX_PAGE
+from casework.work.cases.paging import MAX_PAGE
 
 Limit = Annotated[int, QueryParameter(ge=1, le=MAX_PAGE, description="Rows on a page, at most 200.")]
 Cursor = Annotated[

@@ -120,7 +120,10 @@ def cases(
     cursor: Cursor = None,
     updated_since: UpdatedSince = None,
 ) -> CasePage:
-    """Cases by filter and sort, page by page; those within the caller's reach."""
+    """Cases by filter and sort, page by page; those within the caller's reach.
+
+    A page may be short, or empty, and still have a `next`: so far it was looked for what a filter seldom finds.
+    """
     serving, _ = reader_of(request, *FILTERS, "sort", "limit", "cursor", "updated_since")
     with reading(serving.engine) as conn:
         dates = BusinessDates(conn, serving.branch)

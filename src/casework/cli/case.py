@@ -100,6 +100,10 @@ def list_(
             page = CasePage(found, None)
         else:
             page = page_of_cases(conn, dates, wanted, within=within, sort=sort, limit=limit, cursor=cursor)
+            while page.next is not None and len(page.items) < limit:  # short: so far it was looked for in one go
+                room = limit - len(page.items)
+                more = page_of_cases(conn, dates, wanted, within=within, sort=sort, limit=room, cursor=page.next)
+                page = CasePage([*page.items, *more.items], more.next)
         if json_:
             print_json(page)
         else:

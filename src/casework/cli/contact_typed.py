@@ -21,7 +21,7 @@ from casework.operation.startup import Started
 from casework.storage.database import reading, writing
 from casework.storage.driver_errors import again_on_conflict
 from casework.work.cases.disclosure import record_read
-from casework.work.cases.queries import MAX_PAGE
+from casework.work.cases.paging import MAX_PAGE
 from casework.work.cases.sight import reach_of
 
 

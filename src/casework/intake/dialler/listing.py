@@ -18,7 +18,7 @@ from casework.personal import mask
 from casework.work.cases.branch import Branch
 from casework.work.cases.filter import filter_malformed
 from casework.work.cases.history import shown_as
-from casework.work.cases.queries import MAX_PAGE, Place, read_cursor, write_cursor
+from casework.work.cases.paging import MAX_PAGE, Place, read_cursor, write_cursor
 from casework.work.contacts.tables import contact_log
 from casework.work.gate.subjects import lacking
 

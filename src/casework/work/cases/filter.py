@@ -1,14 +1,13 @@
 """Which cases: the filter of every list, export, dry run and bulk request, and what it means in SQL."""
 
+from collections.abc import Callable
 from datetime import date, timedelta
-from typing import Any
+from functools import partial
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.functions import FunctionElement
 
 from casework import ids
 from casework.clock import Clock, branch_date, now
@@ -68,97 +67,174 @@ class BusinessDates:
         return self.known.get(institution, self.otherwise)
 
 
-class unindexed(FunctionElement[str]):  # noqa: N801 - it reads as SQL
-    """A column that SQLite is not to look up in an index: it would, and then sort all it found."""
+class Lookup(NamedTuple):
+    """Rows that an index finds: what is asked of its columns, and those in its order.
 
-    type = sa.String()
-    inherit_cache = True
-
-
-@compiles(unindexed)
-def _as_it_is(element: unindexed, compiler: SQLCompiler, **kw: Any) -> str:
-    return compiler.process(element.clauses, **kw)
-
-
-@compiles(unindexed, "sqlite")
-def _with_a_plus(element: unindexed, compiler: SQLCompiler, **kw: Any) -> str:
-    return f"+{compiler.process(element.clauses, **kw)}"
-
-
-def conditions_of(
-    wanted: CaseFilter, dates: BusinessDates, *, by_due_date: bool = False
-) -> list[sa.ColumnElement[bool]]:
-    """The filter but for `worked_by`, which is two ranges; CallerError `filter_malformed` names the part.
-
-    `by_due_date`: the list is in that order, for which one index serves bucket and order together.
+    Where that order is asked for too, nobody has to guess how many there are to prefer the index.
     """
-    conditions: list[sa.ColumnElement[bool]] = []
-    for name in ("owner", "handler", "team", "region", "product", "institution", "borrower_id", "loan_id"):
+
+    asks: Callable[[Any], sa.ColumnElement[bool]]
+    order: tuple[str, ...]
+
+
+class Part(NamedTuple):
+    """What one part of a filter asks of `columns`: the table's, or those of a window onto it.
+
+    `lookups`: together they find its rows. `equals`: it is one value of one column. `undated`: of `oldest_due_date`,
+    whether those without one are meant too.
+    """
+
+    columns: tuple[str, ...]
+    asks: Callable[[Any], sa.ColumnElement[bool]]
+    lookups: tuple[Lookup, ...] = ()
+    equals: bool = False
+    undated: bool = False
+
+    def holds(self, columns: Any) -> sa.ColumnElement[bool]:
+        """As a condition."""
+        asked = self.asks(columns)
+        return sa.or_(asked, columns.oldest_due_date.is_(None)) if self.undated else asked
+
+
+_ORDER: Final = {
+    "owner": ("owner", "live", "id"), "handler": ("handler", "live", "id"), "borrower_id": ("borrower_id",),
+    "loan_id": ("loan_id",), "bucket": ("bucket", "oldest_due_date", "id"), "live": ("live", "id"),
+    "overdue_fen": ("overdue_fen", "id"), "oldest_due_date": ("oldest_due_date", "id"),
+    **{name: (name, "id") for name in ("state", "team", "region", "product")},
+}  # fmt: skip
+"""By column, the index that finds its rows."""
+_EQUAL: Final = ("owner", "handler", "team", "region", "product", "institution", "borrower_id", "loan_id")
+
+
+def conditions_of(wanted: CaseFilter, dates: BusinessDates) -> list[sa.ColumnElement[bool]]:
+    """The filter in SQL; CallerError `filter_malformed` names the part."""
+    return [one.holds(cases.c) for one in parts_of(wanted, dates)]
+
+
+def parts_of(wanted: CaseFilter, dates: BusinessDates) -> list[Part]:
+    """The filter part by part; CallerError `filter_malformed` names one."""
+    parts = list[Part]()
+    for name in _EQUAL:
         value = getattr(wanted, name)
         if value is not None:
             (check_id if name in IDS else check_text)(name, value)
-            conditions.append(cases.c[name] == value)
+            parts.append(equal(name, value))
     for name in ("state", "bucket"):
         values = getattr(wanted, name)
         for value in values:
             if value not in dates.codes[name]:
                 raise filter_malformed(name, f"one of {', '.join(sorted(dates.codes[name]))}")
         if len(values) == 1:  # an equality can be walked in the order of an index, IN cannot
-            walked = name == "bucket" and not by_due_date
-            conditions.append((unindexed(cases.c[name]) if walked else cases.c[name]) == values[0])
+            parts.append(equal(name, values[0]))
         elif values:
-            conditions.append(cases.c[name].in_(values))
+            parts.append(Part((name,), partial(_among, name, values), tuple(_lookup(name, one) for one in values)))
     if wanted.worked_by is not None:
         check_id("worked_by", wanted.worked_by)
-    if wanted.live is not None:
-        conditions.append(cases.c.live == sa.literal(wanted.live, sa.Boolean))
-    conditions += _amounts(wanted)
+        parts.append(worked_by(wanted.worked_by))
+    if wanted.live is not None:  # those that are over have an index of their own
+        asked = partial(_is_live, wanted.live)
+        parts.append(Part(("live",), asked, () if wanted.live else (Lookup(asked, _ORDER["live"]),)))
+    if (amounts := _amounts(wanted)) is not None:
+        parts.append(Part(("overdue_fen",), amounts, (Lookup(amounts, _ORDER["overdue_fen"]),)))
     if wanted.dpd_min is not None or wanted.dpd_max is not None:
-        conditions.append(_days_past_due(wanted, dates))
-    return conditions
+        parts.append(_days_past_due(wanted, dates))
+    return parts
 
 
-def _amounts(wanted: CaseFilter) -> list[sa.ColumnElement[bool]]:
+def equal(name: str, value: Any) -> Part:
+    """One value of one column."""
+    is_indexed = name in _ORDER
+    return Part((name,), partial(_is, name, value), (_lookup(name, value),) if is_indexed else (), equals=is_indexed)
+
+
+def worked_by(*people: str) -> Part:
+    """Owned or worked on by one of them."""
+    names = ("owner", "handler")
+    return Part(names, partial(_worked_by, people), tuple(_lookup(name, who) for name in names for who in people))
+
+
+def _lookup(name: str, value: Any) -> Lookup:
+    return Lookup(partial(_is, name, value), _ORDER[name])
+
+
+def _is(name: str, value: Any, columns: Any) -> sa.ColumnElement[bool]:
+    found: sa.ColumnElement[bool] = columns[name] == sa.literal(value, cases.c[name].type)
+    return found
+
+
+def _among(name: str, values: tuple[str, ...], columns: Any) -> sa.ColumnElement[bool]:
+    found: sa.ColumnElement[bool] = columns[name].in_(values)
+    return found
+
+
+def _is_live(live: bool, columns: Any) -> sa.ColumnElement[bool]:
+    found: sa.ColumnElement[bool] = columns.live == (sa.true() if live else sa.false())
+    return found
+
+
+def _worked_by(people: tuple[str, ...], columns: Any) -> sa.ColumnElement[bool]:
+    return sa.or_(columns.owner.in_(people), columns.handler.in_(people))
+
+
+def _amounts(wanted: CaseFilter) -> Callable[[Any], sa.ColumnElement[bool]] | None:
     low, high = wanted.overdue_fen_min, wanted.overdue_fen_max
     for name, bound in (("overdue_fen_min", low), ("overdue_fen_max", high)):
         if bound is not None and abs(bound) > MAX_ID:
             raise filter_malformed(name, "a number of fen")
-    conditions: list[sa.ColumnElement[bool]] = []
-    if low is not None:
-        conditions.append(cases.c.overdue_fen >= low)
-    if high is not None:
-        conditions.append(cases.c.overdue_fen <= high)
-    return conditions
+    if low is None and high is None:
+        return None
+
+    def between(columns: Any) -> sa.ColumnElement[bool]:
+        least = [] if low is None else [columns.overdue_fen >= low]
+        return sa.and_(*least, *([] if high is None else [columns.overdue_fen <= high]))
+
+    return between
 
 
-def _days_past_due(wanted: CaseFilter, dates: BusinessDates) -> sa.ColumnElement[bool]:
+def _days_past_due(wanted: CaseFilter, dates: BusinessDates) -> Part:
     """Days past due as due dates; one range where all institutions have the same day, as they mostly do."""
-    if wanted.institution is not None:
-        return _due_range(wanted, dates.of(wanted.institution))
     days = set(dates.known.values()) or {dates.otherwise}
+    if wanted.institution is not None:
+        days = {dates.of(wanted.institution)}
     if len(days) == 1:
-        return _due_range(wanted, next(iter(days)))
+        first, last = _due_range(wanted, next(iter(days)))
+        asked, order, is_undated = partial(_due_between, first, last), _ORDER["oldest_due_date"], not wanted.dpd_min
+        lookups = (Lookup(asked, order), *([Lookup(_is_undated, order)] if is_undated else ()))
+        return Part(("oldest_due_date",), asked, lookups, undated=is_undated)
     by_day: dict[date, list[str]] = {}
     for institution, day in dates.known.items():
         by_day.setdefault(day, []).append(institution)
-    return sa.or_(
-        *(
-            sa.and_(cases.c.institution.in_(sorted(names)), _due_range(wanted, day))
-            for day, names in sorted(by_day.items())
+    ranges = [(sorted(names), _due_range(wanted, day)) for day, names in sorted(by_day.items())]
+
+    def due(columns: Any) -> sa.ColumnElement[bool]:
+        undated = [] if wanted.dpd_min else [columns.oldest_due_date.is_(None)]
+        return sa.or_(
+            *(
+                sa.and_(columns.institution.in_(names), sa.or_(_due_between(first, last, columns), *undated))
+                for names, (first, last) in ranges
+            )
         )
+
+    return Part(("institution", "oldest_due_date"), due)
+
+
+def _due_range(wanted: CaseFilter, business_date: date) -> tuple[date | None, date | None]:
+    """The first and the last due date."""
+    at_least, at_most = wanted.dpd_min or 0, wanted.dpd_max
+    first = None if at_most is None else _days_before(business_date, at_most, "dpd_max")
+    return first, _days_before(business_date, at_least, "dpd_min") if at_least > 0 else None
+
+
+def _due_between(first: date | None, last: date | None, columns: Any) -> sa.ColumnElement[bool]:
+    due = columns.oldest_due_date
+    return sa.and_(
+        *([] if first is None else [due >= first]), *([] if last is None else [due <= last]), due.is_not(None)
     )
 
 
-def _due_range(wanted: CaseFilter, business_date: date) -> sa.ColumnElement[bool]:
-    due = cases.c.oldest_due_date
-    at_least, at_most = wanted.dpd_min or 0, wanted.dpd_max
-    conditions: list[sa.ColumnElement[bool]] = []
-    if at_most is not None:
-        first = _days_before(business_date, at_most, "dpd_max")
-        conditions.append(due >= first if at_least > 0 else sa.or_(due >= first, due.is_(None)))
-    if at_least > 0:
-        conditions.append(due <= _days_before(business_date, at_least, "dpd_min"))
-    return sa.and_(sa.true(), *conditions)
+def _is_undated(columns: Any) -> sa.ColumnElement[bool]:
+    found: sa.ColumnElement[bool] = columns.oldest_due_date.is_(None)
+    return found
 
 
 def _days_before(day: date, days: int, name: str) -> date:

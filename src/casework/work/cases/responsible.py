@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 from casework.people.staff.permissions import Reach
 from casework.work.cases.branch import Branch
 from casework.work.cases.filter import MAX_ID, filter_malformed
-from casework.work.cases.queries import MAX_PAGE
+from casework.work.cases.paging import MAX_PAGE
 from casework.work.cases.reached import covered_by
 from casework.work.cases.tables import cases, owner_history
 

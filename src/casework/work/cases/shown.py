@@ -38,7 +38,8 @@ from casework.work.cases.options import (
     fact_offers,
     opening_offer,
 )
-from casework.work.cases.queries import CHANGED, MAX_PAGE, Listing, Place, place_of, read_cursor, write_cursor
+from casework.work.cases.paging import MAX_PAGE, Listing, Place, place_of, read_cursor, write_cursor
+from casework.work.cases.queries import CHANGED
 from casework.work.cases.reached import covered_by
 from casework.work.cases.tables import cases
 

@@ -60,11 +60,12 @@ cases = sa.Table(
     ),
     sa.Index("ix_cases_loan", "loan_id"),
     sa.Index("ix_cases_borrower", "borrower_id"),
-    # Lists (cases.queries): people and states, which single out few cases or end up with nearly all of them. The
-    # other filters walk the index of the order asked for: an index of their own would cost every write, and
-    # SQLite would prefer it to the order and sort.
+    # Lists (cases.bounded): each filter that may single out few cases has an index that finds them, however many
+    # others there are; they are then sorted. States, and below regions and products, have one for each order too.
     sa.Index("ix_cases_owner", "owner", "live", "id"),
     sa.Index("ix_cases_handler", "handler", "live", "id"),
+    sa.Index("ix_cases_team", "team", "id"),
+    sa.Index("ix_cases_over", "live", "id", sqlite_where=sa.text("live = 0"), postgresql_where=sa.text("NOT live")),
     sa.Index("ix_cases_state", "state", "id"),
     sa.Index("ix_cases_state_due", "state", "oldest_due_date", "id"),
     sa.Index("ix_cases_state_amount", "state", "overdue_fen", "id"),

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 from casework.people.staff.permissions import Reach
 from casework.work.cases.filter import check_id, check_text, filter_malformed
 from casework.work.cases.lifecycles import VISITS
-from casework.work.cases.queries import MAX_PAGE, Listing, place_of, read_cursor, write_cursor
+from casework.work.cases.paging import MAX_PAGE, Listing, place_of, read_cursor, write_cursor
 from casework.work.cases.reached import covered_by, ranges_of
 from casework.work.cases.tables import cases
 from casework.work.cases.visit_addresses import PLANNED

@@ -55,6 +55,7 @@ CASES: Final = (
     .order_by(cases.c.id)
 )  # fmt: skip
 WHOLE_CASES: Final = CASES.with_only_columns(*CASE_ROWS.selected_columns)
+_CASE: Final = sa.bindparam("case_id", type_=sa.BigInteger)
 _visits: Final = VISITS.table.c
 _VISITS: Final = sa.select(
     _visits.parent_id, _visits.visitor, _visits.checked_out_at, _visits.reported_at
@@ -64,6 +65,7 @@ _VISITS: Final = sa.select(
     sa.or_(_visits.reported_at.is_(None), _visits.reported_at >= sa.bindparam("midnight", type_=UtcDateTime)),
 ).order_by(_visits.id)  # fmt: skip
 """Visits of which a report is owed on a day, or came on it."""
+_VISITS_OF_CASE: Final = _VISITS.where(_visits.parent_id == _CASE)
 _CASES_OF: Final = CASES.where(sa.or_(THEIRS, cases.c.id.in_(sa.bindparam("visited_by_them", expanding=True))))
 _ONE_CASE: Final = CASES.where(ITS)
 
@@ -74,10 +76,14 @@ _PAID: Final = sa.select(_paid.parent_id).where(
     sa.or_(_paid.ended_on.is_(None), _paid.ended_on >= sa.bindparam("on", type_=sa.Date)),
 )  # fmt: skip
 """Cases of which nobody might demand payment, all day: the gate forbade it (docs/gate.md)."""
+_PAID_OF: Final = _PAID.where(_paid.parent_id.in_(sa.select(cases.c.id).where(THEIRS)))
+_PAID_OF_CASE: Final = _PAID.where(_paid.parent_id == _CASE)
 _FORMS_ASKED: Final = sa.select(case_strategies.c.case_id).where(
     case_strategies.c.day == sa.bindparam("on", type_=sa.Date),
     case_strategies.c.strategy.in_(sa.bindparam("strategies", expanding=True)),
 )
+
+_FORMS_ASKED_OF_CASE: Final = _FORMS_ASKED.where(case_strategies.c.case_id == _CASE)
 
 Row = tuple[date, int, str, str, str, str | None, date, str, str]
 """One row of `duties`, in the order of its columns."""
@@ -166,9 +172,9 @@ def reckon(
     }  # fmt: skip
     zone = limits[None].zone
     midnight = datetime.combine(on, time(), zone)
-    paid = set(conn.execute(_PAID, {"institution": institution, "on": on, "midnight": midnight}).scalars())
-    visits = _visits_of(conn, institution, midnight, zone)
-    forms = _forms_asked(conn, branch, on, zone)
+    paid = _paid_of(conn, {"institution": institution, "on": on, "midnight": midnight}, people, case_id)
+    visits = _visits_of(conn, institution, midnight, zone, case_id)
+    forms = _forms_asked(conn, branch, on, zone, case_id)
     if case_id is not None:
         result = conn.execute(_ONE_CASE, {**asked, "case_id": case_id})
     elif people is not None:
@@ -196,10 +202,28 @@ def reckon(
             yield on, case.id, duty, case.loan_id, status, exempt_by, due_on, who, institution
 
 
-def _forms_asked(conn: Connection, branch: Branch, on: date, zone: ZoneInfo) -> dict[int, datetime | None]:
+def _paid_of(
+    conn: Connection, asked: dict[str, Any], people: tuple[str, ...] | None, case_id: int | None
+) -> set[int]:  # fmt: skip
+    """The cases of `_PAID`: of people or of one case, what the branch has beside them is not read."""
+    if case_id is not None:
+        return set(conn.execute(_PAID_OF_CASE, {**asked, "case_id": case_id}).scalars())
+    if people is not None:
+        return set(conn.execute(_PAID_OF, {**asked, "people": people}).scalars())
+    return set(conn.execute(_PAID, asked).scalars())
+
+
+def _forms_asked(
+    conn: Connection, branch: Branch, on: date, zone: ZoneInfo, case_id: int | None
+) -> dict[int, datetime | None]:  # fmt: skip
     """The cases whose strategy of the day asks for a disposal form, with when the last one was filed, if any was."""
     asking = [code for code, one in branch.rulebook.tasks.strategies.items() if one.owes == DISPOSAL_FORM]
-    numbers = list(conn.execute(_FORMS_ASKED, {"on": on, "strategies": asking}).scalars())
+    asked = {"on": on, "strategies": asking}
+    found = (
+        conn.execute(_FORMS_ASKED, asked) if case_id is None
+        else conn.execute(_FORMS_ASKED_OF_CASE, {**asked, "case_id": case_id})
+    )  # fmt: skip
+    numbers = list(found.scalars())
     if not numbers:
         return {}
     filed = rows.select_by_keys(conn, _FILED, "parent_id", sorted(numbers))
@@ -208,14 +232,17 @@ def _forms_asked(conn: Connection, branch: Branch, on: date, zone: ZoneInfo) -> 
 
 
 def _visits_of(
-    conn: Connection, institution: str, midnight: datetime, zone: ZoneInfo
+    conn: Connection, institution: str, midnight: datetime, zone: ZoneInfo, case_id: int | None
 ) -> dict[int, tuple[VisitMade, ...]]:  # fmt: skip
     """By case, the visits of which a report is owed on the day that begins then, or came on it."""
     made: dict[int, tuple[VisitMade, ...]] = {}
-    asked = {"institution": institution, "midnight": midnight, "midnight_after": midnight + timedelta(days=1)}
-    for case_id, visitor, ended_at, reported_at in conn.execute(_VISITS, asked):
+    asked: dict[str, Any] = {"institution": institution, "midnight": midnight, "case_id": case_id}
+    asked["midnight_after"] = midnight + timedelta(days=1)
+    for parent_id, visitor, ended_at, reported_at in conn.execute(
+        _VISITS if case_id is None else _VISITS_OF_CASE, asked
+    ):
         reported = reported_at.astimezone(zone) if reported_at else None
-        made[case_id] = (*made.get(case_id, ()), VisitMade(ended_at.astimezone(zone), visitor, reported))
+        made[parent_id] = (*made.get(parent_id, ()), VisitMade(ended_at.astimezone(zone), visitor, reported))
     return made
 
 

@@ -31,20 +31,33 @@ _CASES: Final = sa.select(
     cases.c.region, cases.c.product,
 )  # fmt: skip
 _ON: Final = sa.bindparam("on", type_=sa.Date)
+_IS_ITS: Final = sa.and_(case_strategies.c.case_id == cases.c.id, case_strategies.c.day == _ON)
 _LINES: Final = sa.select(
     cases.c.id, cases.c.loan_id, cases.c.state, cases.c.owner, cases.c.handler, cases.c.team, cases.c.region,
     cases.c.product, cases.c.bucket, cases.c.oldest_due_date, cases.c.overdue_fen, case_strategies.c.strategy,
-).join(
-    case_strategies, sa.and_(case_strategies.c.case_id == cases.c.id, case_strategies.c.day == _ON), isouter=True
-).where(cases.c.live, cases.c.id > sa.bindparam("after")).order_by(cases.c.id)  # fmt: skip
-_BY_STRATEGY: Final = _LINES.where(case_strategies.c.strategy.in_(sa.bindparam("strategies", expanding=True)))
-_BY_STATE: Final = _LINES.where(cases.c.state == sa.bindparam("state"), case_strategies.c.strategy.is_(None))
-_COUNTED: Final = (
+).where(cases.c.live)  # fmt: skip
+# From what was started that day, of which there is little, not from the cases, most of which nothing was started for.
+_BY_STRATEGY: Final = (
+    _LINES.select_from(case_strategies).join(cases, cases.c.id == case_strategies.c.case_id)
+    .where(case_strategies.c.day == _ON, case_strategies.c.case_id > sa.bindparam("after"))
+    .where(case_strategies.c.strategy.in_(sa.bindparam("strategies", expanding=True)))
+    .order_by(case_strategies.c.case_id)
+)  # fmt: skip
+_BY_STATE: Final = (
+    _LINES.join(case_strategies, _IS_ITS, isouter=True)
+    .where(cases.c.state == sa.bindparam("state"), case_strategies.c.strategy.is_(None))
+    .where(cases.c.id > sa.bindparam("after")).order_by(cases.c.id)
+)  # fmt: skip
+_STATES_COUNTED: Final = (
+    sa.select(cases.c.state, sa.func.count())
+    .where(cases.c.state.in_(sa.bindparam("states", expanding=True))).group_by(cases.c.state)
+)  # fmt: skip
+_STARTED_COUNTED: Final = (
     sa.select(cases.c.state, case_strategies.c.strategy, sa.func.count())
-    .join(case_strategies, sa.and_(case_strategies.c.case_id == cases.c.id, case_strategies.c.day == _ON), isouter=True)
-    .where(cases.c.live)
+    .select_from(case_strategies).join(cases, cases.c.id == case_strategies.c.case_id)
+    .where(cases.c.live, case_strategies.c.day == _ON)
     .group_by(cases.c.state, case_strategies.c.strategy)
-)
+)  # fmt: skip
 
 
 class WorkLine(msgspec.Struct):
@@ -128,13 +141,18 @@ def strategies_of(conn: Connection, on: date, case_ids: Sequence[int]) -> dict[i
 
 
 def counted(conn: Connection, branch: Branch, on: date) -> dict[str, int]:
-    """How many cases are on each of the four lists."""
+    """How many cases are on each of the four lists: their states' from an index alone, less what was started for."""
     lists = branch.rulebook.tasks.lists
+    live = branch.rulebook.chart.groups["live"]
+    states = sorted({state for one in lists.values() for state in one.states} & live)
+    of_state: dict[str, int] = dict(map(tuple, conn.execute(_STATES_COUNTED, {"states": states})))
     counts = dict.fromkeys(lists, 0)
-    for state, strategy, number in conn.execute(_COUNTED, {"on": on}):
+    for state, strategy, number in conn.execute(_STARTED_COUNTED, {"on": on}):
+        of_state[state] = of_state.get(state, 0) - number
         for code, one in lists.items():
-            if strategy in one.strategies if strategy is not None else state in one.states:
-                counts[code] += number
+            counts[code] += number if strategy in one.strategies else 0
+    for code, one in lists.items():
+        counts[code] += sum(of_state.get(state, 0) for state in one.states & live)
     return counts
 
 
