@@ -542,6 +542,8 @@ table(
     must("drawn", Bytes),
     sa.Column("recheck_since", sa.Date),
     must("rechecks", Bytes),
+    must("disproved", sa.Boolean),
+    must("corrected", Bytes),
     must("times_returned", sa.BigInteger),
     sa.Column("due_on", sa.Date),
     sa.Index("ix_visits_borrower", "borrower_id", "id"),

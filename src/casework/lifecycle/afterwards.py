@@ -24,8 +24,9 @@ class Acted(NamedTuple):
 
 
 _NAMED: Final = {Fire: "event", Open: "ground", Record: "kind"}
-Afterwards = Mapping[ActName, Callable[[Connection, Any, Sequence[Acted], Clock], None]]
+Follow = Callable[[Connection, Any, Sequence[Acted], Clock], None]
 """What follows, called with the house and all such acts of a batch."""
+Afterwards = Mapping[ActName, Follow]
 
 
 def act_of(command: Any) -> ActName | None:

@@ -21,7 +21,7 @@ from casework.work.contacts.contact import Contact
 from casework.work.contacts.tables import CONTACTS, contact_log, contact_of
 
 _BY: Final = ("contact_ref", "source")
-_CHANGED: Final = ("result", "outcome", "stream_seq")
+_CHANGED: Final = ("party", "result", "outcome", "stream_seq")
 
 
 class Correction(NamedTuple):
@@ -47,7 +47,7 @@ def correct_contacts(
     known = _found(conn, list(known))  # as they are now that nobody else writes there
     sight = Sight(conn, branch, {of.loan_id for named in known.values() for of in named}, actor, at)
     trail, now = branch.trail(at), {_key(of): of for named in known.values() for of in named}
-    told, changed = list[Recorded | Not](), dict[tuple[str, str], tuple[str, str, int]]()
+    told, changed = list[Recorded | Not](), dict[tuple[str, str], tuple[str, str, str, int]]()
     chosen = [_chosen(known.get(one.contact_ref, ()), one.source) for one in asked]
     faults = [_fault(branch, one, of, sight) for one, of in zip(asked, chosen, strict=True)]
     for one, of, fault in zip(asked, chosen, faults, strict=True):
@@ -65,7 +65,7 @@ def correct_contacts(
             subject=stream,
         )  # fmt: skip
         heads[stream] = trail.add(stream, heads[stream], draft)
-        now[_key(of)], changed[_key(of)] = after, (after.result, after.outcome, heads[stream].seq)
+        now[_key(of)], changed[_key(of)] = after, (after.party, after.result, after.outcome, heads[stream].seq)
         told.append(Recorded(after, f"{stream}:{heads[stream].seq}"))
     trail.write(conn)
     rows.update_many(conn, contact_log, _BY, [(*key, *values) for key, values in changed.items()], _CHANGED)
@@ -73,6 +73,26 @@ def correct_contacts(
     learn_at_once(conn, branch, [now[key] for key in changed], via=actor.via, clock=lambda: at)
     ask_for_checks(conn, branch, [one for one in told if isinstance(one, Recorded)], via=actor.via, at=at)
     return [Told(one.contact_ref, became) for one, became in zip(asked, told, strict=True)]
+
+
+def put_right(conn: Connection, branch: Branch, after: Contact, actor: Actor, at: datetime) -> None:
+    """Of a contact that is known, who was met and what came of it; the caller has seen to it that they may.
+
+    As any correction, in the caller's transaction; nothing where it says so already.
+    """
+    stream = stream_of(branch.vault, after.customer)
+    heads = locked_heads(conn, [stream])
+    before = next(one for one in _found(conn, [after.contact_ref])[after.contact_ref] if _key(one) == _key(after))
+    if (before.party, before.result, before.outcome) == (after.party, after.result, after.outcome):
+        return
+    trail = branch.trail(at)
+    draft = Draft(CORRECTED, actor.signed, _said(before, after), subject=stream)
+    heads[stream] = trail.add(stream, heads[stream], draft)
+    trail.write(conn)
+    changed = (*_key(after), after.party, after.result, after.outcome, heads[stream].seq)
+    rows.update_many(conn, contact_log, _BY, [changed], _CHANGED)
+    put_heads(conn, heads)
+    learn_at_once(conn, branch, [after], via=actor.via, clock=lambda: at)
 
 
 def correct(
@@ -121,7 +141,8 @@ def _after(branch: Branch, before: Contact, words: str) -> Contact:
 
 def _said(before: Contact, after: Contact) -> dict[str, str]:
     named = {"contact_ref": after.contact_ref, "source": after.source}
-    return named | {"result": after.result, "outcome": after.outcome, "was": before.result}
+    party = {} if after.party == before.party else {"party": after.party, "party_was": before.party}
+    return named | {"result": after.result, "outcome": after.outcome, "was": before.result} | party
 
 
 def _key(of: Contact) -> tuple[str, str]:

@@ -108,7 +108,10 @@ class ContactDays:
         elif entry.event == CORRECTED and key in self._day_of:
             day = self._day_of[key]
             of_day = self._known[day]
-            of_day[key] = of_day[key]._replace(outcome=str(data.get("outcome")))
+            known = of_day[key]
+            of_day[key] = known._replace(
+                outcome=str(data.get("outcome")), party=str(data.get("party", known.party))
+            )  # fmt: skip
         else:
             return None
         return day, known_of(of_day.values())

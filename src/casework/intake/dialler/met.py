@@ -6,6 +6,7 @@ from typing import Any, Final
 from sqlalchemy.engine import Connection
 
 from casework.clock import Clock
+from casework.intake.dialler.correcting import put_right
 from casework.intake.dialler.entering import enter
 from casework.intake.dialler.recording import New
 from casework.lifecycle.afterwards import Acted
@@ -27,6 +28,13 @@ def record_met(conn: Connection, branch: Branch, acted: Sequence[Acted], clock: 
         texts = {"address": addresses[visit.id]} if contact.has_address else {}
         new = New(contact, texts, branch.vault.fingerprint(f"visit:{visit.id}".encode()))
         enter(conn, branch, [new], command.actor, at)
+
+
+def correct_met(conn: Connection, branch: Branch, acted: Sequence[Acted], clock: Clock) -> None:
+    """The contact of each visit whose report was corrected says what the report says."""
+    at = clock()
+    for command, visit in acted:
+        put_right(conn, branch, _contact(branch, visit, at, None), command.actor, at)
 
 
 def _contact(branch: Branch, visit: Visit, at: Any, address: str | None) -> Contact:

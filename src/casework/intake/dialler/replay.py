@@ -75,6 +75,7 @@ class ContactReplay:
                 self._report.find("replay_impossible", entry.stream, entry.stream_seq, error="not_recorded")
             else:
                 said = before.data | {name: entry.data.get(name) for name in ("result", "outcome")}
+                said |= {"party": entry.data["party"]} if "party" in entry.data else {}
                 self._stream[_key(entry.data)] = _Said(before.entry, said, entry.stream_seq)
 
     def close(self, stream: str, tail: Tail, *, sound: bool) -> None:  # noqa: ARG002  (what it says of the chain)

@@ -43,5 +43,5 @@ def visit_proven(now: CaseSituation, _: Params) -> Verdict:
 def photo_is_new(now: CaseSituation, _: Params) -> Verdict:
     """One photo proves one visit."""
     photo = now.given.get("photo")
-    new = photo is None or photo not in now.facts.visit_photos
+    new = photo is None or photo not in (*now.facts.visit_photos, *now.facts.photos_disproved)
     return Verdict(new, {"photo_used": not new}, {"photo_used": False})

@@ -100,6 +100,7 @@ class Facts(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
 
     attempt_days: list[AttemptDay] = []
     connected_on: date | None = None
+    connected_before: date | None = None  # the last day before that one, for when a correction takes it back
     spoilt: list[Spoilt] = []  # days that prove no silence, whatever was dialled
     due_before: list[DueBefore] = []
     desk_state: str | None = None  # of the chart's group `desk`: where it is or last was, and since when
@@ -114,11 +115,13 @@ class Facts(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
     at_risk: str | None = None  # the ground of the customer's flag, while it is in force
     repaired_on: date | None = None
     repair_good_until: date | None = None  # the last day, of a repair that found nothing
-    found_on: date | None = None
+    found_on: date | None = None  # the last of the days on which a visit found somebody
+    found_by: dict[str, date] = {}  # those days, by the photo of each visit; one without, by its day
     visit_on: date | None = None  # the day for which a visit was ordered last
     failed_visits: list[FailedVisit] = []
     last_failed_visit: FailedVisit | None = None  # not counted yet
     visit_photos: list[str] = []
+    photos_disproved: list[str] = []  # they prove no visit, neither theirs nor another
     visit_stated: bool = False  # a visit is on record of which no photo could be taken: a duty done, proof of nothing
     agency_file: AgencyFile | None = None
     placement: Placement | None = None

@@ -191,8 +191,11 @@ def _keep(facts: Facts, day: AttemptDay) -> None:
     """In the place of what was known of the day."""
     others = [one for one in facts.attempt_days if one.on != day.on]
     facts.attempt_days = sorted([*others, day], key=lambda one: one.on)[-ATTEMPT_DAYS_KEPT:]
-    if day.connected:
-        facts.connected_on = _later(day.on, facts.connected_on)
+    taken_back = None if day.connected else day.on
+    known = {one.on for one in facts.attempt_days if one.connected} | {facts.connected_on, facts.connected_before}
+    last = sorted(one for one in known if one is not None and one != taken_back)[-2:]
+    facts.connected_on = last[-1] if last else None
+    facts.connected_before = last[0] if len(last) > 1 else None
 
 
 def _spoil(now: CaseSituation, by: str, number: int = 0) -> None:
@@ -293,17 +296,54 @@ def visit(now: CaseSituation, _: Params) -> None:
         facts.visit_stated = True
     else:
         facts.visit_photos = _add(facts.visit_photos, photo)
+    _met(now)
+    if _in_this_state(now):
+        facts.fresh = _add(facts.fresh, f"visit_{given['outcome']}")
+        if given["outcome"] == "not_found" and photo is not None:
+            facts.last_failed_visit = FailedVisit(on, photo)
+
+
+def _met(now: CaseSituation) -> None:
+    facts, given, on = now.facts, now.given, _happened(now)
     if given["outcome"] == "found":
-        facts.found_on = _later(on, facts.found_on)
+        _found(facts, facts.found_by | {given.get("photo") or on.isoformat(): on})
     if given["person_met"] == "debtor":
         known = next((day for day in facts.attempt_days if day.on == on), AttemptDay(on, 0, connected=False))
         _keep(facts, msgspec.structs.replace(known, connected=True))
         if _in_this_state(now):
             facts.fresh = _add(facts.fresh, "debtor_connected")
-    if _in_this_state(now):
-        facts.fresh = _add(facts.fresh, f"visit_{given['outcome']}")
-        if given["outcome"] == "not_found" and photo is not None:
-            facts.last_failed_visit = FailedVisit(on, photo)
+
+
+def _found(facts: Facts, by: dict[str, date]) -> None:
+    facts.found_by, facts.found_on = by, max(by.values(), default=None)
+
+
+@recorder
+def visit_corrected(now: CaseSituation, _: Params) -> None:
+    """As if it had been told so at once; steps that were made stay. The day's contacts are told anew by their log."""
+    facts, given, on = now.facts, now.given, _happened(now)
+    photo, disproved = given.get("photo"), given["disproved"]
+    key = photo or on.isoformat()
+    gone = {"visit_found"} if key in facts.found_by else set[str]()
+    _found(facts, {name: day for name, day in facts.found_by.items() if name != key})
+    if photo is not None:
+        if facts.last_failed_visit is not None and facts.last_failed_visit.photo == photo:
+            facts.last_failed_visit, gone = None, gone | {"visit_not_found"}
+        facts.failed_visits = [one for one in facts.failed_visits if one.photo != photo]
+        facts.visit_photos = [one for one in facts.visit_photos if one != photo]
+        facts.photos_disproved = [one for one in facts.photos_disproved if one != photo]
+    facts.fresh = [name for name in facts.fresh if name not in gone]
+    if disproved:
+        facts.photos_disproved = [*facts.photos_disproved, *([photo] if photo is not None else [])]
+        return
+    _met(now)
+    if given["outcome"] == "found" and _in_this_state(now):
+        facts.fresh = _add(facts.fresh, "visit_found")
+    if photo is not None:
+        facts.visit_photos = _add(facts.visit_photos, photo)
+        if given["outcome"] == "not_found":
+            failed = [*facts.failed_visits, FailedVisit(on, photo)]
+            facts.failed_visits = sorted(failed, key=lambda one: (one.on, one.photo))
 
 
 @recorder

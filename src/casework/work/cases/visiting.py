@@ -5,6 +5,7 @@ And what was seen at the address before.
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
@@ -121,12 +122,21 @@ def beside(door: Door, visit: Visit, given: Mapping[str, Any]) -> dict[str, Any]
 
 
 def following(door: Door, visit: Visit, _to: str, texts: Mapping[str, str]) -> Callable[[Actor], None] | None:
-    """An order's address is kept by its fingerprint: by it a risk that is seen there is found again."""
+    """An order's address is kept by its fingerprint: by it a risk that is seen there is found again.
+
+    What verdicts on its photos come to is told to the case, when it becomes something else.
+    """
     if _ADDRESS not in texts:
-        return None
+        return partial(_told_of_verdict, door, visit, visit.disproved) if visit.outcome is not None else None
     index = door.gathered.vault.blind(_ADDRESS, texts[_ADDRESS])
     row = (visit.id, visit.institution, visit.borrower_id, index)
     return lambda _: door.write_beside(visit_addresses, COLUMNS, row)
+
+
+def _told_of_verdict(door: Door, visit: Visit, was: bool, actor: Actor) -> None:
+    if visit.disproved != was:
+        tells = door.charts[VISIT.chart].events["report_again"].tells
+        door.tell(door.nouns[VISIT.chart], visit, tells, actor, f"{VISIT.word}:{visit.id}", visit.visit_on)
 
 
 def _instant(told: Any) -> datetime | None:

@@ -252,6 +252,10 @@ _OF_TASK: Final = {
         "下户照片被抽中复核，应于{due}前复核",
         "photos of a visit were drawn to be checked again, by {due}",
     ),
+    (BY_HAND, "early_placement_check"): (
+        "提前委外所依据的下户不再作证明，应于{due}前核查是否召回",
+        "a visit that an early placement rests on proves nothing any more: check by {due} whether it is recalled",
+    ),
     ("breach_review", "due_today"): ("{due}的联系不合规定，待复核", "a contact of {due} was against the gate"),
     ("contact_review", "due_today"): (
         "{due}有联系未录音，或模板、线路有疑问，待复核",

@@ -8,6 +8,8 @@ from casework.rules.statechart.registry import Params, Verdict
 from casework.work.visits import visitors
 from casework.work.visits.visit import (
     CANNOT_BE,
+    DISPROVE,
+    Corrected,
     Photo,
     Recheck,
     minute_of,
@@ -169,6 +171,14 @@ def photo_was_drawn(now: SubjectSituation, _: Params) -> Verdict:
     return Verdict(met, {"drawn": met}, {"drawn": True})
 
 
+@guard(facts=("verdict",))
+def another_verdict_stands(now: SubjectSituation, _: Params) -> Verdict:
+    """A verdict is put right where there is one, and another."""
+    stands = visit_of(now).verdicts.get(now.given.get("photo", ""))
+    met = stands is not None and stands != now.given.get("verdict")
+    return Verdict(met, {"verdict": stands}, {"another": True})
+
+
 # ── effects ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -213,6 +223,17 @@ def reported(now: SubjectSituation, params: Params) -> None:
 
 
 @effect()
+def put_right(now: SubjectSituation, _: Params) -> None:
+    """What was reported, where it is reported otherwise now; what it said before is kept beside it."""
+    visit, given = visit_of(now), now.given
+    for name in ("outcome", "person_met", "address_kind"):
+        was, told = str(getattr(visit, name)), given.get(name)
+        if told not in (None, was):
+            visit.corrected = (*visit.corrected, Corrected(name, was, now.actor, now.today))
+            setattr(visit, name, told)
+
+
+@effect()
 def reported_again(now: SubjectSituation, _: Params) -> None:
     visit, given = visit_of(now), now.given
     for name in ("house", "workplace", "attitude", "ability", "next_step"):
@@ -244,4 +265,16 @@ def recheck(now: SubjectSituation, _: Params) -> None:
     visit, photo = visit_of(now), now.given["photo"]
     visit.drawn = tuple(one for one in visit.drawn if one != photo)
     visit.recheck_since = visit.recheck_since if visit.drawn else None
-    visit.rechecks = (*visit.rechecks, Recheck(photo, now.given["verdict"], now.actor, now.today))
+    _judged(now)
+
+
+@recorder
+def recheck_corrected(now: SubjectSituation, _: Params) -> None:
+    _judged(now)
+
+
+def _judged(now: SubjectSituation) -> None:
+    """The last verdict on each photo is the one that stands."""
+    visit = visit_of(now)
+    visit.rechecks = (*visit.rechecks, Recheck(now.given["photo"], now.given["verdict"], now.actor, now.today))
+    visit.disproved = any(verdict in DISPROVE for verdict in visit.verdicts.values())

@@ -13,6 +13,8 @@ NO_RISK: Final = "no_risk"
 """What visitors say of an address where a risk is gone."""
 TO_BE_MADE: Final = frozenset({"planned", "under_way"})
 """States of a visit that somebody still makes."""
+DISPROVE: Final = frozenset({"staged", "used_again", "wrong_place"})
+"""Verdicts on a photo by which its visit proves nothing, while they stand."""
 CANNOT_BE: Final = frozenset({("found", "nobody"), ("not_found", "debtor")})
 """What came of a visit, and who cannot have been met then."""
 
@@ -30,6 +32,15 @@ class Recheck(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
 
     photo: str
     verdict: str
+    by: str
+    on: date
+
+
+class Corrected(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    """What the report said before it was corrected: of which field, what, by whom it was put right, when."""
+
+    name: str
+    was: str
     by: str
     on: date
 
@@ -72,12 +83,19 @@ class Visit(Child):
     drawn: Annotated[tuple[str, ...], Label("抽中待复核", "Drawn to be checked again")] = ()
     recheck_since: Annotated[date | None, Label("待复核起始日", "To be checked again since")] = None
     rechecks: Annotated[tuple[Recheck, ...], Label("复核结论", "Checked again")] = ()
+    disproved: Annotated[bool, Label("复核不实，不作证明", "Disproved by a check")] = False
+    corrected: Annotated[tuple[Corrected, ...], Label("更正前的报告", "Reported before it was corrected")] = ()
     times_returned: Annotated[int, Label("退回次数", "Times returned")] = 0
     due_on: date | None = None
 
     def __post_init__(self) -> None:
         """Whoever orders it leads it, where nobody else is named."""
         self.visitor = self.visitor or self.opened_by
+
+    @property
+    def verdicts(self) -> dict[str, str]:
+        """By photo, the verdict that stands."""
+        return {one.photo: one.verdict for one in self.rechecks}
 
     @property
     def visitors(self) -> tuple[str, ...]:
