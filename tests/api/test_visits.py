@@ -216,3 +216,44 @@ def test_who_goes_when_is_asked_of_an_order_and_before_they_leave(running: Runni
     left = {"event": "check_out", "data": {"at": f"{DAY}T10:30:00+08:00"}}
     assert running.post(f"/visits/{visit}/events", json=left, headers={"If-Match": "*"}).status_code == 200
     assert running.post(f"/visits/{second}/events", json=arrived, headers={"If-Match": "*"}).status_code == 200
+
+
+def test_a_returned_report_and_a_verdict_are_put_right_and_the_contact_follows(running: Running, visit: int) -> None:
+    photo = send(running, visit).json()["photo"]
+    said = {
+        "outcome": "found", "person_met": "debtor", "house": "confirmed", "workplace": "not_checked",
+        "attitude": "cooperative", "ability": "able", "next_step": "call",
+    }  # fmt: skip
+
+    def fire(event: str, who: str = "R1", **data: str) -> Any:
+        body = {"event": event, "data": data}
+        return running.post(f"/visits/{visit}/events", who, json=body, headers={"If-Match": "*"})
+
+    def verdict(kind: str, **data: str) -> Any:
+        body = {"kind": kind, "on": DAY, "evidence": "look:1", "data": {"photo": photo} | data}
+        return running.post(f"/visits/{visit}/facts", "B1", json=body, headers={"If-Match": "*"})
+
+    for event, who, data in (
+        ("check_out", "R1", {"at": f"{DAY}T10:30:00+08:00"}), ("report", "R1", said),
+        ("send_back", "B1", {"reason": "contradicts"}),
+    ):  # fmt: skip
+        assert fire(event, who, **data).status_code == 200
+    half = {name: value for name, value in said.items() if name != "outcome"}
+    assert [one["field"] for one in problem(fire("report_again", **half), 422, "faulty_data")["faults"]] == ["outcome"]
+    right = said | {"outcome": "not_found", "person_met": "neighbour", "attitude": "not_met", "address_kind": "work"}
+    assert fire("report_again", **right).status_code == 200
+    shown = running.get(f"/visits/{visit}").json()
+    assert [tuple(one[:3]) for one in shown["corrected"]] == [
+        ("outcome", "found", "R1"), ("person_met", "debtor", "R1"), ("address_kind", "home", "R1"),
+    ]  # fmt: skip
+    (contact,) = running.get(f"/contacts?case_id={shown['case_id']}").json()["items"]
+    assert (contact["party"], contact["result"]) == ("contact", "not_found")
+    assert fire("accept", "B1").status_code == 200
+    assert running.post("/visits/samples", "B1", json={"first": DAY, "last": DAY}).status_code == 200
+    assert reasons_of(verdict("recheck_corrected", verdict="genuine", reason="other")) == ["another_verdict_stands"]
+    for kind, given, disproved in (
+        ("recheck", {"verdict": "staged"}, True),
+        ("recheck_corrected", {"verdict": "genuine", "reason": "typed_wrongly"}, False),
+    ):
+        assert verdict(kind, **given).status_code == 201
+        assert running.get(f"/visits/{visit}").json()["disproved"] is disproved

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
+from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -27,9 +28,9 @@ from click.testing import CliRunner
 
 @cache
 def _command() -> Command:
-    """`casework`, as it is installed."""
+    """`casework`, as it is installed: the group beside what its script runs."""
     (script,) = entry_points(group="console_scripts", name="casework")
-    found: Command = script.load()
+    found: Command = import_module(script.module).main
     return found
 
 
