@@ -255,5 +255,5 @@ def test_a_returned_report_and_a_verdict_are_put_right_and_the_contact_follows(r
         ("recheck", {"verdict": "staged"}, True),
         ("recheck_corrected", {"verdict": "genuine", "reason": "typed_wrongly"}, False),
     ):
-        assert verdict(kind, **given).status_code == 201
+        assert verdict(kind, **given).status_code == 200
         assert running.get(f"/visits/{visit}").json()["disproved"] is disproved
