@@ -27,6 +27,11 @@ _OF_THE_SERVER: Final = frozenset(
 """Headers of HTTP itself, of which no description speaks (OpenAPI 3.1, 4.8.17)."""
 _OF_ORIGINS: Final = "access-control-"
 """What browsers read of an answer to another site's page, the same everywhere."""
+_NAMED: Final = re.compile(
+    r'attachment; filename="(template(-zh)?-[a-z-]+|[A-Za-z][\w. -]*-\d{4}-\d\d-\d\d(-[\w.-]+)?)\.[a-z]+"; '
+    r"filename\*=UTF-8''\S+"
+)
+"""A template is of no day."""
 _BARE: Final = frozenset({204, 304})
 _METHODS: Final = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 
@@ -51,6 +56,7 @@ class Declared:
 
     def faults(self, method: str, path: str, answer: httpx.Response) -> Iterator[str]:
         """What the description does not say of the answer; nothing of a path that it does not know."""
+        yield from _of_name(f"{method} {path}", answer.headers.get("content-disposition", ""))
         template = self.path_of(path)
         if template is None or method not in _METHODS or method.lower() not in self._document["paths"][template]:
             return
@@ -87,6 +93,12 @@ class Declared:
                 {"$ref": _DOCUMENT + pointer}, registry=self._registry, validate_formats=True
             )
         return self._validators[pointer]
+
+
+def _of_name(named: str, disposition: str) -> Iterator[str]:
+    """A file's plain name has what it is and of which day, too: two saved by it do not overwrite each other."""
+    if disposition and not _NAMED.fullmatch(disposition):
+        yield f"{named}: no file is to be saved under {disposition}"
 
 
 def _closed(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -261,7 +261,7 @@ def contacts_to_review_as_csv(request: Request[Any, Any, Any], first: _From, to:
             raise CallerError("out_of_reach")
         taken = review_file(conn, serving.branch, first, to, actor, "csv")
         record_taken(conn, serving.branch, actor, taken)
-    return file_of(taken.body, CSV, taken.name, cut=taken.cut, subject=taken.listed.name)
+    return file_of(taken.body, CSV, taken.name, cut=taken.cut)
 
 
 route_handlers = [breaches_of_days, contacts_of_days_to_review, contacts_to_review_as_csv, review_breach]

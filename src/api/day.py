@@ -23,7 +23,7 @@ from casework.clock import now
 from casework.errors import CallerError
 from casework.evidence.evening.exporting import EXPORTED, REPORT_EXPORTED
 from casework.evidence.evening.handing_in import HandIn, Outcome, hand_in
-from casework.evidence.evening.of_day import file_name, ledger_of, sheets_of
+from casework.evidence.evening.of_day import ledger_name, ledger_of, sheets_of
 from casework.evidence.evening.report import Daily, daily, issue
 from casework.evidence.evening.report_sheets import report_name, report_workbook
 from casework.evidence.evening.standing import PersonDay, evening_of
@@ -251,7 +251,7 @@ def ledger_file(request: Request[Any, Any, Any], on: date, team: str | None) -> 
         actor = still_valid(conn, request)
         wanted = {"on": on.isoformat(), "team": team}
         record_export(conn, serving.branch, actor, wanted, rows=rows, kind="xlsx", event=EXPORTED, file=body)
-    return file_named(body, XLSX, file_name(on, team))
+    return file_named(body, XLSX, ledger_name(on, team))
 
 
 @get("/day/ledger.csv", sync_to_thread=True, summary="A sheet of the day's ledger as CSV", tags=["day"],
@@ -269,7 +269,7 @@ def ledger_as_csv(
         wanted = {"on": on.isoformat(), "team": team, "sheet": sheet}
         rows = body.count(b"\r\n") - 2  # the header, and the mark
         record_export(conn, serving.branch, actor, wanted, rows=rows, kind="csv", event=EXPORTED, file=body)
-    return file_named(body, CSV, file_name(on, team, "csv"))
+    return file_named(body, CSV, ledger_name(on, team, "csv"))
 
 
 @get("/day/unrepaired", sync_to_thread=True, summary="Customers who could not be repaired", tags=["day"],

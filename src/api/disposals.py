@@ -12,7 +12,7 @@ from api.permitted import case_in_sight
 from api.reading.asking import answers, reader_of
 from api.reading.exports import XLSX, file_named
 from casework.clock import now
-from casework.evidence.disposal_form import Prefilled, form_file, prefilled
+from casework.evidence.disposal_form import Prefilled, form_file, form_name, prefilled
 from casework.storage.database import reading, writing
 from casework.work.cases.disclosure import record_read
 from casework.work.cases.filter import MAX_ID
@@ -46,10 +46,10 @@ def prefilled_form(request: Request[Any, Any, Any], case_id: _CaseId) -> Prefill
 def form_as_xlsx(request: Request[Any, Any, Any], number: Number) -> Response[bytes]:
     """To be signed; the customer masked, texts as you are shown them. That it was taken out is an entry."""
     serving, _ = reader_of(request)
+    on = serving.branch.today(now())
     with writing(serving.engine) as conn:
-        actor = still_valid(conn, request)
-        body = form_file(conn, serving.branch, actor, number, serving.branch.today(now()))
-    return file_named(body, XLSX, f"司法处置表-{number}.xlsx")
+        body = form_file(conn, serving.branch, still_valid(conn, request), number, on)
+    return file_named(body, XLSX, form_name(number, on))
 
 
 reading_handlers = (prefilled_form, form_as_xlsx)

@@ -6,9 +6,10 @@ from litestar import Request, Response
 
 from api.auth import still_valid
 from api.behind import Run
-from api.reading.exports import CSV, XLSX
+from api.reading.exports import CSV, XLSX, file_named
 from api.serving import serving_of
 from casework.errors import CallerError
+from casework.file_names import aside_name
 from casework.intake.feed.aside import record_aside_read
 from casework.intake.sheets.forms import forms_of
 from casework.intake.sheets.mending import as_workbook
@@ -27,5 +28,5 @@ def to_mend(request: Request[Any, Any, Any], run: Run, word: str, kind: str) -> 
         record_aside_read(conn, serving.branch, still_valid(conn, request), word, masked=False)
     columns = forms_of(serving.branch)[word].columns
     body, media_type = (as_workbook(kept, columns), XLSX) if kind == "xlsx" else (kept, CSV)
-    headers = {"Content-Disposition": f'attachment; filename="set-aside-{word.replace("_", "-")}.{kind}"'}
-    return Response(body, media_type=media_type, headers=headers)
+    day = serving.branch.today(run.began_at) if run.began_at is not None else None
+    return file_named(body, media_type, aside_name(word, run.job_id, day, kind=kind))

@@ -19,9 +19,11 @@ from api.one_file import OneFile, one_file
 from api.outcomes import Named, answer_of, etag
 from api.problems import problem_responses, request_id_of
 from api.reading.asking import answers
+from api.reading.exports import saved_as
 from api.serving import serving_of
 from casework.clock import now
 from casework.errors import CallerError, TryAgain
+from casework.file_names import file_name
 from casework.lifecycle.commands import Outcome
 from casework.pictures import MAX_BYTES
 from casework.storage.database import reading
@@ -201,7 +203,9 @@ def _look(request: Request[Any, Any, Any], number: int, purpose: str | None, *, 
     )  # fmt: skip
     headers = dict(_NEVER_KEPT)
     if original:
-        headers["Content-Disposition"] = f'attachment; filename="photo-{number}"'
+        day = serving.branch.today(shown.taken_at)
+        name = file_name("照片", "photo", number, day, kind=shown.media_type.rpartition("/")[2])
+        headers["Content-Disposition"] = saved_as(name)
     return Response(shown.content, media_type=shown.media_type, headers=headers)
 
 

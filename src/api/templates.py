@@ -8,9 +8,10 @@ from litestar.params import PathParameter
 
 from api.list_shape import whole, whole_of
 from api.reading.asking import answers, check_parameters
-from api.reading.exports import XLSX, Language
+from api.reading.exports import XLSX, Language, file_named
 from api.serving import serving_of
 from casework.errors import CallerError
+from casework.file_names import file_name
 from casework.intake.sheets.column import FileColumn
 from casework.intake.sheets.forms import forms_of
 from casework.intake.sheets.kinds import KEY
@@ -77,8 +78,8 @@ def template_file(request: Request[Any, Any, Any], kind: str, lang: Lang) -> Res
     form = forms_of(serving_of(request).branch).get(kind)
     if form is None:
         raise CallerError("unknown_template", kind=kind)
-    headers = {"Content-Disposition": f'attachment; filename="template-{kind}.xlsx"'}
-    return Response(template(form, lang), media_type=XLSX, headers=headers)
+    name = file_name({"zh": "模板", "en": "template"}[lang], "template-zh", kind.replace("_", "-"), kind="xlsx")
+    return file_named(template(form, lang), XLSX, name)  # of no day
 
 
 route_handlers = [templates, one_template]

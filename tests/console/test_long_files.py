@@ -13,6 +13,7 @@ from python_calamine import CalamineWorkbook
 
 from api.console.frame.made_behind import About, FileOf
 from casework.clock import now
+from casework.file_names import FileName
 from casework.settings import Settings
 from casework.storage import jobs
 from casework.storage.database import writing
@@ -42,7 +43,7 @@ def made(someone: Browsing) -> str:
 
 def about(command: str) -> bytes:
     """What a run says that it makes."""
-    return msgspec.json.encode(About("案件", "Cases", "cases.xlsx", command))
+    return msgspec.json.encode(About("案件", "Cases", FileName("cases.xlsx", "cases.xlsx"), command))
 
 
 def link_in(page: str) -> str:

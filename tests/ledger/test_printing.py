@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from python_calamine import CalamineWorkbook
 
-from casework.evidence.evening.of_day import file_name
+from casework.evidence.evening.of_day import ledger_name
 from casework.evidence.evening.report_sheets import HOLDS, MISSING, TEAMS
 from casework.evidence.ledger.sheets import CASES, CONTACTS, NOT_DONE, SIGNED_BY, UNREPAIRED
 from casework.spreadsheet import Column
@@ -105,4 +105,4 @@ def test_the_same_table_is_csv_and_stands_on_a_screen() -> None:
     ],
 )  # fmt: skip
 def test_a_file_is_called_as_the_branch_sends_it_on(team: str | None, name: str) -> None:
-    assert file_name(date(2026, 11, 29), team) == name
+    assert ledger_name(date(2026, 11, 29), team).name == name

@@ -19,12 +19,13 @@ from casework.evidence.searching import (
     record_entries_export,
     wanted_of,
 )
+from casework.file_names import file_name
 from casework.log.format.entry import MAX_INT
 from casework.log.format.entry_line import EntryLine
 from casework.log.queries import find_entry
 from casework.storage.database import reading, writing
 from casework.table import MAX_ROWS, Lang
-from casework.work.cases.taking_out import FileKind, file_name, taker_of
+from casework.work.cases.taking_out import FileKind, taker_of
 
 JSON_LINES = "application/jsonl"
 _Code = Annotated[str | None, QueryParameter(max_length=80)]
@@ -154,7 +155,7 @@ def entries_as_jsonl(request: Request[Any, Any, Any], asked: NamedDependency[Sea
         lines, cut = collect(conn, serving.branch.mac_key, wanted, at_most=MAX_ROWS)
     with writing(serving.engine) as conn:
         record_entries_export(conn, serving.branch, actor, asked, wanted, rows=len(lines), kind="jsonl")
-    name = file_name(ENTRIES.en.lower(), "", serving.branch.today(now()), "jsonl")
+    name = file_name(ENTRIES.en, ENTRIES.name, serving.branch.today(now()), kind="jsonl")
     return file_of(b"".join(entries_jsonl(lines)), JSON_LINES, name, cut=cut)
 
 

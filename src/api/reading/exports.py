@@ -14,6 +14,7 @@ from api.permitted import reach
 from api.reading.asking import FILTERS, answers, case_filter, reader_of
 from api.serving import serving_of
 from casework.clock import now
+from casework.file_names import FileName
 from casework.storage.database import reading, writing
 from casework.table import MAX_ROWS, Lang
 from casework.work.cases.export import CASES, case_cells
@@ -85,26 +86,20 @@ def sent(request: Request[Any, Any, Any], taken: BulkFile) -> Response[bytes]:
     serving = serving_of(request)
     with writing(serving.engine) as conn:
         record_taken(conn, serving.branch, still_valid(conn, request), taken)
-    return file_of(taken.body, MEDIA_TYPES[taken.kind], taken.name, cut=taken.cut, subject=taken.listed.name)
+    return file_of(taken.body, MEDIA_TYPES[taken.kind], taken.name, cut=taken.cut)
 
 
-def file_of(body: bytes, media_type: str, name: str, *, cut: bool, subject: str = "") -> Response[bytes]:
+def file_of(body: bytes, media_type: str, name: FileName, *, cut: bool) -> Response[bytes]:
     """A file to be saved; `Casework-Cut` says whether it has less than was asked for."""
-    headers = {"Content-Disposition": saved_as(name, subject), "Casework-Cut": "true" if cut else "false"}
+    headers = {"Content-Disposition": saved_as(name), "Casework-Cut": "true" if cut else "false"}
     return Response(body, media_type=media_type, headers=headers)
 
 
-def file_named(body: bytes, media_type: str, name: str) -> Response[bytes]:
-    """A file that is whole, to be saved under a name in any script."""
+def file_named(body: bytes, media_type: str, name: FileName) -> Response[bytes]:
+    """A file that is whole, to be saved under its name."""
     return Response(body, media_type=media_type, headers={"Content-Disposition": saved_as(name)})
 
 
-def saved_as(name: str, subject: str = "") -> str:
-    """The disposition of a file to be saved under a name in any script (RFC 6266).
-
-    Clients that read only ASCII (`curl -OJ`) get `subject` for what they lose of it.
-    """
-    plain = name.encode("ascii", "ignore").decode().strip("-") or "file"
-    if subject and plain != name:
-        plain = f"{subject}-{plain}"
-    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name)}"
+def saved_as(name: FileName) -> str:
+    """The disposition of a file to be saved under a name in any script (RFC 6266), or a plain one."""
+    return f"attachment; filename=\"{name.plain}\"; filename*=UTF-8''{quote(name.name)}"

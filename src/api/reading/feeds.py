@@ -10,10 +10,11 @@ from litestar.params import FromQuery, PathParameter, QueryParameter
 
 from api.importing import as_they_are
 from api.reading.asking import answers, reader_of
-from api.reading.exports import XLSX
+from api.reading.exports import XLSX, file_named
 from api.repayments import RowTold
 from api.serving import Serving
 from casework.errors import CallerError
+from casework.file_names import aside_name
 from casework.intake.feed.aside import aside_csv, faults_of, record_aside_read
 from casework.intake.feed.headers import COLUMNS, HIDDEN, PERSONAL, SET_ASIDE_COLUMNS, understand
 from casework.intake.feed.run import Run, newest_runs, one_run
@@ -200,7 +201,7 @@ def set_aside_file(
 ) -> Response[bytes]:
     """That CSV, or a workbook, once its reading is on record."""
     with reading(serving.engine, snapshot=True) as conn:
-        known_run(one_run(conn, run_id), run_id)
+        run = known_run(one_run(conn, run_id), run_id)
         text = aside_csv(conn, serving.branch.vault, run_id, kind)
     with writing(serving.engine) as conn:
         record_aside_read(conn, serving.branch, actor, kind, masked=True, run_id=run_id)
@@ -208,9 +209,8 @@ def set_aside_file(
     masked = _masked(kind, text, shown=view is not None)
     safe = in_safe_form(masked).encode("utf-8-sig")
     body = as_workbook(safe, COLUMNS[kind]) if workbook else masked.encode("utf-8-sig") if raw else safe
-    name = f"set-aside-{run_id}-{kind}.{'xlsx' if workbook else 'csv'}"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(body, media_type=XLSX if workbook else "text/csv", headers=headers)
+    name = aside_name(kind, run_id, run.as_of, kind="xlsx" if workbook else "csv")
+    return file_named(body, XLSX if workbook else "text/csv", name)
 
 
 def _masked(kind: Kind, text: str, *, shown: bool) -> str:

@@ -212,7 +212,7 @@ def report_(on: datetime, *, issued: bool, out: Path | None, json_: bool, staff_
                 conn, open_.branch, actor, {"on": on.date().isoformat()}, rows=len(found.people), kind="xlsx",
                 event=REPORT_EXPORTED, file=content,
             )  # fmt: skip
-            write_out(place(out, report_name(on.date())), content)
+            write_out(place(out, report_name(on.date()).name), content)
         sheets = report_sheets(conn, open_.branch, found, act, actor, now())
         if json_:
             print_json({**msgspec.to_builtins(found), "totals": found.totals, "issued": _of(act)})

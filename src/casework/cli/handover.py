@@ -195,7 +195,7 @@ def sheets(handover_id: int, folder: Path, *, lang: Lang, json_: bool, by: str |
             actor = acting(conn, open_.branch, by)
             for receiving in queries.find(conn, handover_id).preview.receivers:
                 sheet = sheet_of(conn, open_.branch, handover_id, receiving.receiver, actor=actor, lang=lang)
-                path = folder / sheet.name
+                path = folder / sheet.name.name
                 write_out(path, sheet.body)
                 made.append({"receiver": receiving.receiver, "cases": receiving.cases, "file": str(path)})
     if json_:

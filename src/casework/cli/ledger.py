@@ -8,7 +8,7 @@ import click
 from casework.cli.changing import day
 from casework.cli.shell import as_json, as_staff, console, permitted, print_json, started
 from casework.evidence.evening.exporting import EXPORTED, checked, digest_of_file
-from casework.evidence.evening.of_day import file_name, ledger_of, workbook_of
+from casework.evidence.evening.of_day import ledger_name, ledger_of, workbook_of
 from casework.instants import branch_text
 from casework.log.write import kept
 from casework.storage.database import reading, writing
@@ -52,7 +52,7 @@ def cli(
         record_export(
             conn, open_.branch, actor, wanted, rows=len(whole.cases), kind="xlsx", event=EXPORTED, file=content
         )
-        file = place(out, file_name(on.date(), team))
+        file = place(out, ledger_name(on.date(), team).name)
         write_out(file, content)
     console.print(f"{file.name}: {len(whole.cases):,} cases 案件", markup=False)
 

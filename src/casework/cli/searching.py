@@ -40,6 +40,7 @@ from casework.evidence.search.find import (
 from casework.evidence.search.index import Indexer, begin_anew
 from casework.evidence.search.wanted import TermsWanted, malformed
 from casework.evidence.searching import SearchAsked, entries_taken, record_entries_export, wanted_of
+from casework.file_names import file_name
 from casework.instants import branch_text
 from casework.log.format.entry_line import EntryLine
 from casework.log.queries import line_of
@@ -49,7 +50,7 @@ from casework.operation.startup import Started
 from casework.people.staff.actor import Actor
 from casework.storage.database import reading, writing
 from casework.table import MAX_ROWS, Lang
-from casework.work.cases.taking_out import file_name, taker_of
+from casework.work.cases.taking_out import taker_of
 from casework.written_file import written_to
 
 _SHOWN = 50
@@ -179,7 +180,7 @@ def _export(
 ) -> None:
     """The export on record, and only then the file."""
     if kind == "jsonl":
-        out = place(out, file_name(ENTRIES.zh, "", branch.branch.today(now()), kind))
+        out = place(out, file_name(ENTRIES.zh, ENTRIES.name, branch.branch.today(now()), kind=kind).name)
         rows = _bodies(branch, actor, asked, wanted, out)
         console.print(f"{rows:,} entries 分录 → {out}", markup=False)
         return

@@ -38,7 +38,7 @@ def kind_of(out: Path) -> FileKind:
 def write_taken(conn: Connection, branch: Branch, actor: Actor, taken: BulkFile, out: Path) -> Path:
     """The entry in the caller's transaction, and the file; CallerError `file_unwritable`, and neither is there."""
     record_taken(conn, branch, actor, taken)
-    file = place(out, taken.name)
+    file = place(out, taken.name.name)
     write_out(file, taken.body)
     return file
 

@@ -9,6 +9,7 @@ from sqlalchemy.engine import Connection
 
 from casework.customer import Customer
 from casework.evidence.ledger.gathering import names_in_clear
+from casework.file_names import FileName, file_name
 from casework.people.staff.actor import Actor
 from casework.personal import mask
 from casework.rules.statechart.chart import Chart
@@ -76,6 +77,11 @@ def prefilled(conn: Connection, branch: Branch, actor: Actor, case: Case) -> Pre
     }  # fmt: skip
     known = {name: value for name, value in data.items() if value is not None}
     return Prefilled(case.id, case.loan_id, case.borrower_id, _customer(conn, branch, actor, case.customer), known)
+
+
+def form_name(number: int, on: date) -> FileName:
+    """Of the form with this number, as it stands on that day."""
+    return file_name("司法处置表", "disposal-form", number, on, kind="xlsx")
 
 
 def form_file(conn: Connection, branch: Branch, actor: Actor, number: int, today: date) -> bytes:

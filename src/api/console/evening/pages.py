@@ -23,10 +23,11 @@ from api.written import changing
 from casework.clock import now
 from casework.errors import CallerError
 from casework.evidence.evening.handing_in import may_hand_in
-from casework.evidence.evening.of_day import file_name, people_called
+from casework.evidence.evening.of_day import ledger_name, people_called
 from casework.evidence.evening.report import daily, issue
 from casework.evidence.evening.report_sheets import report_name, report_sheets
 from casework.evidence.evening.standing import STATUSES, Evening, evening_of
+from casework.file_names import FileName
 from casework.people.staff.places import all_teams
 from casework.storage.database import reading
 from casework.table import Lang, shown
@@ -54,7 +55,7 @@ def ledger(request: Request[Any, Any, Any], on: _On = None, team: _Team = None) 
     """The ledger as a workbook; an entry."""
     check_parameters(request, ("on", "team"))
     day, asked = on or _today(request), team or None
-    return _file(request, day, "ledger.export", file_name(day, asked), lambda: ledger_file(request, day, asked))
+    return _file(request, day, "ledger.export", ledger_name(day, asked), lambda: ledger_file(request, day, asked))
 
 
 @get("/console/evening/report.xlsx", sync_to_thread=True, opt={"page": "day.report"})
@@ -140,7 +141,7 @@ def _day(text: str) -> date | None:
 
 
 def _file(
-    request: Request[Any, Any, Any], on: date, command: str, name: str, make: Callable[[], Response[bytes]]
+    request: Request[Any, Any, Any], on: date, command: str, name: FileName, make: Callable[[], Response[bytes]]
 ) -> Response[Any]:
     """At once, or behind where the day has more duties than a list may have rows to be answered at once."""
     serving = serving_of(request)

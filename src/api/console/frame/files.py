@@ -22,10 +22,11 @@ from api.reading.exports import MEDIA_TYPES
 from api.serving import serving_of
 from casework.clock import now
 from casework.errors import CallerError
+from casework.file_names import file_name
 from casework.spreadsheet import Column
 from casework.storage.database import reading, writing
 from casework.table import MAX_ROWS, BulkList, Lang
-from casework.work.cases.taking_out import FileKind, file_name, file_of_list, record_taken, taker_of
+from casework.work.cases.taking_out import FileKind, file_of_list, record_taken, taker_of
 
 PURPOSES: Final = ("work", "report", "review", "audit")
 """What a list may be taken out for; `words.toml` has them."""
@@ -93,7 +94,7 @@ def _taken_out(
     at_once = min(serving_of(request).settings.export_rows, MAX_ROWS)
     found = list(islice(one.rows(request, wanted, lang, at_once + 1), at_once + 1))
     called, today = one.listed(request), serving_of(request).branch.today(now())
-    name = file_name(getattr(called, lang), "", today, kind)
+    name = file_name(getattr(called, lang), one.name, today, kind=kind)
     about = About(called.zh, called.en, name, one.command, words.WORDS[f"file.{purpose}"])
 
     def make(rows: Iterable[Sequence[Any]]) -> Made:

@@ -13,6 +13,7 @@ from api.auth import actor_of
 from api.console.frame.behind import Came, Kind, Went, begin
 from api.console.frame.page import HEADERS, to
 from api.reading.exports import saved_as
+from casework.file_names import FileName
 
 PLACE: Final = "/console/files"
 """Where whoever asked finds it again."""
@@ -23,7 +24,7 @@ class About(msgspec.Struct, frozen=True):
 
     zh: str
     en: str
-    name: str
+    name: FileName
     command: str
     purpose: Mapping[str, str] | None = None
 

@@ -24,6 +24,7 @@ from casework.evidence.ledger.gathering import gather, names_in_clear
 from casework.evidence.ledger.lines import Part, by_person, part_of, put_together
 from casework.evidence.ledger.people import Called, called, members_of
 from casework.evidence.ledger.sheets import SIGNED_BY, NotHandedIn, Words, sheets
+from casework.file_names import FileName, file_name
 from casework.instants import branch_text
 from casework.intake.dialler.notes import noted
 from casework.people.staff.actor import Actor
@@ -143,10 +144,9 @@ def sheets_of(conn: Connection, branch: Branch, day: DayLedger, made_by: Actor) 
     return sheets(words, day.on, part, day.missing, f"{about}{behind}{stands}")
 
 
-def file_name(on: date, team: str | None, kind: str = "xlsx") -> str:
+def ledger_name(on: date, team: str | None, kind: str = "xlsx") -> FileName:
     """As the branch sends it on."""
-    scope = "".join(char for char in team if char not in '\\/:*?"<>|') if team else ""
-    return f"催收台账-{on}{'-' + scope if scope else ''}.{kind}"
+    return file_name("催收台账", "ledger", on, team, kind=kind)
 
 
 def workbook_of(conn: Connection, branch: Branch, day: DayLedger, made_by: Actor) -> bytes:

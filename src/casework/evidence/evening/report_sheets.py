@@ -11,6 +11,7 @@ from casework.evidence.evening.handing_in import HandIn
 from casework.evidence.evening.of_day import people_called
 from casework.evidence.evening.report import Daily
 from casework.evidence.ledger.people import Called
+from casework.file_names import FileName, file_name
 from casework.instants import branch_text
 from casework.people.staff.actor import Actor
 from casework.spreadsheet import Column
@@ -133,9 +134,9 @@ def report_workbook(
     return printed(report_sheets(conn, branch, report, issued, made_by, at), "zh", ("制表人", "复核人", "主管"))
 
 
-def report_name(on: date) -> str:
+def report_name(on: date) -> FileName:
     """As the branch files it."""
-    return f"催收日报-{on}.xlsx"
+    return file_name("催收日报", "daily-report", on, kind="xlsx")
 
 
 def _teams(told: _Telling, report: Daily) -> Iterator[Sequence[Any]]:

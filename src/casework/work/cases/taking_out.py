@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, NamedTuple
 from sqlalchemy.engine import Connection
 
 from casework.clock import branch_date
+from casework.file_names import FileName, file_name
 from casework.instants import branch_text
 from casework.money import yuan_text
 from casework.people.staff.actor import Actor
@@ -36,7 +37,6 @@ _ASKED: Final = {
 }  # fmt: skip
 _NOT_TOLD: Final = ("list", "noun", "purpose")  # the title says it, and the words that the taker chose
 _INSTANTS: Final = ("from", "to")
-_SIGNS: Final = str.maketrans("", "", '\\/:*?"<>|\r\n\t')
 
 
 class Taker(NamedTuple):
@@ -55,7 +55,7 @@ class BulkFile(NamedTuple):
     kind: FileKind
     rows: int
     cut: bool
-    name: str
+    name: FileName
     body: bytes
 
 
@@ -83,7 +83,7 @@ def file_of_list(
     )  # fmt: skip
     body = as_csv(sheet, lang) if kind == "csv" else printed([sheet], lang)
     day = on or asked.get("on") or branch_date(taker.at, taker.time_zone)
-    name = file_name(getattr(listed, lang), scope, day, kind)
+    name = file_name(getattr(listed, lang), listed.name, scope, day, kind=kind)
     return BulkFile(listed, asked, kind, len(rows), cut, name, body)
 
 
@@ -92,11 +92,6 @@ def record_taken(conn: Connection, branch: Branch, actor: Actor, taken: BulkFile
     record_export(
         conn, branch, actor, taken.asked, rows=taken.rows, kind=taken.kind, event=taken.listed.event, file=taken.body
     )
-
-
-def file_name(subject: str, scope: str, on: date | str, kind: str) -> str:
-    """As people send it on: what it is, of what, of which day."""
-    return "-".join(filter(None, (part.translate(_SIGNS).strip() for part in (subject, scope, str(on))))) + f".{kind}"
 
 
 def cut_note(lang: Lang, at_most: int) -> str:

@@ -55,6 +55,7 @@ class Shown(NamedTuple):
 
     content: bytes
     media_type: str
+    taken_at: datetime
 
 
 def photos_of(conn: Connection, branch: Branch, actor: Actor, visit_id: int, at: datetime) -> list[PhotoLine]:
@@ -93,7 +94,7 @@ def show_photo(
     with writing(engine) as conn:
         whose = {customer: [photo_id]}
         record_photos_revealed(conn, branch, actor, whose, ["photo"], purpose=purpose, clock=clock)
-    return Shown(content, row.media_type if original else PREVIEW_TYPE)
+    return Shown(content, row.media_type if original else PREVIEW_TYPE, row.taken_at)
 
 
 def show_capture(
