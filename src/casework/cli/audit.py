@@ -25,6 +25,7 @@ from casework.cli.log_report import brief, print_report
 from casework.cli.shell import as_json, console, errors, print_json, progress_wanted, started
 from casework.clock import now
 from casework.errors import CallerError, RulesBroken, TryAgain
+from casework.evidence.crew import at_one_moment, crew_of
 from casework.evidence.verifying import RUN
 from casework.evidence.verifying import verify as verify_everything
 from casework.instants import branch_text
@@ -91,7 +92,7 @@ for _command in _COMMANDS:
     help="With FOLDER: a receipt you hold; its entries must be there.",
 )  # fmt: skip
 @click.option("--deep", is_flag=True, help="With FOLDER: read every entry strictly and replay all of them too.")
-@click.option("--jobs", type=click.IntRange(1, 64), help="With FOLDER: processes (default: one a core, at most 8).")
+@click.option("--jobs", type=click.IntRange(1, 64), help="Processes (default: 1; with FOLDER one a core, at most 8).")
 @as_json
 def verify(
     folder: Path | None, trusted: Path | None, keys: tuple[str, ...], witnesses: tuple[str, ...],
@@ -124,10 +125,10 @@ def verify(
             report = bundle.verify_folder(
                 folder, trusted=trusted, keys=keys, witnesses=witnesses, receipts=receipts, deep=deep, jobs=jobs
             )
-        elif keys or receipts or deep or jobs:
-            raise click.UsageError("--key, --receipt, --deep and --jobs go with a FOLDER")
+        elif keys or receipts or deep:
+            raise click.UsageError("--key, --receipt and --deep go with a FOLDER")
         else:
-            report = _verify(trusted, bundle.witness_keys(witnesses))
+            report = _verify(trusted, bundle.witness_keys(witnesses), jobs or 1)
         told = report.as_json()
         print_json(told) if json_ else print_report(told, "UTC" if folder is not None else _zone())
         sys.stdout.flush()
@@ -144,19 +145,22 @@ def _zone() -> str:
     return str(policies[-1].figure("branch.time_zone"))
 
 
-def _verify(trusted: Path | None, asked: Sequence[WitnessKey]) -> Report:
+def _verify(trusted: Path | None, asked: Sequence[WitnessKey], jobs_wanted: int) -> Report:
     settings = Settings.from_environment()
     keys = keys_at_hand(settings)
     outside = BroughtAlong.of(settings.keys_dir, handed_notes(settings.keys_dir, trusted) if trusted else (), asked)
-    engine, began_at = open_engine(settings.database_url, read_only=True), now()
-    with disposing(engine), reading(engine, snapshot=True) as conn:
-        check_schema(conn)
-        vault = Vault(keys.personal, keys.blind)
-        changed = _changed_rows_of_keys(conn, keys, vault)
-        with _progress(conn) as told_so_far:
-            report = verify_everything(
-                conn, keys.mac, vault, outside=outside, loans_dir=settings.loans_dir, progress=told_so_far
-            )
+    vault, began_at = Vault(keys.personal, keys.blind), now()
+    with crew_of(jobs_wanted - 1, settings.database_url, keys.mac, vault) as forked:
+        engine = open_engine(settings.database_url, read_only=True)
+        with disposing(engine), reading(engine, snapshot=True) as conn:
+            crew = at_one_moment(conn, settings.database_url, forked)
+            check_schema(conn)
+            changed = _changed_rows_of_keys(conn, keys, vault)
+            with _progress(conn) as told_so_far:
+                report = verify_everything(
+                    conn, keys.mac, vault, outside=outside, loans_dir=settings.loans_dir, progress=told_so_far,
+                    crew=crew,
+                )  # fmt: skip
         if changed:
             report.find("row_differs", table=key_rows.name, purposes=changed)
     _enter(settings, began_at, report)

@@ -1,12 +1,13 @@
 """Verification of everything: the whole log, and every slice's rows against its entries."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, NamedTuple, Protocol
 
 from sqlalchemy.engine import Connection
 
+from casework.customer import Customer
 from casework.evidence.dossier.kept import check_kept
 from casework.evidence.evening import replay as evening
 from casework.evidence.search import tables as search_tables
@@ -21,11 +22,13 @@ from casework.lifecycles import LIFECYCLES
 from casework.log.check.erased import read_erased
 from casework.log.check.findings import Report
 from casework.log.check.heads import Tail
-from casework.log.check.kinds import check_kinds, texts_of_any_bytes
+from casework.log.check.kinds import SpoiltTexts, check_kinds, spoilt_texts
+from casework.log.check.parts import Part, parts_of
 from casework.log.check.sealed import BroughtAlong, verify_sealed
-from casework.log.check.steady import Steady, part_of
-from casework.log.check.verify import Keeper, verify_log
+from casework.log.check.steady import Steady, SteadyPart, part_of
+from casework.log.check.verify import Keeper, PartKeeper, Walk, WalkLeft, check_beside
 from casework.log.format.entry import Entry
+from casework.log.format.erasure import Erased
 from casework.oversight.privacy import replay as privacy
 from casework.people.days import replay as days
 from casework.people.identity import replay as identity
@@ -45,14 +48,17 @@ from casework.work.tasks import replay as tasks
 
 RUN: Final = "verification"
 """As which job it is entered, wherever it was begun (`casework.storage.jobs`)."""
+_ENTRIES: Final = "entries"
+PARTED: Final = (privacy.PREFIX, cases.PREFIX)
+"""Kinds of streams that are walked in parts; cases after customers, of whom then is known to whom something is told."""
 _ALSO = (feed_tables, search_tables)
 """Imported so that every table of the database is known: kinds and foreign parts are looked at in all of them."""
 
 
-class _Both:
-    """Two who follow the same streams."""
+class _All:
+    """Several who follow the same streams."""
 
-    def __init__(self, *followers: Keeper) -> None:
+    def __init__(self, *followers: Any) -> None:
         self._followers = followers
 
     def follow(self, entry: Entry) -> None:
@@ -70,6 +76,118 @@ class _Both:
         for follower in self._followers:
             follower.finish()
 
+    def cut(self) -> list[Any]:
+        """What a part of the streams leaves, of each of them."""
+        return [follower.cut() for follower in self._followers]
+
+    def absorb(self, left: Sequence[Any]) -> None:
+        """What another part left, to each of them."""
+        for follower, one in zip(self._followers, left, strict=True):
+            follower.absorb(one)
+
+
+class StreamsLeft(NamedTuple):
+    """What a part of the streams of customers or cases leaves: what was found and told, and what the end compares."""
+
+    report: Report
+    told: Told
+    walk: WalkLeft
+    spoilt: int
+
+
+class Streams:
+    """Walks the streams of customers and of cases, which are nearly all of a log, part by part."""
+
+    def __init__(
+        self, conn: Connection, mac_key: bytes, vault: Vault, erased: Erased, spoilt: SpoiltTexts,
+        progress: Callable[[int], None] = lambda _: None,
+    ) -> None:  # fmt: skip
+        self._spoilt = spoilt
+        self.report = report = Report()
+        self.told = Told((noun.word for noun in LIFECYCLES if noun.of_customer), all_told=True)
+        self._asked = asked = four_eyes.RequestReplay(conn, vault, report, erased)
+
+        def steady(name: str, keeper: PartKeeper) -> SteadyPart:
+            return SteadyPart(report, name, keeper)
+
+        of_cases = cases.CaseReplay(conn, report, asked.cited, nouns=LIFECYCLES, told=self.told)
+        acts, known = owners_judge(conn, report).act_of, cited_in(conn, report).of
+        of_customers = CustomerReplay(conn, vault, report, LIFECYCLES, known, asked.cited, self.told, acts)
+        keepers = {
+            cases.PREFIX: _All(
+                steady("cases", of_cases),
+                steady("days told", DaysTold(conn, vault, report)),
+            )
+        }
+        followers = {
+            privacy.PREFIX: _All(
+                steady("privacy", privacy.PrivacyReplay(conn, vault, report)),
+                steady("customers", of_customers),
+                steady("reviews", gate.ReviewsReplay(conn, vault, report)),
+                steady("contacts", ContactReplay(conn, mac_key, vault, report)),
+            )
+        }
+        self._walk = Walk(conn, mac_key, vault, report, keepers, followers, erased, progress)
+
+    def run(self, part: Part) -> StreamsLeft:
+        """Walk one part; parts come in their order, though not all of them need to come here."""
+        before = self._spoilt.reads
+        with part_of(self.report, _ENTRIES):
+            self._walk.run(part)
+        with part_of(self.report, _ENTRIES):
+            self._asked.cut_cites()
+        left = self._walk.cut()
+        return StreamsLeft(self.report.cut(), self.told.cut(), left, self._spoilt.reads - before)
+
+    def absorb(self, left: StreamsLeft) -> None:
+        """What a part left, here or elsewhere, but for its report."""
+        self.told.absorb(left.told)
+        self._walk.absorb(left.walk)
+
+    def finish(self) -> WalkLeft:
+        """All parts were absorbed: what only all of them can tell; and what the walk over the rest has to know."""
+        with part_of(self.report, _ENTRIES):
+            self._walk.finish_keepers()
+            self.told.compare(self.report)
+        return self._walk.cut()
+
+
+class Crew(Protocol):
+    """Who walks parts of the streams beside this process, at the same moment of the log."""
+
+    def begin(self, erased: Erased, phases: Sequence[Sequence[Part]]) -> None:
+        """From now on they take parts of the first phase."""
+
+    def take(self, phase: int) -> int | None:
+        """The next part for this process too; none where all are taken."""
+
+    def left(self, phase: int, *, wait: bool) -> Iterator[tuple[int, StreamsLeft]]:
+        """What parts that others have taken left: those that are done, or (`wait`) all."""
+
+    def go_on(self, customers: set[Customer]) -> None:
+        """The customers' streams are done: of these something is told. The crew goes on with the next phase."""
+
+
+class Alone:
+    """Nobody else."""
+
+    def begin(self, erased: Erased, phases: Sequence[Sequence[Part]]) -> None:
+        """All parts are for this process."""
+        del erased
+        self._takes = [iter(range(len(parts))) for parts in phases]
+
+    def take(self, phase: int) -> int | None:
+        """The next."""
+        return next(self._takes[phase], None)
+
+    def left(self, phase: int, *, wait: bool) -> Iterator[tuple[int, StreamsLeft]]:
+        """Nothing."""
+        del phase, wait
+        return iter(())
+
+    def go_on(self, customers: set[Customer]) -> None:
+        """Nobody has to know."""
+
 
 def verify(
     conn: Connection,
@@ -79,80 +197,112 @@ def verify(
     outside: BroughtAlong | None = None,
     loans_dir: Path | None = None,
     progress: Callable[[int], None] = lambda _: None,
+    crew: Crew | None = None,
 ) -> Report:
     """Verify the whole log and replay all it is about; `conn` is one snapshot (`reading(engine, snapshot=True)`).
 
     `outside`: keys, memory and checkpoints that the database has no hand in; without them no signature is checked.
-    `loans_dir`: where the loans of past days lie; without it they are not looked at.
+    `loans_dir`: where the loans of past days lie; without it they are not looked at. `progress` hears the entries done.
+    `crew`: walks with us (`evidence.crew`); what is found does not depend on it.
     """
-    report, started = Report(), time.perf_counter()
-    with seldom_collected(), texts_of_any_bytes(conn, report):
-        _verify(conn, mac_key, vault, report, outside, loans_dir, progress)
+    started = time.perf_counter()
+    with seldom_collected():
+        run = _Verification(conn, mac_key, vault, progress, crew or Alone())
+        report = run.run(outside, loans_dir)
     report.seconds = time.perf_counter() - started
     return report
 
 
-def _verify(
-    conn: Connection, mac_key: bytes, vault: Vault, report: Report, outside: BroughtAlong | None,
-    loans_dir: Path | None, progress: Callable[[int], None],
-) -> None:  # fmt: skip
-    with part_of(report, "kinds"):
-        check_kinds(conn, report)
-    erased = read_erased(conn, mac_key)
-    asked = four_eyes.RequestReplay(conn, vault, report, erased)
-    told = Told((noun.word for noun in LIFECYCLES if noun.of_customer), all_told=True)
+class _Verification:
+    """One verification: who does what, and in which order it is told."""
 
-    def steady(name: str, keeper: Keeper) -> Keeper:
-        return Steady(report, name, keeper)
+    def __init__(
+        self, conn: Connection, mac_key: bytes, vault: Vault, progress: Callable[[int], None], crew: Crew
+    ) -> None:
+        self._conn, self._mac_key, self._vault, self._crew = conn, mac_key, vault, crew
+        self._progress, self._done = progress, 0
+        self._spoilt_elsewhere = 0
 
-    keepers: dict[str, Keeper] = {
-        cases.PREFIX: _Both(
-            steady("cases", cases.CaseReplay(conn, report, asked.cited, nouns=LIFECYCLES, told=told)),
-            steady("days told", DaysTold(conn, vault, report)),
-        ),
-        four_eyes.PREFIX: steady("requests", asked),
-    }
-    followers: dict[str, Keeper] = {
-        staff.PREFIX: _Both(
-            steady("staff", staff.StaffReplay(conn, vault, report, asked.cited)),
-            steady("access", identity.AccessReplay(conn, mac_key, report)),
-        ),
-        staff.PLACES_PREFIX: _Both(
-            steady("places", staff.PlacesReplay(conn, report)),
-            steady("institutions", feed.InstitutionsReplay(conn, report)),
-            steady("days", days.DaysReplay(conn, report)),
-            steady("shifts", shifts.ShiftsReplay(conn, report)),
-        ),
-        privacy.PREFIX: _Both(
-            steady("privacy", privacy.PrivacyReplay(conn, vault, report)),
-            steady(
-                "customers",
-                CustomerReplay(
-                    conn,
-                    vault,
-                    report,
-                    LIFECYCLES,
-                    cited_in(conn, report).of,
-                    asked.cited,
-                    told,
-                    owners_judge(conn, report).act_of,
-                ),
+    def run(self, outside: BroughtAlong | None, loans_dir: Path | None) -> Report:
+        """The order of what is found is that of the parts, whoever looked at them and when."""
+        conn, report, texts_read = self._conn, Report(), Report()
+        kinds, rest, beside, sealed = Report(), Report(), Report(), Report()
+        with spoilt_texts(conn) as spoilt:
+            erased = read_erased(conn, self._mac_key)
+            streams = Streams(conn, self._mac_key, self._vault, erased, spoilt, self._told)
+            phases = [parts_of(conn, kind) for kind in PARTED]
+            self._crew.begin(erased, phases)
+            of_customers = self._phase(streams, 0, phases[0])
+            self._crew.go_on(streams.told.customers)
+            with part_of(kinds, "kinds"):
+                check_kinds(conn, kinds)
+            walk = self._rest(rest, erased, loans_dir)
+            with part_of(beside, _ENTRIES):
+                check_beside(conn, beside)
+            with part_of(sealed, "tree"):
+                verify_sealed(conn, sealed, outside)
+            with part_of(sealed, "answers"):
+                check_answers(conn, self._mac_key, sealed)
+            with part_of(sealed, "heads"):
+                check_kept(conn, sealed)
+            of_cases = self._phase(streams, 1, phases[1])
+            with part_of(rest, _ENTRIES):
+                walk.absorb_rest(streams.finish())
+                walk.finish()
+            spoilt.reads += self._spoilt_elsewhere
+            spoilt.tell(texts_read)
+        for part in (kinds, of_customers, of_cases, streams.report, rest, beside, sealed, texts_read):
+            report.absorb(part)
+        return report
+
+    def _told(self, entries: int) -> None:
+        self._done += entries
+        self._progress(self._done)
+
+    def _phase(self, streams: Streams, phase: int, parts: Sequence[Part]) -> Report:
+        """What is found in its parts, in their order."""
+        report, waiting, done = Report(), dict[int, StreamsLeft](), 0
+        while done < len(parts):
+            number = self._crew.take(phase)
+            if number is not None:
+                waiting[number] = streams.run(parts[number])
+            for other, left in self._crew.left(phase, wait=number is None):
+                waiting[other] = left
+                self._spoilt_elsewhere += left.spoilt
+                self._told(left.report.entries)
+            while (next_left := waiting.pop(done, None)) is not None:
+                report.absorb(next_left.report)
+                streams.absorb(next_left)
+                done += 1
+        return report
+
+    def _rest(self, report: Report, erased: Erased, loans_dir: Path | None) -> Walk:
+        """The walk over all other streams, done but for its end."""
+        conn, mac_key, vault = self._conn, self._mac_key, self._vault
+        asked = four_eyes.RequestReplay(conn, vault, report, erased)
+
+        def steady(name: str, keeper: Keeper) -> Keeper:
+            return Steady(report, name, keeper)
+
+        followers: dict[str, Keeper] = {
+            staff.PREFIX: _All(
+                steady("staff", staff.StaffReplay(conn, vault, report, asked.cited)),
+                steady("access", identity.AccessReplay(conn, mac_key, report)),
             ),
-            steady("reviews", gate.ReviewsReplay(conn, vault, report)),
-            steady("contacts", ContactReplay(conn, mac_key, vault, report)),
-        ),
-        feed_rows.FEEDS: steady("books", feed_rows.RowsReplay(conn, mac_key, vault, report, loans_dir)),
-        tasks.PREFIX: steady("tasks", tasks.TasksReplay(conn, report)),
-        evening.PREFIX: steady("evening", evening.HandInsReplay(conn, report)),
-        duties.PREFIX: steady("duties", duties.DutiesReplay(conn, report)),
-        handover.PREFIX: steady("handovers", handover.HandoverReplay(conn, report, asked.cited)),
-    }
-    with part_of(report, "entries"):
-        verify_log(conn, mac_key, vault, report, keepers, followers, erased=erased, progress=progress)
-        told.compare(report)
-    with part_of(report, "tree"):
-        verify_sealed(conn, report, outside)
-    with part_of(report, "answers"):
-        check_answers(conn, mac_key, report)
-    with part_of(report, "heads"):
-        check_kept(conn, report)
+            staff.PLACES_PREFIX: _All(
+                steady("places", staff.PlacesReplay(conn, report)),
+                steady("institutions", feed.InstitutionsReplay(conn, report)),
+                steady("days", days.DaysReplay(conn, report)),
+                steady("shifts", shifts.ShiftsReplay(conn, report)),
+            ),
+            feed_rows.FEEDS: steady("books", feed_rows.RowsReplay(conn, mac_key, vault, report, loans_dir)),
+            tasks.PREFIX: steady("tasks", tasks.TasksReplay(conn, report)),
+            evening.PREFIX: steady("evening", evening.HandInsReplay(conn, report)),
+            duties.PREFIX: steady("duties", duties.DutiesReplay(conn, report)),
+            handover.PREFIX: steady("handovers", handover.HandoverReplay(conn, report, asked.cited)),
+        }
+        requests = {four_eyes.PREFIX: steady("requests", asked)}
+        walk = Walk(conn, mac_key, vault, report, requests, followers, erased, self._told)
+        with part_of(report, _ENTRIES):
+            walk.run(Part(None, of_none=PARTED))
+        return walk

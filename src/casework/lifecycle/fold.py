@@ -40,18 +40,21 @@ def begin(
 
 def apply(
     noun: Noun, subject: Any, event: str, to: str | None, actor_id: str, data: Mapping[str, Any], chart: Chart,
-    policy: Policy, parent: Any = None,
+    policy: Policy, parent: Any = None, now: Any = None,
 ) -> None:  # fmt: skip
-    """Change the subject as the entry says; refusals, askings and notes change nothing."""
+    """Change the subject as the entry says; refusals, askings and notes change nothing.
+
+    `now`: the world in which it was decided (`situation_of`), where it is known already.
+    """
     says = noun.says
     if event == says.moved:  # first: a noun may call its steps by its word alone
         _move(subject, str(to), chart, policy)
     elif event.startswith(says.step):
-        now = situation_of(noun, subject, actor_id, data, policy, parent)
+        now = now or situation_of(noun, subject, actor_id, data, policy, parent)
         _step(subject, event.removeprefix(says.step), str(to), now, chart)
     elif event.startswith(says.fact):
         kind = chart.facts[event.removeprefix(says.fact)]
-        kind.recorder.apply(situation_of(noun, subject, actor_id, data, policy, parent), {})
+        kind.recorder.apply(now or situation_of(noun, subject, actor_id, data, policy, parent), {})
         subject.version += 1
     elif event in noun.more:
         noun.more[event](subject, data)

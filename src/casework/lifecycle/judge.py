@@ -7,6 +7,7 @@ it is, entries that only it has) stands in a judge made from `NounJudge`.
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import Any, Final, NoReturn
 
 from casework.lifecycle import asked
@@ -31,6 +32,7 @@ POST_REASON: Final = "post_not_permitted"
 OUT_OF_REACH: Final = "out_of_reach"
 NOTE: Final = "note"
 _REMEMBERED: Final = 4_096
+_SCALARS: Final = frozenset((str, int, bool, type(None)))
 
 
 class Stopped(Exception):
@@ -40,7 +42,7 @@ class Stopped(Exception):
 class Judged:
     """An entry with the chart and policy it cites."""
 
-    __slots__ = ("chart", "data", "entry", "policy", "today")
+    __slots__ = ("_known", "_known_of", "chart", "data", "entry", "policy", "today")
 
     def __init__(self, entry: Entry, chart: Chart, policy: Policy) -> None:
         self.entry = entry
@@ -48,11 +50,13 @@ class Judged:
         self.policy = policy
         self.data = entry.data
         self.today = date.fromisoformat(entry.data["business_date"])
+        self._known: Any = None
+        self._known_of: tuple[Any, Any] = (None, None)
 
     @property
     def latest(self) -> date:
         """A day more than the wall clock of the entry, which no time zone exceeds."""
-        return max(self.today, date.fromisoformat(self.entry.recorded_at[:10]) + timedelta(days=1))
+        return max(self.today, _day_after(self.entry.recorded_at[:10]))
 
     @property
     def reasons(self) -> list[str]:
@@ -60,8 +64,21 @@ class Judged:
         return [reason["code"] for reason in self.data["reasons"]]
 
     def situation(self, noun: Noun, subject: Any, parent: Any = None) -> Any:
-        """The world in which it was decided."""
-        return situation_of(noun, subject, self.entry.actor.id, self.data, self.policy, parent)
+        """The world in which it was decided; the same for who asks again."""
+        known_of, known_parent = self._known_of
+        if known_of is not subject or known_parent is not parent:
+            self._known = situation_of(noun, subject, self.entry.actor.id, self.data, self.policy, parent)
+            self._known_of = subject, parent
+        return self._known
+
+    def known_situation(self, subject: Any) -> Any:
+        """The same where it was asked for already, else none."""
+        return self._known if self._known_of[0] is subject else None
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _day_after(day: str) -> date:
+    return date.fromisoformat(day) + timedelta(days=1)
 
 
 class Fields:
@@ -77,9 +94,10 @@ class Fields:
             given = dict.fromkeys(entry.personal, "–") | given
         if not fields and not given:
             return ()
-        if any(type(value) is not str for value in given.values()):  # 1 and true would be remembered as one
+        kinds = tuple(map(type, given.values()))  # 1 and true are one question else
+        if not _SCALARS.issuperset(kinds):
             return _faulty(fields, given, judged)
-        question = (entry.chart, entry.policy, of, judged.today, entry.recorded_at[:10], *given.items())
+        question = (entry.chart, entry.policy, of, judged.today, entry.recorded_at[:10], kinds, *given.items())
         known = self._known.get(question)
         if known is None:
             known = _faulty(fields, given, judged)
@@ -108,6 +126,10 @@ class NounJudge:
         self._fields = fields
         self._cited = cited
         self._moves_cited: set[tuple[int, str]] = set()
+
+    def forget(self) -> None:
+        """A part of the streams has ended: nothing that was said in it is taken as said in the next."""
+        self._moves_cited.clear()
 
     def hear_unread(self, entry: Entry) -> None:
         """Tell of a request that an entry names which cannot be judged: its approval is not without effect for that."""
@@ -169,7 +191,8 @@ class NounJudge:
         else:
             self._more(judged, subject)
         apply(
-            self.noun, subject, event, entry.to, entry.actor.id, entry.data, judged.chart, judged.policy, parent
+            self.noun, subject, event, entry.to, entry.actor.id, entry.data, judged.chart, judged.policy, parent,
+            judged.known_situation(subject),
         )  # fmt: skip
         if entry.to != subject.state:
             self.stop("state_differs", entry, entry_says=entry.to, replayed=subject.state)
@@ -330,6 +353,8 @@ class NounJudge:
 
     def _check_flags(self, judged: Judged, subject: Any, parent: Any, spec: Event) -> None:
         """Whoever asked and decided was shown what the subject called for."""
+        if not spec.flags and "flags" not in judged.data:
+            return
         recorded = [flag["code"] for flag in judged.data.get("flags", [])]
         replayed = _unmet(spec.flags, judged.situation(self.noun, subject, parent)) if spec.flags else []
         if recorded != replayed:

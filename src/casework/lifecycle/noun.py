@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import msgspec
@@ -95,20 +96,10 @@ class Noun:
         """Whether it has a stream of its own whose head its row does not keep; it lies in `streams`."""
         return self.alone and not issubclass(self.subject, Root)
 
-    @property
+    @cached_property
     def says(self) -> Words:
         """The names of its entries."""
-        return self.named or _words(self.word)
-
-
-_KNOWN: dict[str, Words] = {}
-
-
-def _words(word: str) -> Words:
-    known = _KNOWN.get(word)
-    if known is None:
-        known = _KNOWN[word] = Words(word)
-    return known
+        return self.named or Words(self.word)
 
 
 def made(noun: Noun, common: Mapping[str, Any], given: Mapping[str, Any]) -> Any:

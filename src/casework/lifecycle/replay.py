@@ -5,6 +5,7 @@ Runs beside the keepers of `casework.log.check.verify`; the entries are judged b
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -62,6 +63,16 @@ class NounRows:
         if len(self._pending) >= _BATCH:
             self._flush()
 
+    def cut(self) -> int:
+        """Compare the rest of a part of the streams; how many rows there were."""
+        self._flush()
+        met, self._met = self._met, 0
+        return met
+
+    def absorb(self, met: int) -> None:
+        """So many rows there were in another part."""
+        self._met += met
+
     def finish(self) -> None:
         """Compare the rest; then look for rows that no entry speaks of, if there must be any."""
         self._flush()
@@ -78,7 +89,7 @@ class NounRows:
             if row is None:
                 self._report.find("row_missing", stream, seq, **about)
                 continue
-            if differing := self._meant.differing(subject, list(row)):
+            if differing := self._meant.differing(subject, tuple(row)):
                 self._report.find("row_differs", stream, seq, columns=differing, **about)
         self._pending.clear()
 
@@ -117,20 +128,19 @@ class NounRows:
         return found
 
 
-class Folded(NamedTuple):
-    """A stream that has ended, and whose it is: none if it could not be replayed. `more`: what else it told."""
+class Folded:
+    """A stream that has ended, and whose it is: none if it could not be replayed. `more`: what else it told.
 
-    stream: str
-    tail: Tail
-    subject: Any
-    more: Any = None
+    `number`: that in its name, none in a spelling that the service does not use itself.
+    """
 
-    @property
-    def number(self) -> int | None:
-        """The number in its name, none in a spelling that the service does not use itself."""
-        text = self.stream.partition(":")[2]
+    __slots__ = ("more", "number", "stream", "subject", "tail")
+
+    def __init__(self, stream: str, tail: Tail, subject: Any, more: Any = None) -> None:
+        self.stream, self.tail, self.subject, self.more = stream, tail, subject, more
+        text = stream.partition(":")[2]
         plain = text.isascii() and text.isdecimal() and len(text) <= _DIGITS
-        return int(text) if plain and text == str(int(text)) else None
+        self.number = int(text) if plain and text == str(int(text)) else None
 
 
 class RootRows:
@@ -148,8 +158,9 @@ class RootRows:
         self._noun = noun
         self._also = also
         names = noun.rows.columns
-        self._compared = [place for place, name in enumerate(names) if name not in (*HEAD, *apart)]
-        self._meant = _Meant(noun, [names[place] for place in self._compared])
+        compared = [place for place, name in enumerate(names) if name not in (*HEAD, *apart)]
+        self._compared: Callable[[Any], tuple[Any, ...]] = itemgetter(*compared)
+        self._meant = _Meant(noun, [names[place] for place in compared])
         self._select = as_stored(noun.table, noun.rows.columns, conn.dialect.name)
         self._pending: list[Folded] = []
         self._met = 0
@@ -159,6 +170,16 @@ class RootRows:
         self._pending.append(folded)
         if len(self._pending) >= _BATCH:
             self._flush()
+
+    def cut(self) -> int:
+        """Compare the rest of a part of the streams; how many rows there were."""
+        self._flush()
+        met, self._met = self._met, 0
+        return met
+
+    def absorb(self, met: int) -> None:
+        """So many rows there were in another part."""
+        self._met += met
 
     def finish(self) -> None:
         """Compare the rest; then look for rows without a stream, if there must be any."""
@@ -185,7 +206,7 @@ class RootRows:
         compare_head(self._report, folded.stream, folded.tail, head)
         if held is None or folded.subject is None:
             return
-        if differing := self._meant.differing(folded.subject, [held[place] for place in self._compared]):
+        if differing := self._meant.differing(folded.subject, self._compared(held)):
             self._report.find("row_differs", folded.stream, folded.tail.seq, columns=differing)
 
 
@@ -197,11 +218,11 @@ class _Meant:
         kinds = [noun.rows.kinds[name][0] for name in columns]
         self.names = tuple(names)
         self._row = noun.rows.row
-        self._places = [columns.index(name) for name in names]
+        self._of_names: Callable[[Sequence[Any]], tuple[Any, ...]] = itemgetter(*map(columns.index, names))
         self._days = [place for place, kind in enumerate(kinds) if kind is date]
         self._instants = [place for place, kind in enumerate(kinds) if kind is datetime]
 
-    def differing(self, subject: Any, held: Sequence[Any]) -> list[str]:
+    def differing(self, subject: Any, held: tuple[Any, ...]) -> list[str]:
         """The columns in which the row that is held (as `as_stored` reads it) is another."""
         row = list(self._row(subject))
         for place in self._days:
@@ -210,7 +231,7 @@ class _Meant:
         for place in self._instants:
             if row[place] is not None:
                 row[place] = utc_text(row[place])
-        meant = [row[place] for place in self._places]
+        meant = self._of_names(row)
         if meant == held:
             return []
         return [name for name, value, right in zip(self.names, held, meant, strict=True) if value != right]
@@ -238,6 +259,16 @@ class CustomerReplay:
         """The stream has ended: what lived in it is compared with its rows, unless it could not be replayed."""
         for (word, number), subject in self._judge.end(sound=sound).items():
             self._rows[word].expect(stream, tail.seq, number, subject)
+
+    def cut(self) -> Mapping[str, int]:
+        """What a part of the streams leaves: by word, how many rows there were."""
+        self._judge.forget()
+        return {word: one.cut() for word, one in self._rows.items()}
+
+    def absorb(self, left: Mapping[str, int]) -> None:
+        """What another part left."""
+        for word, met in left.items():
+            self._rows[word].absorb(met)
 
     def finish(self) -> None:
         """Compare the rest."""

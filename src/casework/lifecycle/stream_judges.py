@@ -21,6 +21,10 @@ class Within:
 
     def __init__(self, judges: Collection[NounJudge]) -> None:
         self._judges = {judge.noun.word: judge for judge in judges}
+        self.begin()
+
+    def begin(self) -> None:
+        """Another stream begins: nothing lives in it yet."""
         self.subjects: dict[tuple[str, int], Any] = {}
 
     def judges(self, event: str) -> NounJudge | None:
@@ -144,6 +148,11 @@ class CustomerJudge(_StreamJudge):
         super()._begin()
         self._within = Within(self._judges)
         self._stream = ""
+
+    def forget(self) -> None:
+        """A part of the streams has ended."""
+        for judge in self._judges:
+            judge.forget()
 
     def end(self, *, sound: bool) -> Mapping[tuple[str, int], Any]:
         """The stream has ended: what lives in it, by word and number; nothing where it could not be replayed."""

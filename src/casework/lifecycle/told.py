@@ -133,6 +133,16 @@ class Told:
         if self._all_told and customer in self.customers:
             self.standing.append(Standing(stream, customer, getattr(listener, "loan_id", None)))
 
+    def cut(self) -> "Told":
+        """What a part of the streams said; of whom there is a teller stays known."""
+        part, fresh = Told(self._words, all_told=self._all_told), Told()
+        for name in ("tellers", "heard", "standing", "unread", "acts", "whose"):
+            setattr(part, name, getattr(self, name))
+            setattr(self, name, getattr(fresh, name))
+        subjects = [teller.subject for teller in part.tellers.values() if teller.subject is not None]
+        part.customers = {Customer(one.institution, one.borrower_id) for one in subjects}
+        return part
+
     def absorb(self, other: "Told") -> None:
         """What another part of the streams said."""
         self.tellers |= other.tellers

@@ -58,9 +58,9 @@ class CaseDays:
 
     def follow(self, entry: Entry) -> DayTold | None:
         """The next entry of the present case; the day that it tells, if the debtor's stream must know it so."""
-        if entry.event == _OPENED:
-            self._customer = Customer(str(entry.data["institution"]), str(entry.data["borrower_id"]))
         if entry.event != _TOLD or self._customer is None:
+            if entry.event == _OPENED:
+                self._customer = Customer(str(entry.data["institution"]), str(entry.data["borrower_id"]))
             return None
         given, on = entry.data["given"], date.fromisoformat(entry.data["on"])
         answered = tuple(party for party in ANSWERED_BY if given.get(party) is True)

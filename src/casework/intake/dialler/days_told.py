@@ -57,6 +57,13 @@ class DaysTold:
         if len(self._pending) >= _BATCH:
             self._compare()
 
+    def cut(self) -> None:
+        """Compare the rest of a part: the whole log has nothing more to tell."""
+        self._compare()
+
+    def absorb(self, left: None) -> None:
+        """Nothing."""
+
     def finish(self) -> None:
         """Compare the rest."""
         self._compare()

@@ -85,6 +85,16 @@ class ContactReplay:
         if len(self._pending) >= _BATCH:
             self._flush()
 
+    def cut(self) -> int:
+        """Compare the rest of a part of the streams; how many rows there were."""
+        self._flush()
+        met, self._met = self._met, 0
+        return met
+
+    def absorb(self, met: int) -> None:
+        """So many rows there were in another part."""
+        self._met += met
+
     def finish(self) -> None:
         """Compare the rest; then look for rows that no entry speaks of, if there must be any."""
         self._flush()

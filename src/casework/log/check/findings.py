@@ -1,7 +1,7 @@
 """What verification may find, and the report of one run. Pure. No finding carries personal data."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Final, Literal
 
 import msgspec
@@ -27,9 +27,10 @@ TRUST_TEXTS: Final[Mapping[Trust, tuple[str, str]]] = {
     "trusted_checkpoint": ("与您持有的检查点一致", "consistent with the checkpoint you hold"),
 }
 _STRENGTH: Final[tuple[Trust, ...]] = ("self_consistent_only", "signer_memory", "witnessed", "trusted_checkpoint")
-_REPLAYED: Final = (
-    "cases", "people", "replayed_steps", "replayed_refusals", "replayed_facts", "cases_not_replayed",
-    "days_by_hand",
+_COUNTED: Final = (
+    "streams", "entries", "cases", "people", "replayed_steps", "replayed_refusals", "replayed_facts",
+    "cases_not_replayed", "days_by_hand", "openings", "openings_erased", "requests_erased", "texts", "rows",
+    "kept_files", "leaves", "checkpoints", "cosignatures", "receipts", "streams_continued", "body_bytes",
 )  # fmt: skip
 KEPT: Final = 1_000  # findings and doubts kept in full; a log changed throughout must not fill the memory
 
@@ -375,10 +376,23 @@ class Report:
             self.doubts.append(doubt)
             self.doubts_in_all += 1
 
+    def cut(self) -> "Report":
+        """What was found until now, as a report of its own; this one begins anew."""
+        part, fresh = Report(), Report()
+        for one in fields(self):
+            setattr(part, one.name, getattr(self, one.name))
+            setattr(self, one.name, getattr(fresh, one.name))
+        return part
+
     def absorb(self, part: "Report") -> None:
-        """Add what another run found of its part: findings, doubts, and how much of cases was replayed."""
-        for name in _REPLAYED:
+        """Add what another run found of its part: findings, doubts, how much was looked at, whom it agrees with."""
+        for name in _COUNTED:
             setattr(self, name, getattr(self, name) + getattr(part, name))
+        firsts = [one for one in (self.first_recorded_at, part.first_recorded_at) if one is not None]
+        lasts = [one for one in (self.last_recorded_at, part.last_recorded_at) if one is not None]
+        self.first_recorded_at, self.last_recorded_at = min(firsts, default=None), max(lasts, default=None)
+        self.witnessed += part.witnessed
+        self.believe(part.trust)
         for found in part.findings:
             if len(self.findings) < KEPT or found.code not in self._found:
                 self._found.add(found.code)

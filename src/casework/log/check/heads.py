@@ -61,6 +61,16 @@ class StreamHeads:
         if len(self._pending) >= _BATCH:
             self._flush()
 
+    def cut(self) -> int:
+        """Compare the rest of a part; how many heads were there."""
+        self._flush()
+        met, self._met = self._met, 0
+        return met
+
+    def absorb(self, met: int) -> None:
+        """So many heads were there in another part."""
+        self._met += met
+
     def finish(self) -> None:
         """Compare the rest; then look for heads without a stream, if there must be any."""
         self._flush()

@@ -40,30 +40,49 @@ def _counting(table: sa.Table, dialect: str) -> tuple[tuple[str, ...], str]:
     return tuple(faults), f'SELECT {sums} FROM "{table.name}"'  # noqa: S608 - names are the code's own
 
 
-@contextmanager
-def texts_of_any_bytes(conn: Connection, report: Report) -> Iterator[None]:
-    """Read texts that are no UTF-8 all the same, and tell of it at the end: to SQLite's driver each is an error."""
-    if conn.dialect.name != "sqlite":
-        yield
-        return
-    raw: Any = conn.connection.dbapi_connection
-    spoilt = 0
+class SpoiltTexts:
+    """How many texts were read that are no UTF-8."""
 
-    def read(data: bytes) -> str:
-        nonlocal spoilt
+    def __init__(self) -> None:
+        self.reads = 0
+
+    def read(self, data: bytes) -> str:
+        """The text all the same."""
         try:
             return data.decode()
         except UnicodeDecodeError:
-            spoilt += 1
+            self.reads += 1
             return data.decode(errors="surrogateescape").encode(errors="backslashreplace").decode()
 
-    before, raw.text_factory = raw.text_factory, read
+    def tell(self, report: Report) -> None:
+        """Find them, if there were any."""
+        if self.reads:
+            report.find("value_mistyped", fault="not_utf8", reads=self.reads)
+
+
+@contextmanager
+def spoilt_texts(conn: Connection) -> Iterator[SpoiltTexts]:
+    """Read texts that are no UTF-8 all the same, and count them: to SQLite's driver each is an error."""
+    spoilt = SpoiltTexts()
+    if conn.dialect.name != "sqlite":
+        yield spoilt
+        return
+    raw: Any = conn.connection.dbapi_connection
+    before, raw.text_factory = raw.text_factory, spoilt.read
     try:
-        yield
+        yield spoilt
     finally:
         raw.text_factory = before
-        if spoilt:
-            report.find("value_mistyped", fault="not_utf8", reads=spoilt)
+
+
+@contextmanager
+def texts_of_any_bytes(conn: Connection, report: Report) -> Iterator[None]:
+    """The same, told at the end."""
+    with spoilt_texts(conn) as spoilt:
+        try:
+            yield
+        finally:
+            spoilt.tell(report)
 
 
 def _sqlite_fault(column: sa.Column[Any]) -> str:

@@ -3,14 +3,15 @@
 An opening is there and opens its commitment, or an erasure covers it and it is gone.
 """
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework.log.check.findings import Report
+from casework.log.check.parts import Part
 from casework.log.format.chain import commit
 from casework.log.format.erasure import Erased
 from casework.log.stored import as_stored
@@ -21,6 +22,7 @@ from casework.personal import ValueSealer, Vault
 
 _OPENING = ("stream", "stream_seq", "field", "sealed", "subject")
 _KEYS_KEPT = 1_000
+_decoded = msgspec.json.Decoder().decode
 
 
 class Openings:
@@ -37,16 +39,21 @@ class Openings:
         self._select = held.add_columns(wrapped).select_from(keys)
         self._keys: dict[tuple[Any, Any], ValueSealer] = {}
         self._after: tuple[str, int] | None = None
+        self._of_part = self._select
+
+    def begin(self, part: Part) -> None:
+        """Those of another part of the streams follow."""
+        self._of_part, self._after = self._select.where(*part.holds(openings.c.stream)), None
 
     def check(
         self, until: tuple[str, int] | None, committed: Mapping[tuple[str, int], Mapping[str, str] | None]
     ) -> None:
-        """Openings after the last place and up to `until` against the commitments between them.
+        """Openings of the part after the last place and up to `until` against the commitments between them.
 
         A commitment of None is an entry whose body cannot be read: nothing is said of its openings.
         """
         place = sa.tuple_(openings.c.stream, openings.c.stream_seq)
-        select = self._select
+        select = self._of_part
         if self._after is not None:
             select = select.where(place > self._after)
         if until is not None:
@@ -82,9 +89,15 @@ class Openings:
     def _opens(self, place: str, name: str, held: tuple[Any, Any, Any], commitment: str) -> bool:
         sealed, subject, wrapped = held
         try:
-            opening = json.loads(self._key(subject, wrapped).open(place, sealed))
+            opening = _decoded(self._key(subject, wrapped).open(place, sealed))
             return commit(bytes.fromhex(opening["salt"]), name, opening["value"]) == commitment
-        except (ValueError, TypeError, KeyError, AttributeError):  # whatever was put there, it opens nothing
+        except (
+            ValueError,
+            TypeError,
+            KeyError,
+            AttributeError,
+            msgspec.MsgspecError,
+        ):  # whatever was put there, it opens nothing
             return False
 
     def _key(self, subject: Any, wrapped: Any) -> ValueSealer:

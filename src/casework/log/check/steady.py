@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from traceback import extract_tb
+from typing import Any
 
 import sqlalchemy as sa
 
 from casework.errors import TryAgain
 from casework.log.check.findings import Report
 from casework.log.check.heads import Tail
-from casework.log.check.verify import Keeper
+from casework.log.check.verify import Keeper, PartKeeper
 from casework.log.format.entry import Entry
 
 _GONE = (TryAgain, sa.exc.OperationalError, sa.exc.InterfaceError)
@@ -59,11 +60,38 @@ class Steady:
 
     def close(self, stream: str, tail: Tail, *, sound: bool) -> None:
         """The stream has ended."""
-        with part_of(self._report, self._name):
+        try:
             self._keeper.close(stream, tail, sound=sound and not self._broken)
+        except _GONE:
+            raise
+        except Exception as error:  # noqa: BLE001  (as there)
+            _tell(self._report, self._name, error)
         self._broken = False
 
     def finish(self) -> None:
         """All streams have been walked."""
         with part_of(self._report, self._name):
             self._keeper.finish()
+
+
+class SteadyPart(Steady):
+    """The same of a keeper whose streams are walked in parts; nothing, of a part that could not be compared."""
+
+    def __init__(self, report: Report, name: str, keeper: PartKeeper) -> None:
+        super().__init__(report, name, keeper)
+        self._parted = keeper
+
+    def cut(self) -> Any:
+        """What a part leaves."""
+        try:
+            return self._parted.cut()
+        except _GONE:
+            raise
+        except Exception as error:  # noqa: BLE001  (as there)
+            _tell(self._report, self._name, error)
+            return None
+
+    def absorb(self, left: Any) -> None:
+        """What another part left."""
+        if left is not None:
+            self._parted.absorb(left)

@@ -6,9 +6,8 @@ that does not grow with the log. Attacks and promises: docs/evidence.md.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple, Protocol
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -16,6 +15,7 @@ from sqlalchemy.engine import Connection
 from casework.log.check.findings import Report
 from casework.log.check.heads import StreamHeads, Tail
 from casework.log.check.openings import Openings
+from casework.log.check.parts import Part
 from casework.log.format.chain import (
     HASH_BYTES,
     follows,
@@ -58,45 +58,46 @@ class Keeper(Protocol):
         """All streams have been walked."""
 
 
-def verify_log(
-    conn: Connection,
-    mac_key: bytes,
-    vault: Vault,
-    report: Report,
-    keepers: Mapping[str, Keeper],
-    followers: Mapping[str, Keeper] = MappingProxyType({}),
-    *,
-    erased: Erased,
-    progress: Callable[[int], None] = lambda _: None,
-) -> None:
-    """Check the whole log into `report`. `keepers` by prefix of stream; the others have their heads in `streams`.
+def stored_entries(conn: Connection, part: Part) -> Iterator[Sequence[Any]]:
+    """The rows of these streams as they lie there, in order of stream and number."""
+    select = as_stored(entries, _ENTRY, conn.dialect.name).where(*part.holds(entries.c.stream))
+    ordered = select.order_by(entries.c.stream, entries.c.stream_seq)
+    return conn.execute(ordered, execution_options={"yield_per": BATCH}).partitions()
 
-    `followers`, by prefix too, get the same of streams whose heads are in `streams`. `erased`: the erasures of
-    the log (`audit.erased`), known before its openings are judged.
 
-    `conn` must be one snapshot (`reading(engine, snapshot=True)`). `progress` hears the entries done.
+class PartKeeper(Keeper, Protocol):
+    """A keeper whose streams may be walked part by part, by several processes, each with its own."""
+
+    def cut(self) -> Any:
+        """A part has been walked: compare what waits, and hand over what all parts together have to tell."""
+
+    def absorb(self, left: Any) -> None:
+        """What a part handed over; before `finish`."""
+
+
+class WalkLeft(NamedTuple):
+    """What the walk over a part hands over, beside its report."""
+
+    keepers: list[Any]
+    heads_met: int
+    cited: set[tuple[str | None, str | None]]
+    announced: set[tuple[str, str, str]]
+
+
+class Walk:
+    """One pass over the entries in order of stream and number. `conn` must be one snapshot.
+
+    `keepers` by prefix of stream; the others have their heads in `streams`. `followers`, by prefix too, get the same of
+    streams whose heads are there. `erased`: the erasures of the log (`check.erased`), known before openings are judged.
+    `progress` hears how many entries are done.
     """
-    walk = _Walk(conn, mac_key, vault, report, keepers, followers, erased)
-    select = as_stored(entries, _ENTRY, conn.dialect.name).order_by(entries.c.stream, entries.c.stream_seq)
-    result = conn.execute(select, execution_options={"yield_per": BATCH})
-    for batch in result.partitions():
-        walk.take(batch)
-        progress(report.entries)
-    walk.finish()
-    for name in missing_guards(conn):
-        report.find("guard_missing", guard=name)
-    for part in foreign_parts(conn):
-        report.find("foreign_part", table=part.table, kind=part.kind, name=part.name)
-    _check_queue(conn, report)
-
-
-class _Walk:
-    """The state of one pass over the entries in order of stream and number."""
 
     def __init__(
         self, conn: Connection, mac_key: bytes, vault: Vault, report: Report, keepers: Mapping[str, Keeper],
-        followers: Mapping[str, Keeper], erased: Erased,
+        followers: Mapping[str, Keeper], erased: Erased, progress: Callable[[int], None] = lambda _: None,
     ) -> None:  # fmt: skip
+        self._conn = conn
+        self._progress = progress
         self.mac_key = mac_key
         self.report = report
         self.keepers = keepers
@@ -110,7 +111,51 @@ class _Walk:
         self.tail = Tail(0, None, "")
         self.sound = True
 
-    def take(self, batch: Sequence[Any]) -> None:
+    def run(self, part: Part) -> None:
+        """Walk these streams."""
+        self.openings.begin(part)
+        self.stream = None
+        for batch in stored_entries(self._conn, part):
+            self._take(batch)
+            self._progress(len(batch))
+        self._turn(None)
+        self.openings.check(None, {})
+
+    def cut(self) -> WalkLeft:
+        """What a part leaves; its keepers are all `PartKeeper`s."""
+        keepers = [keeper.cut() for keeper in self._all_keepers]
+        cited, announced = self.texts.cited, self.texts.announced
+        self.texts.cited, self.texts.announced = set(), set()
+        return WalkLeft(keepers, self.others.cut(), cited, announced)
+
+    def absorb(self, left: WalkLeft) -> None:
+        """What another walk over a part left."""
+        for keeper, one in zip(self._all_keepers, left.keepers, strict=True):
+            keeper.absorb(one)
+        self.absorb_rest(left)
+
+    def absorb_rest(self, left: WalkLeft) -> None:
+        """The same without what is for keepers."""
+        self.others.absorb(left.heads_met)
+        self.texts.cited |= left.cited
+        self.texts.announced |= left.announced
+
+    @property
+    def _all_keepers(self) -> list[Any]:
+        return [*self.keepers.values(), *self.followers.values()]
+
+    def finish_keepers(self) -> None:
+        """All streams of theirs have been walked."""
+        for keeper in self._all_keepers:
+            keeper.finish()
+
+    def finish(self) -> None:
+        """All streams have been walked: what only the whole log can tell."""
+        self.finish_keepers()
+        self.others.finish()
+        self.texts.finish()
+
+    def _take(self, batch: Sequence[Any]) -> None:
         """Check the next rows; the openings up to the last of them too."""
         committed: dict[tuple[str, int], Mapping[str, str] | None] = {}
         for row in batch:
@@ -127,14 +172,6 @@ class _Walk:
                 committed[stream, row[1]] = entry.personal
         self.report.entries += len(batch)
         self.openings.check((batch[-1][0], batch[-1][1]), committed)
-
-    def finish(self) -> None:
-        """End the last stream and check what only the whole log can tell."""
-        self._turn(None)
-        self.openings.check(None, {})
-        for keeper in (*self.keepers.values(), *self.followers.values(), self.others):
-            keeper.finish()
-        self.texts.finish()
 
     def _turn(self, stream: str | None) -> None:
         if self.stream is not None:
@@ -185,8 +222,7 @@ class _Walk:
             report.last_recorded_at = at
         if report.first_recorded_at is None or at < report.first_recorded_at:
             report.first_recorded_at = at
-        self.texts.cited.add(("chart", entry.chart))
-        self.texts.cited.add(("policy", entry.policy))
+        self.texts.cited.add((entry.chart, entry.policy))
         if entry.stream.startswith(RULEBOOK) and entry.event.endswith(PUBLISHED):
             kind, data = entry.event.removesuffix(PUBLISHED), entry.data
             self.texts.announced.add((kind, str(data.get("name")), str(data.get("digest"))))
@@ -232,7 +268,8 @@ class _Texts:
         self._conn = conn
         self._report = report
         self.announced: set[tuple[str, str, str]] = set()
-        self.cited: set[tuple[str, str | None]] = set()
+        self.cited: set[tuple[str | None, str | None]] = set()
+        """Chart and policy."""
 
     def finish(self) -> None:
         """Compare what the log announced and cited with what is held."""
@@ -246,9 +283,19 @@ class _Texts:
                 self._report.find("text_unannounced", kind=kind, name=name)
         references = {(kind, reference(kind, name, digest)) for kind, name, digest in held}
         announced = {(kind, reference(kind, name, digest)) for kind, name, digest in self.announced}
-        cited = {(kind, cite) for kind, cite in self.cited if cite is not None}
+        both = [one for chart, policy in self.cited for one in (("chart", chart), ("policy", policy))]
+        cited = {(kind, cite) for kind, cite in both if cite is not None}
         for kind, cite in sorted((announced | cited) - references):
             self._report.find("text_missing", kind=kind, reference=cite)
+
+
+def check_beside(conn: Connection, report: Report) -> None:
+    """What protects the rows, and the queue of what is to be sealed."""
+    for name in missing_guards(conn):
+        report.find("guard_missing", guard=name)
+    for part in foreign_parts(conn):
+        report.find("foreign_part", table=part.table, kind=part.kind, name=part.name)
+    _check_queue(conn, report)
 
 
 def _check_queue(conn: Connection, report: Report) -> None:

@@ -49,6 +49,7 @@ class PrivacyReplay:
             (self._stream_of(institution, borrower_id), reason, seq)
             for institution, borrower_id, reason, seq in conn.execute(as_stored(legal_holds, _HOLD, conn.dialect.name))
         }
+        self._found: set[tuple[str, str, int]] = set()  # rows of holds that have their entry
         self._pending: list[_Met] = []
         self._met = 0
 
@@ -71,16 +72,28 @@ class PrivacyReplay:
             row = stream, reason, self._placed[reason]
             if row not in self._held:
                 self._report.find("row_missing", stream, row[2], table=legal_holds.name, reason=reason)
-            self._held.discard(row)
+            self._found.add(row)
         self._holds.clear()
         self._placed.clear()
         if len(self._pending) >= _BATCH:
             self._flush()
 
+    def cut(self) -> tuple[set[tuple[str, str, int]], int]:
+        """What a part of the streams leaves: rows of holds that have their entry, and how many erasures were listed."""
+        self._flush()
+        left = self._found, self._met
+        self._found, self._met = set(), 0
+        return left
+
+    def absorb(self, left: tuple[set[tuple[str, str, int]], int]) -> None:
+        """What another part left."""
+        self._found |= left[0]
+        self._met += left[1]
+
     def finish(self) -> None:
         """Compare the rest; then look for rows that no entry stands behind."""
         self._flush()
-        for stream, reason, _ in sorted(self._held, key=str)[:_SHOWN]:
+        for stream, reason, _ in sorted(self._held - self._found, key=str)[:_SHOWN]:
             self._report.find("row_without_entries", stream or None, table=legal_holds.name, reason=str(reason))
         if self._conn.execute(sa.select(sa.func.count()).select_from(erasures)).scalar_one() == self._met:
             return

@@ -151,6 +151,8 @@ class CaseJudge:
         fields = Fields()
         self._of_case = _OfCase(owners, report, fields, cited)
         self._of_children = [_OfChild(noun, owners, report, fields, cited) for noun in NOUNS if noun.child]
+        self._children = Within(self._of_children)
+        self._chart: Chart | None = None  # what they were told
         self._begin()
 
     def _begin(self) -> None:
@@ -159,7 +161,7 @@ class CaseJudge:
         self._on = ""
         self._of_case.before = None
         self._history: list[tuple[Any, ...]] = []
-        self._children = Within(self._of_children)
+        self._children.begin()
         self._untold: list[_Untold] = []
         self._steady, self._heard = True, False  # it has lived ever since it was opened; it was told something
 
@@ -188,6 +190,11 @@ class CaseJudge:
         self._report.cases_not_replayed += ended.case is None
         self._begin()
         return ended
+
+    def forget(self) -> None:
+        """A part of the streams has ended."""
+        for judge in (self._of_case, *self._of_children):
+            judge.forget()
 
     def _tell(self, case: Case) -> None:
         """Who may have heard of what is their customer's, and through whom it was reached."""
@@ -219,8 +226,10 @@ class CaseJudge:
             if entry.event.startswith(fold.SAYS.fact):
                 fact = entry.event.removeprefix(fold.SAYS.fact)
                 self._heard |= self._told.hear(entry.stream, entry.stream_seq, case, fact, entry.data)
-        for one in self._of_children:
-            one.chart = judged.chart
+        if judged.chart is not self._chart:
+            self._chart = judged.chart
+            for one in self._of_children:
+                one.chart = judged.chart
         owner = history_of(entry, case)
         if owner is not None:
             self._history.append(owner)

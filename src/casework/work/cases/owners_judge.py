@@ -36,7 +36,7 @@ class OwnersJudge:
         self._rules = rules
         self._report = report
         # Few combinations recur in all entries; by policy, and by how many tables were published by then.
-        self._reached: dict[tuple[AtBest, str, int], bool] = {}
+        self._reached: dict[tuple[Any, ...], bool] = {}
 
     def opened(self, judged: Judged, case: Case) -> None:
         """An opening: the owner is whom the rules name."""
@@ -123,14 +123,14 @@ class OwnersJudge:
         who, post = data.get("acting_for", entry.actor.id), data["post"]
         if entry.event == fold.SAYS.opened and own == who:
             return
-        at_best = AtBest(
+        at_best = (
             post, who in (case.owner, case.handler), case.team is not None, case.region is not None, case.product,
             post in only_own,
         )  # fmt: skip
-        question = (at_best, judged.policy.digest, len(tables))
+        question = (*at_best, judged.policy.digest, len(tables))
         reached = self._reached.get(question)
         if reached is None:
-            reached = any(at_best.reached(table, judged.policy) for table in tables)
+            reached = any(AtBest(*at_best).reached(table, judged.policy) for table in tables)
             if len(self._reached) >= _REMEMBERED:
                 self._reached.clear()
             self._reached[question] = reached

@@ -50,6 +50,20 @@ class CaseReplay:
                 self._children[word].expect(stream, tail.seq, number, child)
         self._rows.expect(Folded(stream, tail, case, owners))
 
+    def cut(self) -> tuple[int, int, Mapping[str, int]]:
+        """What a part of the streams leaves: how many rows there were of cases, of owners and of children by word."""
+        self._judge.forget()
+        cases = self._rows.cut()
+        return cases, self._owners.cut(), {word: rows.cut() for word, rows in self._children.items()}
+
+    def absorb(self, left: tuple[int, int, Mapping[str, int]]) -> None:
+        """What another part left."""
+        cases, owners, children = left
+        self._rows.absorb(cases)
+        self._owners.absorb(owners)
+        for word, met in children.items():
+            self._children[word].absorb(met)
+
     def finish(self) -> None:
         """Compare the rest; then look for cases without a stream, if there must be any."""
         self._rows.finish()

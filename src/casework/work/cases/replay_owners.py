@@ -51,13 +51,25 @@ class OwnerRows:
         for row in rows.select_by_keys(self._conn, self._select, "case_id", sorted(expected)):
             found.setdefault(row[0], []).append(tuple(row))
         for case_id, wanted in expected.items():
-            held = sorted(found.get(case_id, ()), key=lambda row: _by_kind(row[1]))
+            held = found.get(case_id, [])
             self._met += len(held)
-            if wanted is None or held == list(wanted):
+            if wanted is None or held == wanted:
+                continue
+            held.sort(key=lambda row: _by_kind(row[1]))
+            if held == list(wanted):
                 continue
             there, said = {row[1]: row for row in held}, {row[1]: row for row in wanted}
             wrong = sorted((seq for seq in there.keys() | said.keys() if there.get(seq) != said.get(seq)), key=_by_kind)
             self._report.find("owner_history_differs", f"case:{case_id}", wrong[0], entries=wrong[:_SHOWN])
+
+    def cut(self) -> int:
+        """How many rows there were in a part of the streams."""
+        met, self._met = self._met, 0
+        return met
+
+    def absorb(self, met: int) -> None:
+        """So many rows there were in another part."""
+        self._met += met
 
     def finish(self) -> None:
         """Rows of cases that no stream speaks of."""

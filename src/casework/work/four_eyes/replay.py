@@ -60,6 +60,10 @@ class RequestReplay:
         if len(self._cites) >= _BATCH:
             self._compare_cites()
 
+    def cut_cites(self) -> None:
+        """A part of the streams has ended: compare what was cited in it."""
+        self._compare_cites()
+
     def finish(self) -> None:
         """Compare the rest; then look for requests without a stream, if there must be any."""
         self._rows.finish()
@@ -116,7 +120,8 @@ class RequestReplay:
         place = sa.tuple_(entries.c.stream, entries.c.stream_seq)
         bodies = sa.select(entries.c.stream, entries.c.stream_seq, entries.c.body).where(place.in_(list(led)))
         said = {(row[0], row[1]): _told_by(row[2]) for row in self._conn.execute(bodies)} if led else {}
-        for (stream, seq), (_, tail, request, post) in led.items():
+        for (stream, seq), one in led.items():
+            tail, request, post = one.tail, one.subject, one.more
             event, data = said.get((stream, seq), ("", {}))
             named = data.get("four_eyes", {}).get("request", data.get("request"))
             right = (subject_of(stream, event, data), named) == (request.subject, request.id)

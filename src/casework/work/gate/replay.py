@@ -41,6 +41,17 @@ class ReviewsReplay:
         if not sound:
             self._unsound.add(stream)
 
+    def cut(self) -> tuple[dict[tuple[str, int], _Row], set[str]]:
+        """What a part of the streams leaves: all that was said, and the streams that are unsound."""
+        left = self._said, self._unsound
+        self._said, self._unsound = {}, set()
+        return left
+
+    def absorb(self, left: tuple[dict[tuple[str, int], _Row], set[str]]) -> None:
+        """What another part left."""
+        self._said |= left[0]
+        self._unsound |= left[1]
+
     def finish(self) -> None:
         """Compare them with the rows, but for those of a stream that is itself unsound."""
         held: dict[tuple[str, int], _Row] = {}
