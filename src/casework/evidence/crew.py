@@ -120,7 +120,7 @@ class Forked(Crew):
             raise CrewLost(said)
 
     def _look(self) -> None:
-        if not all(process.is_alive() for process, _ in self._others):
+        if any(process.exitcode for process, _ in self._others):  # who has no more to do ends too, with 0
             raise CrewLost("it ended")
 
 
@@ -182,8 +182,10 @@ def _work(pipe: Pipe, taken: Sequence[Any], done: Any, url: str, mac_key: bytes,
     with suppress(EOFError, BrokenPipeError, KeyboardInterrupt):
         begun = False
         try:
-            moment = pipe.recv()
             engine = open_engine(url, read_only=True, pool_size=1)
+            with engine.connect():
+                pass  # made ready: who tells the moment may hold a lock
+            moment = pipe.recv()
             with reading(engine, snapshot=True) as conn, seldom_collected():
                 if conn.dialect.name == "postgresql":
                     conn.exec_driver_sql(f"SET TRANSACTION SNAPSHOT '{moment}'")
