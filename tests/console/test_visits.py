@@ -1,13 +1,16 @@
 """Visits on pages, without any script: the route of the day, one stop of it, its photos; each look is an entry."""
 
+import json
 from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from casework.clock import now
-from casework.storage.database import writing
+from casework.log.tables import entries
+from casework.storage.database import reading, writing
 from tests.api.conftest import Running
 from tests.api.test_visits import looks
 from tests.console.conftest import Browsing
@@ -273,6 +276,27 @@ def test_a_report_is_reviewed_beside_its_photos_and_those_that_look_the_same(
     assert running.get(f"/visits/{other}").json()["rechecks"] != []
     manager.get("/console/day")
     assert board not in manager.page.text.partition("<main")[2], "its task is done"
+
+
+def test_the_board_shows_what_the_report_says_in_words_and_what_it_said_before_it_was_put_right(
+    browse: Browse, running: Running, visit: int, day: date
+) -> None:
+    someone, manager, back = browse("R1"), browse("B1"), f"/console/visits/{visit}/review"
+    reported(someone, day, visit, photo_of(day))
+    manager.get("/console/visits/review")
+    assert manager.send(back, {"event": "send_back"}, data__reason="contradicts").status_code == 303
+    stop = f"/console/visits/{visit}/stop"
+    someone.get(stop)
+    right = TOLD | {"data__outcome": "found", "data__person_met": "family"}
+    words = {"data__assets": "门口停有小型货车", "data__remark": "家属称其晚间在家", "data__place": "三单元门口"}
+    assert someone.send(stop, {"event": "report_again"}, **right, **words).status_code == 303, someone.text()
+    manager.get("/console/visits/review")
+    for text in ("结果已更正，原报“未见到客户”", "见到的人已更正，原报“邻居”", *words.values()):
+        assert text in manager.text(), text
+    with reading(running.started.engine) as conn:
+        read = sa.select(entries.c.body).where(entries.c.event == "personal.read", entries.c.actor_id == "B1")
+        fields = [json.loads(bytes(body))["data"]["fields"] for body in conn.execute(read).scalars()]
+    assert ["assets", "place", "remark"] in fields, "a look is an entry"
 
 
 def test_what_a_photo_does_not_say_is_marked_as_told_by_who_sent_it(

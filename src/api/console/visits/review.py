@@ -20,11 +20,14 @@ from api.permitted import reach
 from api.problems import status_of
 from api.reading.asking import Cursor, check_parameters
 from api.serving import serving_of
+from casework.customer import Customer
 from casework.errors import CallerError
 from casework.people.staff.listing import names_of
-from casework.storage.database import reading
+from casework.storage.database import reading, writing
+from casework.work.cases.disclosure import record_read
 from casework.work.cases.lifecycles import VISITS
 from casework.work.cases.options import fields_of
+from casework.work.cases.said_of_visits import said_of
 from casework.work.cases.shown import ShownWanted, page_of
 from casework.work.cases.visit_addresses import risks_of
 from casework.work.photos.again import visits_drawn
@@ -87,7 +90,13 @@ def _board(request: Request[Any, Any, Any], tried: Tried | None, cursor: str | N
         sent = photos_of_visits(conn, [one.id for one in (*found, *chosen)]) if sees else []
         risks = risks_of(conn, [one.id for one in (*found, *chosen)])
         alike = alike_of(conn, [line.id for _, line in sent])
+        said = said_of(conn, branch, actor, found)
         names = names_of(conn, {no for one in (*found, *chosen) for no in one.visitors})
+    fields = {field for texts in said.values() for field in texts}
+    if fields:
+        whose = {Customer(one.institution, one.borrower_id) for one in found if one.id in said}
+        with writing(serving.engine) as conn:
+            record_read(conn, branch, actor, sorted(whose), fields)
     photos = defaultdict(list)
     for visit_id, line in sent:
         photos[visit_id].append(line)
@@ -95,14 +104,14 @@ def _board(request: Request[Any, Any, Any], tried: Tried | None, cursor: str | N
     whole, again = {one.id for one in found}, {photo for one in chosen for photo in one.drawn}
     shown = [line.id for of, line in sent if of in whole or line.photo in again]
     captures = captures_of(serving.engine, branch, actor, shown) if shown else {}
-    said = {name: one for name, one in chart.facts[_RECHECK].fields.items() if name != "photo"}
+    told = {name: one for name, one in chart.facts[_RECHECK].fields.items() if name != "photo"}
     return render(
         request, "visits/review.html", status=int(tried.problem["status"]) if tried else 200, items=found,
         columns={one.id: columns_of(branch, VISITS, one, lang) for one in found}, photos=photos, alike=alike,
-        captures=captures,
+        captures=captures, said=said, report={**chart.events["report_again"].fields, **chart.events["report"].fields},
         names=names, risks=risks, tried=tried, following=following, first=cursor is None, place=PLACE,
         back=fields_of(chart.events["send_back"].fields, branch.rulebook.policies.all[-1]),
-        chosen=chosen, verdict=fields_of(said, branch.rulebook.policies.all[-1]),
+        chosen=chosen, verdict=fields_of(told, branch.rulebook.policies.all[-1]),
         decides=bool(actor.posts & chart.events["accept"].posts), people=actor.people, **words_of(branch),
     )  # fmt: skip
 
