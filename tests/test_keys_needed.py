@@ -8,7 +8,9 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner, Result
+from litestar.testing import TestClient
 
+from api.app import create_app
 from casework.cli import main
 from casework.log.tables import entries
 from casework.log.tables import keys as key_rows
@@ -17,6 +19,7 @@ from casework.operation.startup import start, upgrade
 from casework.people.staff.actor import system
 from casework.settings import Settings
 from casework.storage.database import open_engine, reading, writing
+from tests.api.conftest import assembled_once
 
 THREE = ("mac", "personal", "blind")
 OF_LOG = ("signing", "log-keys", "last-signed", "receipts", "receipt-keys")
@@ -124,6 +127,25 @@ def test_a_folder_that_goes_while_the_service_runs_is_not_made_anew_and_comes_ba
     away.rename(used.keys_dir)
     assert sealer_of(started).round().checkpoint is not None
     started.engine.dispose()
+
+
+@pytest.mark.only("sqlite")
+def test_where_the_databases_file_is_missing_too_that_is_told_first(used: Settings) -> None:
+    """As `db status` does, with what to do: whoever reads of keys would look for them."""
+    gone = replace(used, database_url=used.database_url.replace(".db", "-of-nobody.db"), keys_dir=Path("/nowhere/keys"))
+    for words in (("serve",), ("staff", "list")):
+        answer = run(gone, *words)
+        assert answer.exit_code != 0
+        assert answer.stderr.startswith("database_gone: "), answer.stderr
+        assert "casework db upgrade" in answer.stderr
+
+
+def test_readiness_names_all_keys_that_are_missing(used: Settings) -> None:
+    with TestClient(create_app(used, assembled_once(used.feed_upload_mib))) as client:
+        used.keys_dir.rename(used.keys_dir.with_name("away"))
+        told = client.get("/health/ready").json()
+        used.keys_dir.with_name("away").rename(used.keys_dir)
+    assert all(name in str(told) for name in ("key_missing", *THREE, *OF_LOG)), told
 
 
 def test_a_signing_key_that_is_lost_alone_stops_no_upgrade_and_no_other_is_made(used: Settings) -> None:

@@ -78,8 +78,9 @@ def _of_members(value: dict[str, Any], struct: type[msgspec.Struct], before: str
     if struct.__struct_config__.forbid_unknown_fields:
         allowed = sorted(there)
         for name in sorted(value.keys() - there.keys()):
-            zh = f"没有此字段，可有：{'、'.join(allowed) or '无'}"
-            en = f"there is no such field; known are: {', '.join(allowed) or 'none'}"
+            zh = f"没有此字段，可有：{'、'.join(allowed)}" if allowed else "没有此字段；此处没有任何字段"
+            known = f"known are: {', '.join(allowed)}" if allowed else "none is taken here"
+            en = f"there is no such field; {known}"
             yield _of(before + name, "unknown", zh, en) | {"allowed": allowed}
 
 

@@ -26,8 +26,8 @@ from casework.log.tables import entries
 from casework.log.write import signer
 from casework.log.write.grown import present_log
 from casework.log.write.seal import OLDEST_S, oldest_unsigned_s, oldest_waiting_s
+from casework.operation.keys_needed import keys_at_hand
 from casework.operation.startup import check_ready
-from casework.settings import load_keys
 from casework.storage.database import (
     reading,
     writes_refused,
@@ -49,9 +49,10 @@ def why_not(serving: Serving) -> CallerError | None:
         return CallerError("writer_stopped")
     if serving.writer.busy_s > STUCK_S:
         return CallerError("writes_stuck")
-    folder = serving.settings.keys_dir
+    settings = serving.settings
     try:
-        keys, remembered = load_keys(folder), signer.read_memory(folder)  # before the database, which grows meanwhile
+        keys = keys_at_hand(settings)
+        remembered = signer.read_memory(settings.keys_dir)  # before the database, which grows meanwhile
         with reading(serving.engine) as conn:
             check_ready(conn, serving.branch, keys)
             signer.check_not_set_back(conn, remembered)

@@ -80,8 +80,8 @@ _DAYS = [Example(id="month", summary="Those of February", value={"first": "2026-
 
 @post("/visits/samples", status_code=200, sync_to_thread=True, tags=["visits"],
       summary="Draw photos to be checked again",
-      responses=answers(Draw, _DRAW, "nothing_to_draw", "malformed_json", "invalid_request", "body_too_large",
-                        "unsupported_media_type", "database_busy", "database_full"))  # fmt: skip
+      responses=answers(Draw, _DRAW, "nothing_to_draw", "period_malformed", "malformed_json", "invalid_request",
+                        "body_too_large", "unsupported_media_type", "database_busy", "database_full"))  # fmt: skip
 def draw_sample(request: Request[Any, Any, Any], data: Annotated[SampleBody, Body(examples=_DAYS)]) -> Draw:
     """The policy's share of the photos of accepted visits, by a seed that two entries prove; each is a task at once.
 

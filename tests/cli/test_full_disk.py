@@ -55,6 +55,7 @@ def shell(settings: Settings) -> Any:
 
 WRITING = {
     "a chart's drawing": ("chart", "draw", "-o"),
+    "a comparison's drawing": ("chart", "diff", "overdue_loan", "overdue_loan", "--svg"),
     "a log for process mining as XES": ("audit", "mine", "--format", "xes", "--out"),
     "one as JSON": ("audit", "mine", "--format", "ocel-json", "--out"),
     "one as a database": ("audit", "mine", "--format", "ocel-sqlite", "--out"),
@@ -76,6 +77,7 @@ def test_what_does_not_fit_is_told_in_one_line_with_its_place_and_nothing_else_i
     assert line.split(": ")[0] in ("file_unwritable", "export_unwritable", "backup_unwritable"), line
     assert f"cannot write {place}: " in line
     assert NO_ROOM in line or "database or disk is full" in line
+    assert [left.name for left in full.iterdir()] == ["filler"], "no empty file, and nothing beside it"
 
 
 @pytest.mark.only("sqlite")

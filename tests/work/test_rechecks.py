@@ -63,6 +63,8 @@ def test_what_is_drawn_is_a_task_and_has_one_verdict(there: Bank) -> None:
     fire(bank, "accept", B9)
     with pytest.raises(CallerError):
         draw_photos(*draw, V1, day(0), day(0), clock=at(day(0)))
+    with pytest.raises(CallerError, match="ends before it begins"):
+        draw_photos(*draw, B9, day(0), day(-1), clock=at(day(0)))
     made = draw_photos(*draw, B9, day(0), day(0), clock=at(day(0)))
     (committed,), (shown,) = told(bank, "sample.committed"), told(bank, "sample.drawn")
     assert (committed["actor"]["id"], committed["data"]["listed"], committed["stream_seq"]) == ("B9", 3, 1)

@@ -61,7 +61,8 @@ def check_parameters(request: Request[Any, Any, Any], known: Collection[str]) ->
     """CallerError `filter_malformed` for a query parameter that is not `known`, or given twice and no list."""
     unknown = sorted(set(request.query_params) - set(known))
     if unknown:
-        raise filter_malformed(unknown[0][:64], f"left out; known are {', '.join(sorted(known)) or 'none'}")
+        what = f"known are {', '.join(sorted(known))}" if known else "no parameter is taken here"
+        raise filter_malformed(unknown[0][:64], f"left out; {what}")
     for name in _days_of(request.route_handler) & set(request.query_params):
         if not _FIRST_YEAR <= request.query_params[name][:4] <= _LAST_YEAR:
             raise filter_malformed(name, f"a day from {_FIRST_YEAR} to {_LAST_YEAR}")

@@ -24,7 +24,6 @@ from casework.work.cases.nouns import NOUNS
 from casework.work.cases.rulebook import registry_of
 from casework.work.requests import REQUEST
 from casework.work.topics import faults_of
-from casework.written_file import written_to
 
 _lang = click.option("--lang", type=click.Choice(LANGUAGES), default="zh", show_default=True, help="Labels.")
 
@@ -119,8 +118,9 @@ def draw(name: str, form: str, lang: str, output: Path | None) -> None:
         if output is None:
             click.echo(text, nl=False)
             return
-        with written_to(output):
-            output.write_text(text, encoding="utf-8")
+        from casework.cli.ledger import write_out  # most who draw write no file
+
+        write_out(output, text.encode())
 
 
 @cli.command()

@@ -16,7 +16,6 @@ from casework.settings import Settings
 from casework.storage.database import reading
 from casework.work.cases.publish import version_published
 from casework.work.cases.rulebook import registry_of
-from casework.written_file import written_to
 
 _LOOKS = {"added": "green", "gone": "red", "changed": "yellow", "renamed": "yellow"}
 
@@ -46,10 +45,9 @@ def diff(before: str, after: str, drawing: Path | None, lang: str, json_: bool) 
         found = differences(old, new)
         if drawing is not None:
             figures = policies.all[-1]
-            with written_to(drawing):
-                drawing.write_text(
-                    svg_of_differences(old.told_with(figures), new.told_with(figures), lang), encoding="utf-8"
-                )
+            from casework.cli.ledger import write_out  # most who compare write no file
+
+            write_out(drawing, svg_of_differences(old.told_with(figures), new.told_with(figures), lang).encode())
     print_json(found) if json_ else _show(found, lang)
 
 

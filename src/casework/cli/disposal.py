@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from casework.cli import lifecycle
+from casework.cli.ledger import write_out
 from casework.cli.shell import as_json, as_staff, console, permitted, print_json, started
 from casework.clock import now
 from casework.evidence.disposal_form import form_file, prefilled
@@ -12,7 +13,6 @@ from casework.storage.database import reading, writing
 from casework.work.cases.disclosure import record_read
 from casework.work.cases.lifecycles import CASES, DISPOSALS
 from casework.work.cases.shown import seen
-from casework.written_file import written_to
 
 
 @click.group()
@@ -82,6 +82,5 @@ def form_(*, number: int, file: Path, staff_no: str | None) -> None:
         with writing(open_.engine) as conn:
             actor = permitted(conn, branch, staff_no, f"{DISPOSALS.word}.read")
             body = form_file(conn, branch, actor, number, branch.today(now()))
-        with written_to(file):
-            file.write_bytes(body)
+        write_out(file, body)
     console.print(f"form {number} in {file}", markup=False)

@@ -1,5 +1,7 @@
 """`casework ledger`: the collection ledger of a day as a workbook that a branch sends on; whether a file is one."""
 
+import errno
+import os
 from datetime import datetime
 from pathlib import Path
 
@@ -66,7 +68,7 @@ def write_out(file: Path, content: bytes) -> None:
     """Whole or not at all; CallerError `file_unwritable`, and what was to be committed with it is not."""
     with written_to(file):
         if not file.parent.is_dir():
-            raise NotADirectoryError(0, "no such folder")
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         kept.write_whole(file, content)
 
 

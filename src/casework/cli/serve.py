@@ -106,7 +106,8 @@ def _run(settings: Settings, workers: int) -> None:
         "access_log": False, "server_header": False, "date_header": True,
         "log_config": None, "timeout_graceful_shutdown": _DRAIN_S, "lifespan": "on", "ws": "none", "backlog": 2_048,
     }  # fmt: skip
-    click.echo(f"casework serves http://{settings.host}:{settings.port}/schema/openapi.json", err=True)
+    at = f"http://{settings.host}:{settings.port}"
+    click.echo(f"casework serves {at}/console; for programs {at}/schema/openapi.json", err=True)
     try:
         uvicorn.run("api.app:from_environment", **options)
     except KeyboardInterrupt:

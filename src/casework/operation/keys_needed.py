@@ -19,6 +19,7 @@ from casework.log.tables import keys as key_rows
 from casework.log.write import receipt_keys, signer
 from casework.settings import KEY_NAMES, Keys, Settings, load_keys
 from casework.storage.database import open_engine, reading
+from casework.storage.driver_errors import try_again
 
 _OF_LOG: Final = (
     signer.KEYS_FILE, signer.KNOWN_FILE, signer.MEMORY_FILE, receipt_keys.KEY_FILE, receipt_keys.KNOWN_FILE,
@@ -45,14 +46,24 @@ def check_nothing_needed(settings: Settings) -> None:
 
 
 def keys_at_hand(settings: Settings) -> Keys:
-    """`load_keys`; where the database is in use, `key_missing` names everything that is to be brought back."""
+    """`load_keys`; where the database is in use, `key_missing` names everything that is to be brought back.
+
+    Where the file of the database is missing with them, TryAgain `database_gone`: that is what stands in the way first.
+    """
     try:
         return load_keys(settings.keys_dir)
     except CallerError as lacking:
         if lacking.code == "key_missing":
+            _check_file(settings)
             with suppress(TryAgain):  # a database that does not answer cannot say what it was written with
                 check_nothing_needed(settings)
         raise
+
+
+def _check_file(settings: Settings) -> None:
+    url = parse_url(settings.database_url)
+    if url.get_backend_name() == "sqlite" and not (file := Path(str(url.database)).absolute()).exists():
+        raise try_again("database_gone", f"{file}: there is no such file; a new database: casework db upgrade")
 
 
 def needed(conn: Connection, folder: Path) -> list[str]:

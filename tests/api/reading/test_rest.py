@@ -40,6 +40,8 @@ def test_an_unknown_parameter_is_told_on_every_route(running: Running) -> None:
     for path in PATHS:
         answer = running.get(path, "AUD1", params={"nosuch": "1"})
         assert (answer.status_code, answer.json()["code"]) == (422, "filter_malformed"), path
+        needs = answer.json()["needs"]
+        assert needs.startswith("left out; known are ") or needs == "left out; no parameter is taken here", path
 
 
 def test_the_chart_is_shown_whole_with_its_figures(running: Running) -> None:

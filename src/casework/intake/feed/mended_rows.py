@@ -12,7 +12,9 @@ from casework.intake.feed.making_manifest import names_in
 from casework.intake.feed.manifest import FILE_LIMIT, read_bounded
 from casework.intake.feed.sheet import read_rows
 from casework.intake.sheets.column import is_ours, normal
+from casework.log.write.kept import write_whole
 from casework.personal import mask
+from casework.written_file import written_to
 
 _LINE: Final = SET_ASIDE_COLUMNS[0]
 
@@ -84,7 +86,8 @@ def _written(folder: Path, kind: Kind, name: str, mended: dict[int, list[str]]) 
     if left:
         raise _unknown(name, f"there is no line {min(left)}", f"没有第{min(left)}行")
     new = f"{kind}-mended.csv"
-    (folder / new).write_bytes(out.getvalue().encode("utf-8-sig"))
+    with written_to(folder / new):
+        write_whole(folder / new, out.getvalue().encode("utf-8-sig"))
     return new
 
 

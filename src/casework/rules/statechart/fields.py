@@ -96,8 +96,9 @@ class DataFault:
 
 
 def _unknown(name: str, fields: Mapping[str, Field]) -> DataFault:
-    zh, en = "、".join(fields) or "无", ", ".join(fields) or "none"
-    told = f"没有此字段，可有：{zh}", f"there is no such field; known are: {en}"
+    told = "没有此字段；此处没有任何字段", "there is no such field; none is taken here"
+    if fields:
+        told = f"没有此字段，可有：{'、'.join(fields)}", f"there is no such field; known are: {', '.join(fields)}"
     return DataFault(name, "unknown", *told, allowed=tuple(fields))
 
 

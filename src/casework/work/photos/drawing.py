@@ -57,9 +57,11 @@ def draw_photos(
 ) -> Draw:  # fmt: skip
     """Draw the policy's share of the photos of visits made from `first` to `last` that were accepted.
 
-    CallerErrors `post_not_permitted`, `nothing_to_draw`.
+    CallerErrors `post_not_permitted`, `period_malformed`, `nothing_to_draw`.
     """
     branch.rulebook.permissions.require(actor, COMMAND)
+    if last < first:
+        raise CallerError("period_malformed", field="last")
     seed = secrets.token_bytes(SEED_BYTES)
     policy = branch.rulebook.policies.at(branch.today(clock()))
     percent: int = policy.figure("visit.recheck_percent")
