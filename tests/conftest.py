@@ -18,21 +18,24 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import httpx
 import hypothesis
 import pytest
 from sqlalchemy.engine import Engine
 
-from casework.operation.startup import upgrade
+from casework.address import parse_url
+from casework.operation.startup import Started, start, upgrade
 from casework.people.staff.actor import system
 from casework.settings import Settings, default_loans_dir, ensure_keys, shipped
 from casework.storage import migrate
 from casework.storage.database import open_engine
 from tests import postgres_server
+from tests.copies import Copies
 from tests.postgres_server import APP, OWNER, Server
 
+T = TypeVar("T")
 DATABASES = ("sqlite", "pg17")
 MINIMUM = "pg15"
 
@@ -147,11 +150,24 @@ class Database:
     url: str
     owner_url: str
     server: Server | None = None
+    source: str = ""
 
     @property
     def is_sqlite(self) -> bool:
         """Whether it is the embedded one."""
         return self.name == "sqlite"
+
+    @property
+    def own(self) -> str:
+        """The path of the file, or the name on the server."""
+        return str(parse_url(self.url).database)
+
+    def begin(self, source: str | None = None) -> None:
+        """Make it: a copy of `source`, of what it has to begin with if none is named."""
+        if self.server is None:
+            shutil.copyfile(source or self.source, self.own)
+        else:
+            self.server.create_database(self.own, template=source or self.source)
 
 
 @pytest.fixture(scope="session")
@@ -254,15 +270,16 @@ def database(
     name: str = request.param
     source = published(name).source if _begins_published(request) else None
     if name == "sqlite":
-        path = tmp_path / "casework.db"
-        shutil.copyfile(source or request.getfixturevalue("migrated_sqlite"), path)
-        yield Database(name, f"sqlite:///{path}", f"sqlite:///{path}")
-        return
-    server = postgres_servers(name.removeprefix("pg"))
-    own = f"test_{next(_numbers)}"
-    server.create_database(own, template=source or "migrated")
-    yield Database(name, server.url(own, APP), server.url(own, OWNER), server)
-    server.drop_database(own)
+        url = f"sqlite:///{tmp_path / 'casework.db'}"
+        made = Database(name, url, url, None, source or str(request.getfixturevalue("migrated_sqlite")))
+    else:
+        server, own = postgres_servers(name.removeprefix("pg")), f"test_{next(_numbers)}"
+        made = Database(name, server.url(own, APP), server.url(own, OWNER), server, source or "migrated")
+    if "copies" not in request.fixturenames:  # those make it
+        made.begin()
+    yield made
+    if made.server is not None:
+        made.server.drop_database(made.own)
 
 
 @pytest.fixture
@@ -308,6 +325,41 @@ def settings(
     return Settings(database_url=database.url, database_owner_url=database.owner_url, keys_dir=keys_dir,
                     loans_dir=default_loans_dir(database.url, os.environ),
                     statecharts=Settings.from_environment({}).statecharts)  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def copies(tmp_path_factory: pytest.TempPathFactory) -> Copies:
+    """What files of tests begin with, made once and copied."""
+    return Copies(tmp_path_factory.mktemp("copies"))
+
+
+class StartedAfter(Protocol):
+    """Starts the test's branch as a function leaves it, and gives what the function told."""
+
+    def __call__(self, furnish: Callable[[Started], T], named: object = None) -> tuple[Started, T]: ...
+
+
+@pytest.fixture
+def started_after(
+    settings: Settings, rulebook_published: None, database: Database, copies: Copies
+) -> Iterator[StartedAfter]:
+    """The function is called once in each process (under a name, or its own): the others have a copy of that branch."""
+    with ExitStack() as opened:
+
+        def after(furnish: Callable[[Started], T], named: object = None) -> tuple[Started, T]:
+            def furnished() -> T:
+                first = start(settings)
+                try:
+                    return furnish(first)
+                finally:
+                    first.engine.dispose()
+
+            told = copies(named or furnish, furnished, database, settings)
+            started = start(settings)
+            opened.callback(started.engine.dispose)
+            return started, told
+
+        yield after
 
 
 @pytest.fixture

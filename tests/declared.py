@@ -16,8 +16,8 @@ import httpx
 import jsonschema_rs
 import msgspec
 
-from api.app import assemble
 from casework.settings import Settings
+from tests.api.conftest import assembled_once
 
 _DOCUMENT: Final = "urn:casework:openapi"
 _OF_THE_SERVER: Final = frozenset(
@@ -113,7 +113,7 @@ def _closed(document: Mapping[str, Any]) -> dict[str, Any]:
 @cache
 def declared() -> Declared:
     """What the API declares of itself; a branch's settings change nothing of it."""
-    document = assemble(Settings.from_environment({}).feed_upload_mib).app.openapi_schema.to_schema()
+    document = assembled_once(Settings.from_environment({}).feed_upload_mib).app.openapi_schema.to_schema()
     return Declared(msgspec.json.decode(msgspec.json.encode(document, enc_hook=str)))
 
 

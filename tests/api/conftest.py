@@ -131,6 +131,8 @@ class Furnished:
 
 
 _numbers = itertools.count(1)
+_made: dict[str, Furnished] = {}
+"""By kind of database: folders beside this one borrow the fixture, and share what it made."""
 
 
 @pytest.fixture(scope="session")
@@ -138,18 +140,16 @@ def furnished(
     tmp_path_factory: pytest.TempPathFactory, postgres_servers: Callable[[str], Server], migrated_sqlite: Path
 ) -> Callable[[str], Furnished]:
     """Makes the furnished database of a kind when it is first asked for."""
-    made: dict[str, Furnished] = {}
 
     def of(name: str) -> Furnished:
-        if name not in made:
+        if name not in _made:
             keys_dir = tmp_path_factory.mktemp("keys") / "keys"
             if name == "sqlite":
                 source = str(tmp_path_factory.mktemp("furnished") / "casework.db")
                 shutil.copyfile(migrated_sqlite, source)
                 url = owner_url = f"sqlite:///{source}"
             else:
-                # Folders beside this one borrow the fixture, and each has its own template.
-                server, source = postgres_servers(name.removeprefix("pg")), f"furnished_{next(_numbers)}"
+                server, source = postgres_servers(name.removeprefix("pg")), "furnished"
                 server.create_database(source, template="migrated")
                 url, owner_url = server.url(source, APP), server.url(source, OWNER)
             settings = Settings(
@@ -165,8 +165,8 @@ def furnished(
                     conn.exec_driver_sql("COMMIT")
                     conn.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
             started.engine.dispose()
-            made[name] = Furnished(source, keys_dir, issued)
-        return made[name]
+            _made[name] = Furnished(source, keys_dir, issued)
+        return _made[name]
 
     return of
 

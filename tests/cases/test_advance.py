@@ -20,7 +20,7 @@ from casework.evidence.verifying import verify
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Mistaken, NotDone, Note, Open, Outcome, Record, Refused
 from casework.log.tables import entries
-from casework.operation.startup import Started, start
+from casework.operation.startup import Started
 from casework.people.staff import register
 from casework.people.staff.actor import Actor, system
 from casework.settings import Settings, load_keys
@@ -33,7 +33,7 @@ from casework.work.cases.commands import (
     OpenCase,
 )
 from casework.work.cases.tables import cases
-from tests.conftest import LONGER, Database, Published
+from tests.conftest import LONGER, Database, Published, StartedAfter
 from tests.contacted import REPAIRED, contact_day
 from tests.fed import dated
 from tests.fresh import Fresh
@@ -148,11 +148,10 @@ def furnish(started: Started) -> Branch:
 
 
 @pytest.fixture
-def branch(settings: Settings, rulebook_published: None) -> Iterator[Branch]:
+def branch(started_after: StartedAfter) -> Branch:
     """A furnished branch."""
-    started = start(settings)
-    yield furnish(started)
-    started.engine.dispose()
+    started, _ = started_after(furnish)
+    return Branch(started)
 
 
 def only(outcomes: list[Outcome]) -> Any:

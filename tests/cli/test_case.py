@@ -8,10 +8,13 @@ from click.testing import CliRunner, Result
 
 from casework.cli.main import main
 from casework.lifecycle.advance import advance
+from casework.operation.startup import start
 from casework.settings import Settings
 from casework.storage.database import writing
-from tests.api.conftest import furnish, opening
+from tests.api.conftest import database, furnished, opening, settings
 from tests.contacted import REPAIRED
+
+__all__ = ["database", "furnished", "settings"]
 
 
 @pytest.fixture
@@ -19,7 +22,7 @@ def shell(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Runs `casework case` on a branch with people and the case of loan L1."""
     monkeypatch.setenv("CASEWORK_DATABASE_URL", settings.database_url)
     monkeypatch.setenv("CASEWORK_KEYS_DIR", str(settings.keys_dir))
-    started, _ = furnish(settings)
+    started = start(settings)
     with writing(started.engine) as conn:
         advance(conn, [opening("L1", 12)], started.branch)
     started.engine.dispose()

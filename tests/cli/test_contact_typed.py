@@ -11,10 +11,13 @@ from click.testing import CliRunner, Result
 from casework.cli.main import main
 from casework.clock import now
 from casework.lifecycle.advance import advance
+from casework.operation.startup import start
 from casework.settings import Settings
 from casework.storage.database import writing
-from tests.api.conftest import findings, furnish, opening
+from tests.api.conftest import database, findings, furnished, opening, settings
 from tests.on_books import put_loan
+
+__all__ = ["database", "furnished", "settings"]
 
 
 @pytest.fixture
@@ -22,7 +25,7 @@ def shell(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Runs `casework contact` on a branch with people and a case of R1 on the loan L1; the log is sound afterwards."""
     monkeypatch.setenv("CASEWORK_DATABASE_URL", settings.database_url)
     monkeypatch.setenv("CASEWORK_KEYS_DIR", str(settings.keys_dir))
-    started, _ = furnish(settings)
+    started = start(settings)
     with writing(started.engine) as conn:
         put_loan(
             conn, started.branch, loan_id="L1", institution="wuhan", borrower_id="B-L1", product="consumer",

@@ -9,10 +9,10 @@ from python_calamine import CalamineWorkbook
 from casework.cli import main
 from tests.evening.conftest import house
 from tests.feed.bank import Bank
-from tests.feed.conftest import bank
+from tests.feed.conftest import bank_after
 from tests.work.test_promises import day
 
-__all__ = ["bank", "house"]
+__all__ = ["bank_after", "house"]
 
 
 @pytest.fixture

@@ -12,11 +12,13 @@ from casework.customer import Customer
 from casework.evidence.search.find import page_of_entries
 from casework.evidence.search.wanted import TermsWanted
 from casework.lifecycle.advance import advance
+from casework.operation.startup import start
 from casework.settings import Settings
 from casework.storage.database import reading, writing
-from tests.api.conftest import furnish, opening
+from tests.api.conftest import database, furnished, opening, settings
 from tests.on_books import put_borrower, put_contact
 
+__all__ = ["database", "furnished", "settings"]
 Shell = Callable[..., Result]
 NAME, PHONE = "甄不存", "13800000000"
 
@@ -26,7 +28,7 @@ def shell(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Shell:
     """Runs `casework` on a branch with the case and the borrower of loan L1."""
     monkeypatch.setenv("CASEWORK_DATABASE_URL", settings.database_url)
     monkeypatch.setenv("CASEWORK_KEYS_DIR", str(settings.keys_dir))
-    started, _ = furnish(settings)
+    started = start(settings)
     with writing(started.engine) as conn:
         advance(conn, [opening("L1", 12), opening("L9", 12, owner="A1", team="T9", region="R9")], started.branch)
         put_borrower(conn, started.branch, Customer("wuhan", "B-L1"), name=NAME)

@@ -18,17 +18,21 @@ from casework.people.staff.permissions import EVERYTHING
 from casework.storage.database import reading, writing
 from tests.contact_book.books import book, enter, entered, marked, states, way
 from tests.feed.bank import DAY, INSTITUTION, Bank, arrears, contact, loan
+from tests.feed.conftest import BankAfter
 
 STREAM = f"borrower:{INSTITUTION}~B1"
 RISK = Actor("B9", "staff", "api", frozenset({"basic_risk_manager"}))
 
 
 @pytest.fixture
-def lent(bank: Bank) -> Bank:
+def lent(bank_after: BankAfter) -> Bank:
     """Two debtors in arrears, each with a number and an address from the feed."""
+    return bank_after(_furnish)
+
+
+def _furnish(bank: Bank) -> None:
     bank.staff("B9", "basic_risk_manager")
     bank.send(DAY, [arrears(1), arrears(2)], loans=[loan(1), loan(2)], contacts=[contact(1), contact(2)])
-    return bank
 
 
 def test_a_new_number_is_an_entry_with_its_source_and_nothing_personal_in_it(lent: Bank) -> None:

@@ -20,13 +20,17 @@ from casework.storage.database import reading, writing
 from tests.contact_book.books import book, enter, entered, marked, way
 from tests.dialler.called import call, text
 from tests.feed.bank import DAY, Bank, arrears, contact, loan
+from tests.feed.conftest import BankAfter
 
 
 @pytest.fixture
-def lent(bank: Bank) -> Bank:
+def lent(bank_after: BankAfter) -> Bank:
     """Two debtors in arrears, each with a number from the feed."""
+    return bank_after(_furnish)
+
+
+def _furnish(bank: Bank) -> None:
     bank.send(DAY, [arrears(1), arrears(2)], loans=[loan(1), loan(2)], contacts=[contact(1), contact(2)])
-    return bank
 
 
 def test_the_same_number_entered_by_eight_at_once_is_one_entry(lent: Bank) -> None:

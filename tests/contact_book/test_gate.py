@@ -13,7 +13,8 @@ from casework.storage.database import reading, writing
 from casework.work.gate.found import found
 from tests.contact_book.books import book, entered, marked, way
 from tests.dialler.called import call, take
-from tests.feed.bank import DAY, Bank, arrears, contact, loan
+from tests.feed.bank import DAY, Bank, arrears, contact, loan, somebody
+from tests.feed.conftest import BankAfter
 from tests.promised import hold
 from tests.work.gate.desk import Desk
 from tests.work.gate.test_permits import MINUTE, at
@@ -22,14 +23,20 @@ SISTER = "12100000001"
 
 
 @pytest.fixture
-def desk(bank: Bank) -> Iterator[Desk]:
+def desk(bank_after: BankAfter) -> Iterator[Desk]:
     """A debtor 20 days in arrears whom three calls of yesterday did not reach: contact persons may be approached."""
+    bank = bank_after(_furnish)
+    made = Desk(bank, somebody("S1", "basic_risk_manager"))
+    made.recorded = 3
+    yield made
+    bank.assert_sound()
+
+
+def _furnish(bank: Bank) -> None:
     bank.send(DAY, [arrears(1, 20)], loans=[loan(1)], contacts=[contact(1)])
     made = Desk(bank, bank.staff("S1", "basic_risk_manager"))
     for hour in (9, 10, 11):
         made.record(at(f"{hour:02}:00", -1))
-    yield made
-    bank.assert_sound()
 
 
 def breaches_of_today(desk: Desk) -> list[tuple[str, ...]]:

@@ -17,17 +17,21 @@ from casework.work.gate.known_numbers import STATES
 from tests.contact_book.books import book, entered, marked, states, way
 from tests.dialler.called import call, moment, take
 from tests.feed.bank import DAY, Bank, arrears, contact, loan
+from tests.feed.conftest import BankAfter
 from tests.work.gate.desk import Desk
 
 SISTER = "12100000001"
 
 
 @pytest.fixture
-def lent(bank: Bank) -> Bank:
+def lent(bank_after: BankAfter) -> Bank:
     """Two debtors in arrears with a number each; the sister of the first is in the book."""
+    return bank_after(_furnish)
+
+
+def _furnish(bank: Bank) -> None:
     bank.send(DAY, [arrears(1), arrears(2)], loans=[loan(1), loan(2)], contacts=[contact(1), contact(2)])
     entered(bank, way())
-    return bank
 
 
 # (results of calls to the debtor's own number in order, its state)

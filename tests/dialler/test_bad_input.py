@@ -17,17 +17,21 @@ from casework.cli import main
 from tests.dialler.called import call, logged, text
 from tests.dialler.test_learning import BOOKS, close
 from tests.feed.bank import DAY, Bank, arrears
+from tests.feed.conftest import BankAfter
 from tests.work.test_promises import day
 
 Shell = Callable[..., Result]
 
 
 @pytest.fixture
-def called(bank: Bank) -> Bank:
+def called(bank_after: BankAfter) -> Bank:
     """Two debtors with a case each, and a day that is closed."""
+    return bank_after(_furnish)
+
+
+def _furnish(bank: Bank) -> None:
     bank.send(DAY, [arrears(1, 4), arrears(3, 4)], loans=BOOKS)
     close(bank, 0)
-    return bank
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from casework.work.tasks.own import Task, tasks_of, told
 from casework.work.tasks.words import word_of
 from tests.dialler.called import call, moment, take
 from tests.feed.bank import DAY, Bank, arrears, loan
+from tests.feed.conftest import BankAfter
 from tests.work.tasks.test_lists import close
 from tests.work.test_promises import at, day
 
@@ -24,14 +25,18 @@ TODAY = 20
 
 
 @pytest.fixture
-def asked(bank: Bank) -> Iterator[Bank]:
+def asked(bank_after: BankAfter) -> Iterator[Bank]:
     """Three loans, the first two of one debtor, the last with no case; log and rows are sound when the test is done."""
+    bank = bank_after(_furnish)
+    yield bank
+    bank.assert_sound()
+
+
+def _furnish(bank: Bank) -> None:
     bank.staff("B9", "basic_risk_manager")
     bank.send(DAY, [arrears(1, 4), arrears(2, 4)], loans=[loan(1), loan(2, borrower_id="B1"), loan(3)])
     close(bank, 0)
     morning(bank, TODAY)
-    yield bank
-    bank.assert_sound()
 
 
 def morning(bank: Bank, number: int) -> None:

@@ -26,14 +26,19 @@ from tests.bundle.rewritten import rewrite
 from tests.dialler.called import moment
 from tests.dialler.test_learning import BOOKS, close, silent
 from tests.feed.bank import DAY, Bank, arrears
+from tests.feed.conftest import BankAfter
 from tests.work.test_promises import day
 
 DAY_TOLD = "case.fact.contact_day"
 
 
 @pytest.fixture
-def told(bank: Bank) -> Bank:
+def told(bank_after: BankAfter) -> Bank:
     """One debtor, two calls on each of two days, which the cases were told; one result was corrected since."""
+    return bank_after(_furnish)
+
+
+def _furnish(bank: Bank) -> None:
     bank.send(DAY, [arrears(1, 4)], loans=BOOKS)
     silent(bank, 0, 1)
     for on in (0, 1):
@@ -41,7 +46,6 @@ def told(bank: Bank) -> Bank:
     with writing(bank.started.engine) as conn:
         correct(conn, bank.started.branch, "q1-0-15", "dialler", "third_party", system("cli"), moment(19, "13:00:00"))
     bank.assert_sound()
-    return bank
 
 
 def bundle(bank: Bank, folder: Path) -> Path:

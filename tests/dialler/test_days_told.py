@@ -17,6 +17,7 @@ from casework.work.gate.tables import contact_permits
 from tests.dialler.called import call, moment, take
 from tests.dialler.test_learning import BOOKS, close, silent
 from tests.feed.bank import DAY, Bank, arrears
+from tests.feed.conftest import BankAfter
 from tests.log.built_log import guards_down
 from tests.work.gate.desk import Desk
 from tests.work.test_promises import day
@@ -25,14 +26,17 @@ STREAM = "borrower:demo~B1"
 
 
 @pytest.fixture
-def told(bank: Bank) -> Bank:
+def told(bank_after: BankAfter) -> Bank:
     """One debtor, two calls on each of two days, which the cases were told when the days were closed."""
+    return bank_after(_furnish)
+
+
+def _furnish(bank: Bank) -> None:
     bank.send(DAY, [arrears(1, 4)], loans=BOOKS)
     silent(bank, 0, 1)
     for on in (0, 1):
         close(bank, on)
     bank.assert_sound()
-    return bank
 
 
 def found(bank: Bank) -> list[tuple[str, str | None, int | None]]:

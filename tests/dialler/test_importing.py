@@ -21,17 +21,22 @@ from casework.storage.driver_errors import again_on_conflict
 from tests.conftest import LONGER
 from tests.dialler.called import COLUMNS, aside, call, logged, moment, take, text
 from tests.feed.bank import DAY, Bank, arrears, loan
+from tests.feed.conftest import BankAfter
 
 ROUNDS = 100 if LONGER > 1 else 5
 BOOKS = [loan(1), loan(2, borrower_id="B1"), loan(3)]
 
 
 @pytest.fixture
-def called(bank: Bank) -> Iterator[Bank]:
+def called(bank_after: BankAfter) -> Iterator[Bank]:
     """Three cases of two debtors; the log and the rows are sound when the test is done."""
-    bank.send(DAY, [arrears(number, 1) for number in (1, 2, 3)], loans=BOOKS)
+    bank = bank_after(_furnish)
     yield bank
     bank.assert_sound()
+
+
+def _furnish(bank: Bank) -> None:
+    bank.send(DAY, [arrears(number, 1) for number in (1, 2, 3)], loans=BOOKS)
 
 
 def test_a_contact_is_the_debtors_whichever_loan_it_was_made_for(called: Bank) -> None:

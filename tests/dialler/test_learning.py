@@ -25,17 +25,22 @@ from casework.work.cases.steps import steps_of_cases
 from casework.work.contacts.tables import contact_log
 from tests.dialler.called import call, case_of, logged, moment, take, text
 from tests.feed.bank import DAY, Bank, arrears, loan
+from tests.feed.conftest import BankAfter
 from tests.work.test_promises import at, day
 
 BOOKS = [loan(1), loan(2, borrower_id="B1"), loan(3)]
 
 
 @pytest.fixture
-def called(bank: Bank) -> Iterator[Bank]:
+def called(bank_after: BankAfter) -> Iterator[Bank]:
     """Three cases of two debtors from DPD 4 on; the log and the rows are sound when the test is done."""
-    bank.send(DAY, [arrears(number, 4) for number in (1, 2, 3)], loans=BOOKS)
+    bank = bank_after(_furnish)
     yield bank
     bank.assert_sound()
+
+
+def _furnish(bank: Bank) -> None:
+    bank.send(DAY, [arrears(number, 4) for number in (1, 2, 3)], loans=BOOKS)
 
 
 def silent(bank: Bank, first: int, last: int, loan_number: int = 1) -> None:

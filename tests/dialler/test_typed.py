@@ -11,15 +11,20 @@ from casework.people.staff.actor import Actor, system
 from casework.storage.database import writing
 from tests.dialler.called import call, case_of, logged, moment, take
 from tests.feed.bank import DAY, Bank, arrears, loan
+from tests.feed.conftest import BankAfter
 from tests.work.test_promises import at, day
 
 
 @pytest.fixture
-def called(bank: Bank) -> Iterator[Bank]:
+def called(bank_after: BankAfter) -> Iterator[Bank]:
     """Two cases of one debtor from DPD 4 on; the log and the rows are sound when the test is done."""
-    bank.send(DAY, [arrears(1, 4), arrears(2, 4)], loans=[loan(1), loan(2, borrower_id="B1")])
+    bank = bank_after(_furnish)
     yield bank
     bank.assert_sound()
+
+
+def _furnish(bank: Bank) -> None:
+    bank.send(DAY, [arrears(1, 4), arrears(2, 4)], loans=[loan(1), loan(2, borrower_id="B1")])
 
 
 def type_in(bank: Bank, *rows: dict[str, str], actor: Actor | None = None, on: int = 20) -> list[Told]:

@@ -20,10 +20,10 @@ from casework.storage.database import writing
 from casework.work.cases.commands import Assign
 from casework.work.cases.tables import cases
 from tests.feed.bank import DAY, Bank, arrears, loan
-from tests.feed.conftest import bank
+from tests.feed.conftest import BankAfter, bank, bank_after
 from tests.work.test_promises import day
 
-__all__ = ["bank"]
+__all__ = ["bank", "bank_after"]
 SNAPSHOT = [arrears(number) for number in (1, 2, 3)]
 COLUMNS = "contact_ref,staff_no,loan_id,party,phone,channel,started_at,recording,result"
 COLLECTOR = Actor("P1", "staff", "cli", frozenset({"phone_collector"}), "T1")
@@ -60,8 +60,14 @@ def handed(bank: Bank, actor: Actor, at: Any, *whose: str, part: str = LEDGER) -
 
 
 @pytest.fixture
-def house(bank: Bank) -> Iterator[Bank]:
+def house(bank_after: BankAfter) -> Iterator[Bank]:
     """L1 and L2 are worked on by P1, L3 by P2; at noon each of P1's debtors was called once. Sound in the end."""
+    bank = bank_after(_furnish)
+    yield bank
+    bank.assert_sound()
+
+
+def _furnish(bank: Bank) -> None:
     branch = bank.started.branch
     with writing(bank.started.engine) as conn:
         trail = branch.trail(clock(DAY, 8)())
@@ -80,8 +86,6 @@ def house(bank: Bank) -> Iterator[Bank]:
     bank.send(day(1), SNAPSHOT)
     call(bank, "c1", "P1", 1, "11:00", clock(day(1), 12))
     call(bank, "c2", "P1", 2, "11:30", clock(day(1), 12), "debtor")
-    yield bank
-    bank.assert_sound()
 
 
 def given_to(bank: Bank, handlers: dict[str, str]) -> None:

@@ -166,15 +166,15 @@ def test_one_persons_part_is_the_same_whether_asked_alone_or_with_the_whole_bran
 
 @pytest.mark.only("sqlite")
 @pytest.mark.parametrize("change", [{"is_late": True}, {"content": b"nothing"}, {"done": 2}, {"handed_in_by": "P2"}])
-def test_what_was_handed_in_and_is_changed_by_sql_is_found(bank: Bank, house: Bank, change: dict[str, Any]) -> None:
-    handed(bank, COLLECTOR, FIVE)
-    bank.assert_sound()
-    engine = open_engine(bank.started.settings.database_url)
+def test_what_was_handed_in_and_is_changed_by_sql_is_found(house: Bank, change: dict[str, Any]) -> None:
+    handed(house, COLLECTOR, FIVE)
+    house.assert_sound()
+    engine = open_engine(house.started.settings.database_url)
     with engine.begin() as conn:
         before = dict(conn.execute(sa.select(hand_ins)).one()._mapping)
         conn.exec_driver_sql("DROP TRIGGER hand_ins_append_only_update")
         conn.execute(hand_ins.update().values(**change))
-    assert ("row_differs", "evening:hand_ins") in [(one.code, one.stream) for one in bank.verified().findings]
+    assert ("row_differs", "evening:hand_ins") in [(one.code, one.stream) for one in house.verified().findings]
     with engine.begin() as conn:
         conn.execute(hand_ins.update().values(**before))
         for statement in append_only_ddl("sqlite", "hand_ins", (("day", "owed_by", "part"),))[:1]:

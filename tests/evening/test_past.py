@@ -18,11 +18,11 @@ from casework.storage.database import open_engine, reading, writing
 from casework.work.duties.listing import duties_on
 from tests.evening.conftest import COLLECTOR, RISK, call, clock, given_to, handed, house
 from tests.feed.bank import Bank, arrears, paid
-from tests.feed.conftest import bank
+from tests.feed.conftest import bank_after
 from tests.work.test_holds import take as hold
 from tests.work.test_promises import day
 
-__all__ = ["bank", "house"]
+__all__ = ["bank_after", "house"]
 FIVE_PAST = clock(day(1), 23, 40)
 WORSE = [arrears(number, overdue_principal="5000.00", penalty="99.00") for number in (1, 2)]
 
@@ -124,14 +124,14 @@ def test_the_close_is_an_entry_and_is_kept_once(closed: Bank) -> None:
 
 
 @pytest.mark.only("sqlite")
-def test_what_was_kept_at_the_close_and_is_changed_by_sql_is_found(bank: Bank, closed: Bank) -> None:
-    engine = open_engine(bank.started.settings.database_url)
+def test_what_was_kept_at_the_close_and_is_changed_by_sql_is_found(closed: Bank) -> None:
+    engine = open_engine(closed.started.settings.database_url)
     of_close = hand_ins.c.part == "close"
     with engine.begin() as conn:
         before = conn.execute(sa.select(hand_ins.c.content).where(of_close)).scalar_one()
         conn.exec_driver_sql("DROP TRIGGER hand_ins_append_only_update")
         conn.execute(hand_ins.update().where(of_close).values(content=b"nothing"))
-    assert ("row_differs", "evening:hand_ins") in [(one.code, one.stream) for one in bank.verified().findings]
+    assert ("row_differs", "evening:hand_ins") in [(one.code, one.stream) for one in closed.verified().findings]
     with engine.begin() as conn:
         conn.execute(hand_ins.update().where(of_close).values(content=before))
         for statement in append_only_ddl("sqlite", "hand_ins", (("day", "owed_by", "part"),))[:1]:

@@ -112,6 +112,11 @@ def write(
     return folder
 
 
+def somebody(staff_no: str, *posts: str) -> Actor:
+    """Somebody with these posts, at the shell."""
+    return Actor(staff_no, "staff", "cli", frozenset(posts))
+
+
 @dataclass
 class Bank:
     """Sends feeds to a branch and looks at what they did."""
@@ -162,7 +167,7 @@ class Bank:
                 posts=posts,
             )
             trail.write(conn)
-        return Actor(staff_no, "staff", "cli", frozenset(posts))
+        return somebody(staff_no, *posts)
 
     def hold_to(self, *policies: Policy) -> None:
         """The branch has these policies, and no others."""

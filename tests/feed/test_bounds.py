@@ -18,6 +18,7 @@ from casework.intake.feed.folder import NOTICES_KEPT, Delivery, read_folder
 from casework.intake.feed.reconcile import unknown_loans
 from casework.intake.feed.warned import warnings_of
 from casework.settings import Settings
+from tests.conftest import LONGER
 from tests.feed.bank import DAY, Bank
 from tests.feed.shell import environment
 
@@ -162,6 +163,8 @@ print(json.dumps([done.returncode, done.stderr.split(":")[0], peak // 1024]))
 """
 UNPACKED = 48 << 20  # bytes that an attack becomes: without bounds most of them take gibibytes
 PEAK_MIB = 500
+_ONE_DATABASE = pytest.mark.only("sqlite") if LONGER == 1 else pytest.mark.every_postgres
+"""What reads a file knows of no database; on PostgreSQL too in the long run."""
 ATTACKS: dict[str, tuple[Callable[[], bytes], str]] = {
     "tiny rows": (lambda: gzip.compress(csv_of() + b"x\n" * (UNPACKED // 2), 1), "too_many_set_aside"),
     "blank rows": (lambda: gzip.compress(csv_of() + b"\n" * UNPACKED, 1), "too_many_rows"),
@@ -182,6 +185,7 @@ def measured(settings: Settings, folder: Path) -> tuple[int, str, int]:
     return code, refusal, peak_mib
 
 
+@_ONE_DATABASE
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_a_small_file_that_unpacks_to_much_is_refused_by_the_shell_in_little_memory(
     bank: Bank, tmp_path: Path, attack: str

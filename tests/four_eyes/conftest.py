@@ -1,6 +1,6 @@
 """A furnished branch on each database: people for every topic, a case ready for each event under four eyes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
@@ -13,13 +13,13 @@ from casework.evidence.verifying import verify
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Outcome, Record
 from casework.log.tables import entries
-from casework.operation.startup import Started, start
+from casework.operation.startup import Started
 from casework.people.shifts.entering import ShiftGiven, enter_shifts
 from casework.people.staff import absence, register
 from casework.people.staff.actor import Actor, system
 from casework.people.staff.posts import known_posts
 from casework.people.staff.tables import register_version
-from casework.settings import Settings, load_keys
+from casework.settings import load_keys
 from casework.storage.database import reading, writing
 from casework.work.cases.commands import Command, Measure, OpenCase
 from casework.work.cases.tables import cases
@@ -28,6 +28,7 @@ from casework.work.four_eyes.requests import Asked, Moved, Refused
 from casework.work.four_eyes.stored import read_one
 from casework.work.four_eyes.tables import requests as rows
 from casework.work.requests import Request
+from tests.conftest import StartedAfter
 from tests.fed import dated
 from tests.on_books import put_loan
 from tests.promised import hold
@@ -280,10 +281,6 @@ def codes(told: Any) -> list[str]:
     return [reason.code for reason in told.reasons] if isinstance(told, Refused) else []
 
 
-def furnish(settings: Settings) -> World:
-    return fill(start(settings))
-
-
 def fill(started: Started) -> World:
     """Everybody, and an institution, in an empty branch."""
     with writing(started.engine) as conn:
@@ -299,11 +296,10 @@ def fill(started: Started) -> World:
 
 
 @pytest.fixture
-def world(settings: Settings, rulebook_published: None) -> Iterator[World]:
+def world(started_after: StartedAfter) -> World:
     """People and no case yet."""
-    made = furnish(settings)
-    yield made
-    made.started.engine.dispose()
+    started, _ = started_after(fill)
+    return World(started)
 
 
-__all__ = ["AGENCY", "WRITE_OFF", "World", "codes", "furnish", "now", "world"]
+__all__ = ["AGENCY", "WRITE_OFF", "World", "codes", "now", "world"]

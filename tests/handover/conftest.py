@@ -1,16 +1,13 @@
 """The house that a test hands over cases in."""
 
-from collections.abc import Iterator
-
 import pytest
 
-from casework.settings import Settings
-from tests.handover.house import House, furnished
+from tests.conftest import StartedAfter
+from tests.handover.house import House, furnish
 
 
 @pytest.fixture
-def house(settings: Settings, rulebook_published: None) -> Iterator[House]:
+def house(started_after: StartedAfter) -> House:
     """A furnished branch on the test's database."""
-    made = furnished(settings)
-    yield made
-    made.started.engine.dispose()
+    started, _ = started_after(furnish)
+    return House(started)

@@ -10,11 +10,10 @@ from casework.clock import now
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Outcome, Record
 from casework.log.tables import entries
-from casework.operation.startup import Started, start
+from casework.operation.startup import Started
 from casework.people.staff import register
 from casework.people.staff.actor import Actor, system
 from casework.people.staff.register import actor_for
-from casework.settings import Settings
 from casework.storage.database import reading, writing
 from casework.work.cases.commands import Command, Measure, OpenCase
 from casework.work.cases.tables import cases, owner_history
@@ -207,19 +206,17 @@ class House:
         return self.read(wanted.order_by(owner_history.c.stream_seq))
 
 
-def furnished(settings: Settings) -> House:
-    """A branch with everybody of `PEOPLE` and a business date."""
-    house = House(start(settings))
-    with writing(house.started.engine) as conn:
-        dated(conn, house.started.branch, TODAY)
-        trail = house.started.branch.trail(now())
+def furnish(started: Started) -> None:
+    """Everybody of `PEOPLE` and a business date, in an empty branch."""
+    with writing(started.engine) as conn:
+        dated(conn, started.branch, TODAY)
+        trail = started.branch.trail(now())
         for staff_no, (posts, team, region) in PEOPLE.items():
             register.add(
-                conn, trail, system("cli"), house.started.branch.rulebook.permissions, staff_no=staff_no,
+                conn, trail, system("cli"), started.branch.rulebook.permissions, staff_no=staff_no,
                 name=f"员工{staff_no}", posts=posts, team=team, region=region,
             )  # fmt: skip
         trail.write(conn)
-    return house
 
 
 def at(day: date) -> Any:

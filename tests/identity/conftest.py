@@ -1,7 +1,7 @@
 """A branch with a few people and a clock of its own; who was right is said here, passwords are compared elsewhere."""
 
 import base64
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
@@ -16,7 +16,7 @@ from casework.errors import CallerError
 from casework.log.format.entry import decode_strict
 from casework.log.tables import entries
 from casework.log.write.trail import Trail
-from casework.operation.startup import Started, start
+from casework.operation.startup import Started
 from casework.people.identity import log_in, second_factor
 from casework.people.identity.brake import Brake
 from casework.people.identity.holding import Holder, holder_of
@@ -26,8 +26,8 @@ from casework.people.staff import register
 from casework.people.staff.actor import Actor, system
 from casework.people.staff.tokens import hash_of
 from casework.rules.statechart.policy import Policy
-from casework.settings import Settings
 from casework.storage.database import reading, writing
+from tests.conftest import StartedAfter
 
 START = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 PEOPLE = {"R1": ["business_rep"], "T1": ["phone_collector"], "V1": ["approver"], "ADM1": ["administrator"]}
@@ -137,19 +137,21 @@ class Phone:
 
 
 @pytest.fixture
-def world(settings: Settings, rulebook_published: None) -> Iterator[World]:
-    started = start(settings)
+def world(started_after: StartedAfter) -> World:
+    started, _ = started_after(_furnish)
+    return World(started)
+
+
+def _furnish(started: Started) -> None:
     made = World(started)
 
-    def furnish(conn: Connection, trail: Trail) -> None:
+    def hire(conn: Connection, trail: Trail) -> None:
         for staff_no, posts in PEOPLE.items():
             register.add(
                 conn, trail, system("cli"), started.branch.rulebook.permissions, staff_no=staff_no,
                 name=f"员工{staff_no}", posts=posts,
             )  # fmt: skip
 
-    made.do(furnish)
+    made.do(hire)
     for staff_no in PEOPLE:
         made.set_password(staff_no)
-    yield made
-    started.engine.dispose()

@@ -1,5 +1,5 @@
 """A bank whose day ends with a ledger."""
 
-from tests.feed.conftest import bank
+from tests.feed.conftest import bank, bank_after
 
-__all__ = ["bank"]
+__all__ = ["bank", "bank_after"]

@@ -14,12 +14,12 @@ from casework.personal import mask_within
 from casework.storage.database import reading, writing
 from tests.evening.conftest import RISK, clock, house, imported
 from tests.feed.bank import Bank
-from tests.feed.conftest import bank
+from tests.feed.conftest import bank_after
 from tests.work.test_holds import holds
 from tests.work.test_holds import take as hold
 from tests.work.test_promises import day
 
-__all__ = ["bank", "house"]
+__all__ = ["bank_after", "house"]
 HEADER = "contact_ref,staff_no,loan_id,party,phone,address,channel,started_at,recording,result,next_action,note"
 NOTE = "甄不存1说换号138 1234 5678，身份证420106199001011234，周五12点前还500元"
 ROWS = (

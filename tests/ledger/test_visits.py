@@ -6,11 +6,11 @@ from casework.evidence.evening.of_day import ledger_of, sheets_of
 from casework.evidence.ledger.sheets import CASES
 from casework.storage.database import reading
 from tests.feed.bank import DAY, Bank, arrears
-from tests.feed.conftest import bank
+from tests.feed.conftest import bank_after
 from tests.work.test_promises import at, day
 from tests.work.test_visits import B9, REPORT, SECOND, SEEN, fire, order, ordered, photo, visited
 
-__all__ = ["bank", "ordered"]
+__all__ = ["bank_after", "ordered"]
 _FIELDS = [column.zh for column in CASES]
 
 

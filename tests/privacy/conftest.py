@@ -32,7 +32,7 @@ from casework.work.cases.commands import Command
 from casework.work.cases.tables import idempotency
 from casework.work.four_eyes import requests
 from tests.feed.bank import DAY, INSTITUTION, Bank, arrears, contact, loan
-from tests.feed.conftest import bank
+from tests.feed.conftest import BankAfter, bank, bank_after
 from tests.postgres_server import APP, OWNER, Server
 
 T = TypeVar("T")
@@ -216,9 +216,9 @@ def furnish(bank: Bank) -> House:
 
 
 @pytest.fixture
-def house(bank: Bank) -> House:
+def house(bank_after: BankAfter) -> House:
     """One of its own, for what commits."""
-    return furnish(bank)
+    return House(bank_after(furnish), sent=DAY + timedelta(days=1))
 
 
 @pytest.fixture(scope="session", params=["sqlite", "pg17"])
@@ -257,4 +257,4 @@ def shared(
             server.drop_database(name)
 
 
-__all__ = ["bank", "house", "shared"]
+__all__ = ["bank", "bank_after", "house", "shared"]

@@ -17,18 +17,23 @@ from casework.work.cases.call_backs_due import call_backs_due
 from casework.work.cases.lifecycles import CALL_BACKS
 from tests.dialler.called import call, moment, take
 from tests.feed.bank import DAY, Bank, arrears, contact, loan
+from tests.feed.conftest import BankAfter
 from tests.work.test_promises import at, day
 
 BOOKS = [loan(1), loan(2), loan(3, borrower_id="B1")]
 
 
 @pytest.fixture
-def asked(bank: Bank) -> Iterator[Bank]:
+def asked(bank_after: BankAfter) -> Iterator[Bank]:
     """Two debtors, the first with two loans; the log and the rows are sound when the test is done."""
-    bank.staff("C1", "phone_collector")
-    bank.send(DAY, [arrears(number) for number in (1, 2, 3)], loans=BOOKS)
+    bank = bank_after(_furnish)
     yield bank
     bank.assert_sound()
+
+
+def _furnish(bank: Bank) -> None:
+    bank.staff("C1", "phone_collector")
+    bank.send(DAY, [arrears(number) for number in (1, 2, 3)], loans=BOOKS)
 
 
 CALLER = Actor("C1", "staff", "cli", frozenset({"phone_collector"}), team="T1", region="R1")

@@ -11,7 +11,8 @@ from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Mistaken, Open, Outcome, Refused
 from casework.operation.sweeping import sweep
 from casework.storage.database import writing
-from tests.feed.bank import DAY, Bank, arrears, contact, loan
+from tests.feed.bank import DAY, Bank, arrears, contact, loan, somebody
+from tests.feed.conftest import BankAfter
 from tests.work.gate.desk import Desk
 from tests.work.test_promises import at as clock_at
 from tests.work.test_promises import day
@@ -24,11 +25,16 @@ def at(time: str, days: int = 0) -> datetime:
 
 
 @pytest.fixture
-def desk(bank: Bank) -> Iterator[Desk]:
+def desk(bank_after: BankAfter) -> Iterator[Desk]:
     """Two debtors; the log and the rows are sound when the test is done."""
-    bank.send(DAY, [arrears(1), arrears(2)], loans=[loan(1), loan(2)], contacts=[contact(1), contact(2)])
-    yield Desk(bank, bank.staff("B9", "basic_risk_manager"))
+    bank = bank_after(_furnish)
+    yield Desk(bank, somebody("B9", "basic_risk_manager"))
     bank.assert_sound()
+
+
+def _furnish(bank: Bank) -> None:
+    bank.send(DAY, [arrears(1), arrears(2)], loans=[loan(1), loan(2)], contacts=[contact(1), contact(2)])
+    bank.staff("B9", "basic_risk_manager")
 
 
 def do(desk: Desk, *commands: Open | Fire) -> list[Outcome]:

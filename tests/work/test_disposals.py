@@ -13,6 +13,7 @@ from casework.storage.database import reading, writing
 from casework.work.cases.lifecycles import DISPOSALS
 from casework.work.disposals import Disposal
 from tests.feed.bank import DAY, Bank, arrears, loan
+from tests.feed.conftest import BankAfter
 from tests.work.test_promises import at, day
 from tests.work.test_visits import case_of, codes, rep
 
@@ -28,13 +29,17 @@ FORM: dict[str, Any] = {
 
 
 @pytest.fixture
-def owed(bank: Bank) -> Iterator[Bank]:
+def owed(bank_after: BankAfter) -> Iterator[Bank]:
     """Two debtors of a rep; the log and the rows are sound when the test is done."""
+    bank = bank_after(_furnish)
+    yield bank
+    bank.assert_sound()
+
+
+def _furnish(bank: Bank) -> None:
     bank.staff("V1", "business_rep")
     bank.staff("A1", "asset_preservation")
     bank.send(DAY, [arrears(number) for number in (1, 2)], loans=BOOKS)
-    yield bank
-    bank.assert_sound()
 
 
 def do(bank: Bank, command: Any) -> Outcome:

@@ -20,6 +20,7 @@ from casework.storage.database import reading, writing
 from casework.work.cases.commands import Assign
 from casework.work.cases.distribution import Distribution, plan
 from tests.feed.bank import DAY, Bank, arrears, loan
+from tests.feed.conftest import BankAfter
 from tests.work.test_promises import at, day
 
 PEOPLE = {
@@ -34,8 +35,14 @@ MANAGER = Actor("B9", "staff", "cli", frozenset({"basic_risk_manager"}))
 
 
 @pytest.fixture
-def house(bank: Bank) -> Iterator[Bank]:
+def house(bank_after: BankAfter) -> Iterator[Bank]:
     """Loans 1 and 2 are one debtor's, in two regions; 4 is Haihua, 5 past M1; the rep S1 owns all but Haihua's."""
+    bank = bank_after(_furnish)
+    yield bank
+    bank.assert_sound()
+
+
+def _furnish(bank: Bank) -> None:
     branch = bank.started.branch
     with writing(bank.started.engine) as conn:
         trail = branch.trail(now())
@@ -46,8 +53,6 @@ def house(bank: Bank) -> Iterator[Bank]:
             )  # fmt: skip
         trail.write(conn)
     bank.send(DAY, SNAPSHOT, loans=BOOKS)
-    yield bank
-    bank.assert_sound()
 
 
 def planned(bank: Bank, on: date = DAY) -> Distribution:

@@ -18,6 +18,7 @@ from casework.work.cases.holds import HOLDS, to_confirm
 from casework.work.cases.tables import cases
 from casework.work.holds import Hold
 from tests.feed.bank import DAY, Bank, arrears, loan
+from tests.feed.conftest import BankAfter
 from tests.work.test_promises import at, day
 
 # Loans 1 and 2 are one debtor's; loan 3 is not in arrears yet, and theirs too.
@@ -27,12 +28,16 @@ RISK = Actor("B9", "staff", "api", frozenset({"basic_risk_manager"}))
 
 
 @pytest.fixture
-def held(bank: Bank) -> Iterator[Bank]:
+def held(bank_after: BankAfter) -> Iterator[Bank]:
     """Three cases; the log and the rows are sound when the test is done."""
-    bank.staff("B9", "basic_risk_manager")
-    bank.send(DAY, STEADY, loans=BOOKS)
+    bank = bank_after(_furnish)
     yield bank
     bank.assert_sound()
+
+
+def _furnish(bank: Bank) -> None:
+    bank.staff("B9", "basic_risk_manager")
+    bank.send(DAY, STEADY, loans=BOOKS)
 
 
 def take(bank: Bank, *lines: str, on: int = 0) -> AgreedTaken:

@@ -20,6 +20,7 @@ from casework.work.cases.lifecycles import PROMISES
 from casework.work.promises import Promise
 from tests.contacted import contact_day
 from tests.feed.bank import DAY, Bank, arrears, loan, paid
+from tests.feed.conftest import BankAfter
 
 TEN = [loan(number) for number in range(1, 11)]
 STEADY = [arrears(number) for number in range(1, 11)]
@@ -61,12 +62,16 @@ def told(bank: Bank, number: int) -> list[tuple[str, Any]]:
 
 
 @pytest.fixture
-def promised(bank: Bank) -> Iterator[Bank]:
+def promised(bank_after: BankAfter) -> Iterator[Bank]:
     """Ten loans in arrears; the log and the rows are sound when the test is done."""
-    bank.staff("B9", "basic_risk_manager")
-    bank.send(DAY, STEADY, loans=TEN)
+    bank = bank_after(_furnish)
     yield bank
     bank.assert_sound()
+
+
+def _furnish(bank: Bank) -> None:
+    bank.staff("B9", "basic_risk_manager")
+    bank.send(DAY, STEADY, loans=TEN)
 
 
 def test_money_keeps_a_promise_at_once_and_the_case_is_told(promised: Bank) -> None:

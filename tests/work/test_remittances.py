@@ -18,7 +18,8 @@ from casework.work.cases.lifecycles import REMITTANCES
 from casework.work.duties.tables import duties
 from casework.work.gate.found import found
 from casework.work.remittances import Remittance
-from tests.feed.bank import DAY, Bank, arrears, contact, loan, paid
+from tests.feed.bank import DAY, Bank, arrears, contact, loan, paid, somebody
+from tests.feed.conftest import BankAfter
 from tests.feed.test_daytime import take
 from tests.work.gate.desk import Desk
 from tests.work.test_promises import at as clock_at
@@ -34,12 +35,17 @@ def at(time: str, days: int = 1) -> datetime:
 
 
 @pytest.fixture
-def desk(bank: Bank) -> Iterator[Desk]:
+def desk(bank_after: BankAfter) -> Iterator[Desk]:
     """Two debtors, the first with two loans; the log and the rows are sound when the test is done."""
+    bank = bank_after(_furnish)
+    yield Desk(bank, somebody("B9", "basic_risk_manager"))
+    bank.assert_sound()
+
+
+def _furnish(bank: Bank) -> None:
     books = [loan(1), loan(2), loan(3, borrower_id="B1")]
     bank.send(DAY, [arrears(number) for number in (1, 2, 3)], loans=books, contacts=[contact(1), contact(2)])
-    yield Desk(bank, bank.staff("B9", "basic_risk_manager"))
-    bank.assert_sound()
+    bank.staff("B9", "basic_risk_manager")
 
 
 def do(desk: Desk, *commands: Open | Fire) -> list[Outcome]:

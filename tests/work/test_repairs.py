@@ -17,6 +17,7 @@ from casework.storage.database import reading, writing
 from casework.work.cases.repairing import REPAIRS
 from casework.work.repairs import Repair, Tried
 from tests.feed.bank import DAY, Bank, arrears, loan
+from tests.feed.conftest import BankAfter
 from tests.work.test_promises import at, day
 from tests.work.test_visits import case_of, codes, rep
 
@@ -26,12 +27,16 @@ NUMBER = {"role": "debtor", "phone": "120 0000 0001", "source": "liable_person",
 
 
 @pytest.fixture
-def lost(bank: Bank) -> Iterator[Bank]:
+def lost(bank_after: BankAfter) -> Iterator[Bank]:
     """Two debtors of a rep, the first of them lost; the log and the rows are sound when the test is done."""
-    bank.staff("V1", "business_rep")
-    bank.send(DAY, [arrears(number) for number in (1, 2)], loans=BOOKS)
+    bank = bank_after(_furnish)
     yield bank
     bank.assert_sound()
+
+
+def _furnish(bank: Bank) -> None:
+    bank.staff("V1", "business_rep")
+    bank.send(DAY, [arrears(number) for number in (1, 2)], loans=BOOKS)
 
 
 def do(bank: Bank, *commands: Any, on: int = 0) -> list[Outcome]:

@@ -18,6 +18,7 @@ from casework.work.cases.risks import RISKS
 from casework.work.cases.tables import cases
 from casework.work.risks import RiskFlag
 from tests.feed.bank import DAY, Bank, arrears, loan
+from tests.feed.conftest import BankAfter
 from tests.work.test_promises import day
 
 # Loans 1 and 2 are one customer's; loan 3 is not in arrears yet, and theirs too; loan 4 is another's.
@@ -26,14 +27,18 @@ STEADY = [arrears(number) for number in (1, 2, 4)]
 
 
 @pytest.fixture
-def house(bank: Bank) -> Iterator[Bank]:
+def house(bank_after: BankAfter) -> Iterator[Bank]:
     """Two people of asset preservation; the log and the rows are sound when the test is done."""
+    bank = bank_after(_furnish)
+    yield bank
+    bank.assert_sound()
+
+
+def _furnish(bank: Bank) -> None:
     for staff_no, post in (("B9", "basic_risk_manager"), ("A1", "asset_preservation"), ("A2", "asset_preservation"),
                            ("P1", "phone_collector")):  # fmt: skip
         bank.staff(staff_no, post)
     bank.send(DAY, STEADY, loans=BOOKS)
-    yield bank
-    bank.assert_sound()
 
 
 def actor(staff_no: str) -> Actor:

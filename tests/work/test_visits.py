@@ -24,6 +24,7 @@ from casework.work.gate.found import found
 from casework.work.visits.visit import Visit
 from tests.dialler.called import moment
 from tests.feed.bank import DAY, Bank, arrears, loan
+from tests.feed.conftest import BankAfter
 from tests.work.test_holds import take
 from tests.work.test_promises import day
 
@@ -40,9 +41,9 @@ def staffed(bank: Bank) -> None:
 
 
 @pytest.fixture
-def ordered(bank: Bank) -> Iterator[Bank]:
+def ordered(bank_after: BankAfter) -> Iterator[Bank]:
     """Two debtors of a rep; the log and the rows are sound when the test is done."""
-    staffed(bank)
+    bank = bank_after(staffed)
     yield bank
     bank.assert_sound()
 

@@ -21,6 +21,7 @@ from casework.work.duties.listing import duties_on
 from casework.work.duties.tables import duties, duty_days
 from casework.work.gate.limits import limits_of
 from tests.feed.bank import DAY, Bank, arrears, contact, loan
+from tests.feed.conftest import BankAfter
 from tests.work.test_holds import take as hold
 from tests.work.test_promises import at, day
 
@@ -32,12 +33,16 @@ SNAPSHOT = [
 
 
 @pytest.fixture
-def owed(bank: Bank) -> Iterator[Bank]:
+def owed(bank_after: BankAfter) -> Iterator[Bank]:
     """Three cases, one of them big, one due for placement; the log and the rows are sound when the test is done."""
-    bank.staff("B9", "basic_risk_manager")
-    bank.send(DAY, SNAPSHOT, loans=BOOKS)
+    bank = bank_after(_furnish)
     yield bank
     bank.assert_sound()
+
+
+def _furnish(bank: Bank) -> None:
+    bank.staff("B9", "basic_risk_manager")
+    bank.send(DAY, SNAPSHOT, loans=BOOKS)
 
 
 def close(bank: Bank, number: int = 0) -> None:

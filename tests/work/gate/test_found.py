@@ -20,7 +20,8 @@ from casework.storage.database import reading, writing
 from casework.work.cases.tables import cases
 from casework.work.gate.asking import Wanted, decide
 from casework.work.gate.found import found
-from tests.feed.bank import DAY, INSTITUTION, Bank, arrears, contact, loan
+from tests.feed.bank import DAY, INSTITUTION, Bank, arrears, contact, loan, somebody
+from tests.feed.conftest import BankAfter
 from tests.work.gate.desk import Desk
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -32,14 +33,19 @@ def at(time: str, days: int = 0) -> datetime:
 
 
 @pytest.fixture
-def desk(bank: Bank) -> Iterator[Desk]:
+def desk(bank_after: BankAfter) -> Iterator[Desk]:
     """Two debtors, a friend of the first on record; three days of snapshots in which the first is DPD 3, 4, 0."""
+    bank = bank_after(_furnish)
+    yield Desk(bank, somebody("S1", "basic_risk_manager"))
+    bank.assert_sound()
+
+
+def _furnish(bank: Bank) -> None:
     books = [loan(1), loan(2)]
     friend = contact(1, role="contact", phone=FRIEND, person_name="友人", address="")
     bank.send(DAY, [arrears(1, 3), arrears(2)], loans=books, contacts=[contact(1), contact(2), friend])
     bank.send(DAY + timedelta(days=1), [arrears(1, 3), arrears(2)])
-    yield Desk(bank, bank.staff("S1", "basic_risk_manager"))
-    bank.assert_sound()
+    bank.staff("S1", "basic_risk_manager")
 
 
 def broken(desk: Desk, first: date | None = None, last: date | None = None) -> dict[str, str]:

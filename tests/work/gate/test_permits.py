@@ -14,7 +14,8 @@ from casework.lifecycle.commands import Done, Fire
 from casework.people.staff.actor import Actor
 from casework.storage.database import reading, writing
 from casework.work.gate.found import found
-from tests.feed.bank import DAY, Bank, arrears, contact, loan
+from tests.feed.bank import DAY, Bank, arrears, contact, loan, somebody
+from tests.feed.conftest import BankAfter
 from tests.promised import hold
 from tests.work.gate.desk import Desk
 
@@ -29,14 +30,19 @@ def at(time: str, days: int = 0) -> datetime:
 
 
 @pytest.fixture
-def desk(bank: Bank) -> Iterator[Desk]:
+def desk(bank_after: BankAfter) -> Iterator[Desk]:
     """Loans 1 and 2, each with a debtor's number; the debtor of loan 1 has a friend on record."""
+    bank = bank_after(_furnish)
+    yield Desk(bank, somebody("S1", "basic_risk_manager"))
+    bank.assert_sound()
+
+
+def _furnish(bank: Bank) -> None:
     bank.send(
         DAY, [arrears(1), arrears(2)], loans=[loan(1), loan(2)],
         contacts=[contact(1), contact(2), contact(1, role="contact", phone=FRIEND, person_name="友人", address="")],
     )  # fmt: skip
-    yield Desk(bank, bank.staff("S1", "basic_risk_manager"))
-    bank.assert_sound()
+    bank.staff("S1", "basic_risk_manager")
 
 
 def test_a_permit_reserves_a_call_for_five_minutes(desk: Desk) -> None:

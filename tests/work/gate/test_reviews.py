@@ -17,16 +17,22 @@ from casework.work.contacts.tables import CONTACTS, contact_of
 from casework.work.gate.reviews import REVIEWED, Review, review, reviews
 from casework.work.gate.subjects import Subject, subjects
 from casework.work.gate.tables import breach_reviews
-from tests.feed.bank import DAY, INSTITUTION, Bank, arrears, contact, loan
+from tests.feed.bank import DAY, INSTITUTION, Bank, arrears, contact, loan, somebody
+from tests.feed.conftest import BankAfter
 from tests.work.gate.desk import Desk
 from tests.work.gate.test_permits import at
 
 
 @pytest.fixture
-def desk(bank: Bank) -> Iterator[Desk]:
-    bank.send(DAY, [arrears(1), arrears(2)], loans=[loan(1), loan(2)], contacts=[contact(1), contact(2)])
-    yield Desk(bank, bank.staff("B9", "basic_risk_manager"))
+def desk(bank_after: BankAfter) -> Iterator[Desk]:
+    bank = bank_after(_furnish)
+    yield Desk(bank, somebody("B9", "basic_risk_manager"))
     bank.assert_sound()
+
+
+def _furnish(bank: Bank) -> None:
+    bank.send(DAY, [arrears(1), arrears(2)], loans=[loan(1), loan(2)], contacts=[contact(1), contact(2)])
+    bank.staff("B9", "basic_risk_manager")
 
 
 def judge(desk: Desk, contact_ref: str, verdict: str, remark: str | None = None, source: str | None = None) -> Subject:

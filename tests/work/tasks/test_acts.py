@@ -25,6 +25,7 @@ from casework.work.tasks.own import tasks_of
 from casework.work.tasks.pulling import take_next
 from casework.work.tasks.tables import task_standing
 from tests.feed.bank import DAY, Bank, arrears, loan
+from tests.feed.conftest import BankAfter
 from tests.work.tasks.test_lists import close, listed
 from tests.work.test_promises import at, day
 
@@ -38,8 +39,14 @@ TODAY = day(1)
 
 
 @pytest.fixture
-def house(bank: Bank) -> Iterator[Bank]:
+def house(bank_after: BankAfter) -> Iterator[Bank]:
     """Five cases of the rep S1, whose lists of the next day are made; log and rows are sound when the test is done."""
+    bank = bank_after(_furnish)
+    yield bank
+    bank.assert_sound()
+
+
+def _furnish(bank: Bank) -> None:
     for actor in (REP, RISK, CALLER, STRANGER):
         with writing(bank.started.engine) as conn:
             trail = bank.started.branch.trail(at(DAY)())
@@ -54,8 +61,6 @@ def house(bank: Bank) -> Iterator[Bank]:
     bank.send(DAY, SNAPSHOT, loans=BOOKS)
     close(bank, 0)
     listed(bank, 1)
-    yield bank
-    bank.assert_sound()
 
 
 def register_places(conn: Any, trail: Any, region: str, team: str) -> None:

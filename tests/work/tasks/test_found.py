@@ -16,11 +16,11 @@ from casework.work.tasks.acts import Addition
 from casework.work.tasks.own import take_list, tasks_of
 from casework.work.tasks.strategies import start
 from tests.feed.bank import Bank
-from tests.feed.conftest import bank
+from tests.feed.conftest import bank_after
 from tests.work.tasks.test_acts import CALLER, REP, RISK, TODAY, desk, do, house
 from tests.work.test_promises import at, day
 
-__all__ = ["bank", "house"]
+__all__ = ["bank_after", "house"]
 
 
 def found(bank: Bank, about: str) -> list[tuple[str, str]]:

@@ -20,6 +20,7 @@ from casework.storage.database import open_engine, reading, writing
 from casework.work.tasks.own import Task, state_of, take_list, tasks_of
 from casework.work.tasks.tables import task_days, tasks
 from tests.feed.bank import DAY, Bank, arrears, loan
+from tests.feed.conftest import BankAfter
 from tests.work.test_holds import take as hold
 from tests.work.test_promises import at, day
 from tests.work.test_promises import row as promise
@@ -33,14 +34,18 @@ SNAPSHOT = [
 
 
 @pytest.fixture
-def house(bank: Bank) -> Iterator[Bank]:
+def house(bank_after: BankAfter) -> Iterator[Bank]:
     """Four cases of the rep S1, who is confirmed; the log and the rows are sound when the test is done."""
+    bank = bank_after(_furnish)
+    yield bank
+    bank.assert_sound()
+
+
+def _furnish(bank: Bank) -> None:
     bank.staff("S1", "business_rep")
     bank.staff("B9", "basic_risk_manager")
     bank.staff("G1", "agency_post")
     bank.send(DAY, SNAPSHOT, loans=BOOKS)
-    yield bank
-    bank.assert_sound()
 
 
 def listed(bank: Bank, number: int, who: str = "S1", *posts: str, handed_out: bool = False) -> list[Task]:

@@ -17,6 +17,7 @@ from casework.work.four_eyes import recording, requests
 from casework.work.gate.reviews import review
 from casework.work.tasks.own import told
 from tests.feed.bank import DAY, Bank, arrears, contact, loan, paid
+from tests.feed.conftest import BankAfter
 from tests.work.gate.desk import Desk
 from tests.work.tasks.test_lists import close, listed, morning
 from tests.work.test_holds import take as hold
@@ -30,13 +31,17 @@ RISK = "B9", "basic_risk_manager"
 
 
 @pytest.fixture
-def house(bank: Bank) -> Iterator[Bank]:
+def house(bank_after: BankAfter) -> Iterator[Bank]:
     """Two cases of the rep S1, ¥9,000 each; the log and the rows are sound when the test is done."""
+    bank = bank_after(_furnish)
+    yield bank
+    bank.assert_sound()
+
+
+def _furnish(bank: Bank) -> None:
     bank.staff("S1", "business_rep")
     bank.staff(*RISK)
     bank.send(DAY, SNAPSHOT, loans=BOOKS, contacts=[contact(1), contact(2)])
-    yield bank
-    bank.assert_sound()
 
 
 def test_an_open_promise_is_told_on_its_day_and_the_day_after_nobody_speaks_of_it(house: Bank) -> None:

@@ -17,6 +17,7 @@ from casework.work.cases.task_rules import parse_task_rules
 from casework.work.duties.tables import case_strategies
 from casework.work.tasks.strategies import counted, lines_of, start, strategies_of
 from tests.feed.bank import DAY, Bank, arrears, loan
+from tests.feed.conftest import BankAfter
 from tests.work.test_promises import at, day
 
 REP = Actor("S1", "staff", "api", frozenset({"business_rep"}))
@@ -24,13 +25,17 @@ OTHER = Actor("S2", "staff", "api", frozenset({"business_rep"}))
 
 
 @pytest.fixture
-def house(bank: Bank) -> Iterator[Bank]:
+def house(bank_after: BankAfter) -> Iterator[Bank]:
     """Four cases of the rep S1 in phone collection; log and rows are sound when the test is done."""
+    bank = bank_after(_furnish)
+    yield bank
+    bank.assert_sound()
+
+
+def _furnish(bank: Bank) -> None:
     bank.staff("S1", "business_rep")
     bank.staff("S2", "business_rep")
     bank.send(DAY, [arrears(number) for number in range(1, 5)], loans=[loan(number) for number in range(1, 5)])
-    yield bank
-    bank.assert_sound()
 
 
 def begin(bank: Bank, loans: Sequence[int], strategy: str, actor: Actor = REP, on: int = 0, **more: Any) -> list[str]:
