@@ -1,5 +1,6 @@
 """The service closes its days and makes its mornings by its own clock: in order, once, and what is missing is told."""
 
+import threading
 import time as waiting
 from collections.abc import Iterator
 from dataclasses import replace
@@ -27,6 +28,7 @@ from tests.feed.conftest import bank, sound_bank
 
 __all__ = ["bank", "sound_bank"]
 SIX = time(6)
+LOOKS = 4
 
 
 @pytest.fixture
@@ -53,17 +55,36 @@ def closed(bank: Bank) -> date | None:
         return conn.execute(sa.select(days_swept.c.swept_on)).scalar()
 
 
+class Rounds(threading.Event):
+    """What a clock waits on between two looks: it counts them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ended = 0
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.ended += 1
+        return super().wait(timeout)
+
+
 def run(bank: Bank, *instants: datetime, at: time = SIX, clocks: int = 1) -> list[dict[str, Any]]:
-    """Let clocks look at each of these instants, one instant after the other; what they logged."""
+    """Let clocks look some times at each of these instants, one instant after the other; what they logged."""
     current = [instants[0]]
     started = replace(bank.started, settings=replace(bank.started.settings, sweep_at=at))
     each = [DayClock(started, clock=lambda: current[0], look_every_s=0.02) for _ in range(clocks)]
+    rounds = [Rounds() for _ in each]
+    for clock, counted in zip(each, rounds, strict=True):
+        clock._stop = counted
     with capture_logs() as logged:
         for clock in each:
             clock.start()
         for instant in instants:
             current[0] = instant
-            waiting.sleep(0.5)
+            enough = [counted.ended + 1 + LOOKS for counted in rounds]  # one may have begun before
+            until = waiting.monotonic() + 60
+            while any(counted.ended < wanted for counted, wanted in zip(rounds, enough, strict=True)):
+                assert waiting.monotonic() < until, "a clock looks no more"
+                waiting.sleep(0.005)
         for clock in each:
             clock.stop()
     return [dict(one) for one in logged]
