@@ -49,8 +49,9 @@ demo: .venv/.run  ## a generated branch of 2,000 loans, a month of feeds up to y
 	@echo "making the branch in demo/" >&2
 	@$(BIN)/casework demo $(if $(TODAY),--today $(TODAY))
 
+# Bytecode is kept wherever Python was told not to: pytest rewrites every file of tests otherwise, in each process anew.
 test: .venv/.stamp  ## the suite on SQLite and on a real PostgreSQL
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist worksteal
 
 serve: .venv/.run  ## the demo, pages and API, on port 8000
 	@$(BIN)/casework serve --demo

@@ -355,7 +355,7 @@ def started_after(
                     first.engine.dispose()
 
             told = copies(named or furnish, furnished, database, settings)
-            started = start(settings)
+            started = start(settings, check=False)  # the copy of one that was ready
             opened.callback(started.engine.dispose)
             return started, told
 
