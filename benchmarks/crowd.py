@@ -34,6 +34,8 @@ FEW: Final = 5
 """So many cases have the rarest owner, team, region, product and state, however many others there are."""
 SEEING: Final = {"P1": "post_loan_officer", "O1": "operations_collector"}
 """Who sees a region, and who sees products."""
+WHOLE: Final = 1_000_000
+"""From so many on only what lists read is copied: no entries, and none of the contacts."""
 _AT: Final = datetime(2026, 1, 10, 1, tzinfo=UTC)
 _VALUES: Final[dict[Any, Any]] = {
     int: 1, str: "x", bool: False, date: BUSINESS_DATE, datetime: _AT, bytes: b"", None: [],
@@ -126,7 +128,9 @@ def _made(place: Place, noun: Kept, number: int, case: Any) -> Any:
 
 def _copy(place: Place, base: int, copies: int) -> None:
     """Every row of cases and of what belongs to them so many times more."""
-    tables = [cases, owner_history, *(noun.table for noun in LIFECYCLES[1:]), contacts, contact_log, entries]
+    tables = [cases, *(noun.table for noun in LIFECYCLES[1:])]
+    if base * copies < WHOLE:
+        tables += [owner_history, contacts, contact_log, entries]
     postgresql = place.server is not None
     with _raw(place) as run:
         for table in tables:

@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from litestar.testing import TestClient
 
 from api.app import create_app
-from benchmarks.crowd import BASE, crowd
+from benchmarks.crowd import BASE, WHOLE, crowd
 from benchmarks.machine import table, write_section
 from benchmarks.place import BUSINESS_DATE, POSTGRESQL, SQLITE, Place, place_on, server_of
 from casework.errors import CallerError
@@ -37,6 +37,9 @@ SMALL, LARGE = 10_000, 500_000
 EACH: Final = 3
 ALLOWED: Final = 1.2
 PAGES_DEEP: Final = 5
+SHOWN: Final = 12
+MUCH: Final = {POSTGRESQL: 1_000, SQLITE: 50_000}
+"""Pages, or steps, of a request that nobody would call small: some ten milliseconds."""
 SORTS: Final = ("id", "-id", "overdue_fen", "-overdue_fen", "oldest_due_date", "-oldest_due_date")
 FILTERS: Final = (
     "", "state=phone_collection", "state=litigation", "state=written_off", "state=litigation&state=outsourced",
@@ -292,6 +295,7 @@ def run(
             counter = stack.enter_context(counting(server))
             sides = [_side(stack, server, size) for size in (small, large)]
             by_case = list[tuple[str, float, float]]()
+            whole_day = whole_day and large < WHOLE
             if whole_day:
                 both = zip(*(_of_the_day(side, counter) for side in sides), strict=True)
                 by_case = [(a[0], a[1].pages / small, b[1].pages / large) for a, b in both]
@@ -319,12 +323,18 @@ def _section(
     kind: str, small: int, large: int, found: Sequence[Compared], by_case: Sequence[tuple[str, float, float]]
 ) -> str:  # fmt: skip
     what = "pages" if kind == POSTGRESQL else "steps"
+    much = MUCH[kind]
     grown = [one for one in found if one.ratio > ALLOWED]
-    shown = sorted(grown, key=lambda one: -one.ratio)
+    more = [one for one in grown if one.large.pages > much]
+    named = [one for one in found if "list" not in one.name][:4]
+    shown = [*named, *sorted(more, key=lambda one: -one.large.pages)[:SHOWN]]
     lines = [(one.name, f"{one.small.pages:,}", f"{one.large.pages:,}", f"{one.ratio:.2f}") for one in shown]
     cases_ = [(f"{name}, a case", f"{a:.1f}", f"{b:.1f}", f"{b / a:.2f}") for name, a, b in by_case]
     header = (f"{what} read", f"{small:,} cases", f"{large:,} cases", "ratio")
-    head = f"**{kind}**: {len(found)} requests, of which {len(grown)} read more than {ALLOWED} times as much"
+    head = (
+        f"**{kind}**: of {len(found)} requests {len(grown)} read more than {ALLOWED} times as much, {len(more)} of them"
+        f" more than {much:,} {what}; those that read most:"
+    )
     return f"{head}\n\n{table(header, [*cases_, *lines])}"
 
 
