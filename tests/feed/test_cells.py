@@ -12,7 +12,8 @@ import pytest
 import xlsxwriter
 
 from casework.errors import CallerError
-from casework.intake.feed.folder import Delivery, Notice, read_folder
+from casework.intake.feed.feed_sheet import Notice
+from casework.intake.feed.folder import Delivery, read_folder
 from casework.intake.feed.headers import Kind
 from tests.feed.bank import DAY, Bank, Cells, arrears, loan, paid
 

@@ -17,16 +17,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from casework.errors import CallerError
-from casework.intake.feed import folder as folder_module
+from casework.intake.feed import read_sheet as read_module
 from casework.intake.feed import sheet as sheet_module
 from casework.intake.feed.cell import CellNote
-from casework.intake.feed.folder import (
-    Delivery,
-    Notice,
-    SetAside,
-    read_folder,
-    set_aside_csv,
-)
+from casework.intake.feed.feed_sheet import Notice, SetAside
+from casework.intake.feed.folder import Delivery, read_folder, set_aside_csv
 from casework.intake.feed.headers import COLUMNS
 from casework.intake.feed.manifest import FeedManifest, FileEntry
 from tests.conftest import LONGER
@@ -313,7 +308,7 @@ def test_no_damage_to_a_file_is_worse_than_a_refusal(data: st.DataObject) -> Non
     entry = FileEntry("x", "overdue", 2, "0" * 64, 153_050)
     manifest = FeedManifest(date(2024, 6, 1), "demo", [entry])
     try:
-        sheet = folder_module._read_sheet(manifest, entry, bytes(content))
+        sheet = read_module.read_sheet(manifest.as_of, entry, bytes(content))
     except CallerError:
         return
     assert len(sheet.rows) + len(sheet.set_aside) == 2

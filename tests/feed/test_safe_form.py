@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casework.intake.feed.borrowers import cell_of_contact
-from casework.intake.feed.folder import SetAside, set_aside_csv
+from casework.intake.feed.feed_sheet import SetAside
+from casework.intake.feed.folder import set_aside_csv
 from casework.intake.feed.headers import SAFE_COLUMN
 from casework.intake.feed.safe_form import in_safe_form
 from casework.intake.feed.sheet import read_rows

@@ -13,7 +13,8 @@ from casework.clock import now
 from casework.errors import CallerError
 from casework.intake.feed.cell import TEXTS, CellNote
 from casework.intake.feed.erased import ErasedPeople
-from casework.intake.feed.folder import FeedSheet, SetAside, set_aside_csv
+from casework.intake.feed.feed_sheet import FeedSheet, SetAside
+from casework.intake.feed.folder import set_aside_csv
 from casework.intake.feed.headers import COLUMNS, PERSONAL, Kind, understand
 from casework.intake.feed.naming import named_in
 from casework.intake.feed.sealed_cells import of_aside

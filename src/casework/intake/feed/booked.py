@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
 
-from casework.intake.feed.folder import FeedSheet
+from casework.intake.feed.feed_sheet import FeedSheet
 from casework.intake.feed.row import LoanRow
 
 

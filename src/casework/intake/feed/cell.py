@@ -200,7 +200,8 @@ _SERIAL: Final = re.compile(r"[0-9]{5}")
 _SERIAL_DAY_0: Final = date(1899, 12, 30)
 _SEVERAL: Final = re.compile(r"[,;、/|\n]|\s{2,}|(?<!\+86)\s(?=1[0-9]{10})")
 _DIGITS_OF_ONE: Final = 21  # 15 of a number (E.164) and 6 of an extension
-_CUT: Final = "\ufffd"
+CUT: Final = "\ufffd"
+"""What stands for a character that was cut."""
 
 Value = TypeVar("Value")
 
@@ -214,7 +215,7 @@ def text_cell(cell: str, column: str, limit: int) -> str | None:
         raise BadCell(column, "text_too_long")
     if ids.has_control(text):
         raise BadCell(column, "control_character")
-    if _CUT in text:
+    if CUT in text:
         raise BadCell(column, "cut_character")
     return text
 

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 
 from casework.intake.feed import run as runs
 from casework.intake.feed.cell import TEXTS
-from casework.intake.feed.folder import FeedSheet
+from casework.intake.feed.feed_sheet import FeedSheet
 from casework.intake.feed.headers import Kind
 from casework.lifecycle.tables import institutions
 

@@ -8,7 +8,7 @@ from casework.intake.feed.aside import TooManySetAside
 from casework.intake.feed.booked import stated_by
 from casework.intake.feed.books import known_borrowers
 from casework.intake.feed.course import ImportCourse
-from casework.intake.feed.folder import FeedSheet
+from casework.intake.feed.feed_sheet import FeedSheet
 from casework.intake.feed.payments import disputed_payments
 from casework.intake.feed.reconcile import unknown_borrowers, unknown_loans
 from casework.intake.feed.row import ContactRow, LoanRow, RepaymentRow

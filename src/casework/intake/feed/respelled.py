@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from casework.errors import CallerError
-from casework.intake.feed.folder import FeedSheet
+from casework.intake.feed.feed_sheet import FeedSheet
 from casework.intake.feed.headers import Kind
 from casework.intake.feed.reconcile import Reconciliation
 

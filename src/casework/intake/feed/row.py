@@ -98,6 +98,7 @@ class RepaymentRow(NamedTuple):
     reverses: str | None
 
 
+LONGEST_NAME: Final = 128
 Row = TypeVar("Row", bound=tuple[Any, ...])
 Parser = Callable[[list[str]], Row]
 Notes = list[CellNote]
@@ -114,17 +115,22 @@ def _picker(positions: Mapping[str, int], columns: Sequence[str], width: int) ->
 _OVERDUE_COLUMNS: Final = tuple(column.name for column in COLUMNS["overdue"] if column.compulsory)
 
 
-def overdue_parser(positions: Mapping[str, int], width: int, as_of: date, notes: Notes) -> Parser[OverdueRow]:
-    """Build the parser of `overdue` rows of one file; a parsed row's warnings are appended to `notes`."""
-    pick = _picker(positions, _OVERDUE_COLUMNS, width)
-    reported = positions.get("days_past_due")
+def due_judge(as_of: date) -> Callable[[date], str | None]:
+    """What is wrong with an oldest due date on the feed's day; none if a loan can be in arrears since."""
 
     def judge(due: date) -> str | None:
         if due >= as_of:
             return "due_after_as_of" if due > as_of else "not_past_due"
         return None
 
-    dates, is_plain = DatesUntil("oldest_due_date", judge), ids.is_plain
+    return judge
+
+
+def overdue_parser(positions: Mapping[str, int], width: int, as_of: date, notes: Notes) -> Parser[OverdueRow]:
+    """Build the parser of `overdue` rows of one file; a parsed row's warnings are appended to `notes`."""
+    pick = _picker(positions, _OVERDUE_COLUMNS, width)
+    reported = positions.get("days_past_due")
+    dates, is_plain = DatesUntil("oldest_due_date", due_judge(as_of)), ids.is_plain
 
     def amount(cell: str, column: str) -> int:
         amount_fen = amount_cell(cell, column)
@@ -152,11 +158,13 @@ def overdue_parser(positions: Mapping[str, int], width: int, as_of: date, notes:
     return parse
 
 
-def _class_fault(text: str) -> str | None:
+def class_fault(text: str) -> str | None:
+    """Why a text names no risk class; none if it does."""
     return None if text.lower() in RISK_CLASSES else "unknown_risk_class"
 
 
-def _status_fault(text: str) -> str | None:
+def status_fault(text: str) -> str | None:
+    """Why a text names no status of a loan; none if it does."""
     return None if text.lower() in LOAN_STATUSES else "unknown_loan_status"
 
 
@@ -171,8 +179,8 @@ def loan_parser(positions: Mapping[str, int], width: int, as_of: date, notes: No
     product_of, channel_of = Codes("product", 32, odd), Codes("channel_code", 32, odd)
     owner_of = Codes("owner_staff_no", 32, odd, owner_fault, "owner_unreadable")
     team_of, region_of = Codes("team", LONGEST_CODE, odd), Codes("region", LONGEST_CODE, odd)
-    class_of = Codes("risk_class", 32, odd, _class_fault, "unknown_risk_class")
-    status_of = Codes("status", 32, odd, _status_fault, "unknown_loan_status")
+    class_of = Codes("risk_class", 32, odd, class_fault, "unknown_risk_class")
+    status_of = Codes("status", 32, odd, status_fault, "unknown_loan_status")
 
     def parse(cells: list[str]) -> LoanRow:
         loan_id, borrower, name, id_number, product, channel, owner, team, region, *rest = pick(cells)
@@ -181,7 +189,7 @@ def loan_parser(positions: Mapping[str, int], width: int, as_of: date, notes: No
         loan = LoanRow(
             key_cell(loan_id, "loan_id"),
             key_cell(borrower, "borrower_id"),
-            or_unknown(notes, text_cell, name, "borrower_name", 128),
+            or_unknown(notes, text_cell, name, "borrower_name", LONGEST_NAME),
             or_unknown(notes, id_number_cell, id_number),
             PRODUCTS.get(product_name, product_name) if product_name else None,
             channel_of[channel],

@@ -7,7 +7,8 @@ from datetime import date
 from typing import Any, Final
 
 from casework.intake.feed.booked import Booked, OnBooks, stated_by
-from casework.intake.feed.folder import Delivery, FeedSheet
+from casework.intake.feed.feed_sheet import FeedSheet
+from casework.intake.feed.folder import Delivery
 from casework.intake.feed.row import LoanRow
 from casework.rules.statechart.policy import Policy
 

@@ -6,7 +6,7 @@ from typing import Any
 from casework.intake.feed import respelled
 from casework.intake.feed import run as runs
 from casework.intake.feed.course import ImportCourse
-from casework.intake.feed.folder import FeedSheet
+from casework.intake.feed.feed_sheet import FeedSheet
 from casework.intake.feed.into_books import LoansTaken, check_set_aside
 from casework.intake.feed.reconcile import Reconciliation, Snapshot, reconcile, unknown_loans
 from casework.intake.feed.row import OverdueRow
