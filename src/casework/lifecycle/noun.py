@@ -72,7 +72,7 @@ class Noun:
     people: tuple[str, ...] = ()
     """Of a child, the columns of the people who see and act on it as on what is their own, whoever's its parent is."""
 
-    @property
+    @cached_property
     def child(self) -> bool:
         """Whether it is a child of the main noun's subjects: it lives in their stream and is held with them."""
         return issubclass(self.subject, Child)
@@ -81,17 +81,17 @@ class Noun:
         """Whose it is beside its parent."""
         return [Shared(who) for name in self.people if (who := getattr(subject, name)) is not None]
 
-    @property
+    @cached_property
     def of_customer(self) -> bool:
         """Whether it is a customer's: it lives in their stream, whose head no row of its own keeps."""
         return not self.child and not issubclass(self.subject, Root) and "borrower_id" in self.rows.columns
 
-    @property
+    @cached_property
     def alone(self) -> bool:
         """Whether each has a stream of its own, called by word and number."""
         return not self.child and not self.of_customer
 
-    @property
+    @cached_property
     def headless(self) -> bool:
         """Whether it has a stream of its own whose head its row does not keep; it lies in `streams`."""
         return self.alone and not issubclass(self.subject, Root)

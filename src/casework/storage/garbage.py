@@ -6,8 +6,11 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import Final
 
-_SELDOM: Final = (50_000, 20, 100)
-"""So many new objects before the youngest are looked through, and so many times that before older ones are."""
+_SELDOM: Final = (50_000, 500, 100)
+"""So many new objects before the youngest are looked through, and so many times that before older ones are.
+
+Hardly ever, for older ones: of what an import or a ledger holds they are nearly all, and none of it goes in circles.
+"""
 _lock: Final = Lock()
 _inside: Final = list[None]()
 _before: Final = list[int]()

@@ -425,8 +425,9 @@ def _sqlite_many(conn: Connection, sql: str, converts: tuple[Convert, ...], rows
     if any(converts):
         columns = list(zip(*rows, strict=True))
         for place, convert in enumerate(converts):
-            if convert is not None:
-                columns[place] = tuple(map(convert, columns[place]))
+            if convert is not None:  # each different one once: the rows of a transaction share most of theirs
+                texts = {value: convert(value) for value in set(columns[place])}
+                columns[place] = tuple(map(texts.__getitem__, columns[place]))
         ready = zip(*columns, strict=True)
     return int(_cursor(conn).executemany(sql, ready).rowcount)
 

@@ -113,6 +113,7 @@ class Changes:
     ) -> None:  # fmt: skip
         """Loans that are new in the snapshot: re-open, measure a case that is live already, or open one."""
         reopened = self._reopen(found, known, reversals)
+        old_until = date.fromisoformat(self.policy.figure("assessment.cut_off_on"))
         commands: list[Command] = []
         for row in found.opened:
             loan_id, loan = row.loan_id, loans[row.loan_id]
@@ -123,13 +124,12 @@ class Changes:
                 back = loan_id in reopened or loan_id in self.retaken
                 self.counts["cases_reopened" if back else "cases_overdue_again"] += 1
             else:
-                commands.append(self._open(loan, measure))
+                commands.append(self._open(loan, measure, old_until))
                 self.counts["cases_opened"] += 1
         self._all_done(self.send(commands))
 
-    def _open(self, loan: Booked, measure: dict[str, Any]) -> OpenCase:
-        cut_off = date.fromisoformat(self.policy.figure("assessment.cut_off_on"))
-        ground = "old_npl" if loan.npl_since and loan.npl_since <= cut_off else "arrears"
+    def _open(self, loan: Booked, measure: dict[str, Any], old_until: date) -> OpenCase:
+        ground = "old_npl" if loan.npl_since and loan.npl_since <= old_until else "arrears"
         named = {
             "loan_id": loan.loan_id, "institution": loan.institution, "borrower_id": loan.borrower_id,
             "product": loan.product, "channel_code": loan.channel_code, "team": loan.team, "region": loan.region,

@@ -7,6 +7,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
 
+import msgspec
+
 from casework.codes import texts_of
 from casework.errors import CallerError
 from casework.people.staff.actor import PROGRAM, Actor, Principal
@@ -29,8 +31,7 @@ class Whose(Protocol):
     product: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Authority:
+class Authority(msgspec.Struct, frozen=True):
     """By which post somebody may do something, and for which principal if not in their own right."""
 
     post: str

@@ -4,15 +4,16 @@ A chart file can name only what is registered here under a plain name; it can ne
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
+
+import msgspec
 
 Params = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """What a guard found: met or not, the facts it saw, what would satisfy it, and from when time alone does.
 
     `opens_on` is set only if nothing but the passing of days will turn the verdict to met: on that business
@@ -20,8 +21,8 @@ class Verdict:
     """
 
     met: bool
-    saw: Mapping[str, Any] = field(default_factory=dict)
-    needs: Mapping[str, Any] = field(default_factory=dict)
+    saw: Mapping[str, Any] = {}
+    needs: Mapping[str, Any] = {}
     opens_on: date | None = None
 
 

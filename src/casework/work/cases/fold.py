@@ -18,13 +18,13 @@ AT_RISK: Final = ("at_risk", "at_risk_lifted")
 
 def open_case(case_id: int, actor_id: str, chart: Chart, data: Mapping[str, Any]) -> Case:
     """The case that a `case.opened` entry begins."""
-    measure = data["measure"]
+    measure, today = data["measure"], _day(data["business_date"])
     case = Case(
         id=case_id, institution=data["institution"], loan_id=data["loan_id"], borrower_id=data["borrower_id"],
         product=data["product"], channel_code=data["channel_code"], team=data["team"], region=data["region"],
-        chart=chart.title, state=chart.initial, state_since=_day(data["business_date"]), live=True, version=1,
+        chart=chart.title, state=chart.initial, state_since=today, live=True, version=1,
         owner=data["owner"], handler=data["owner"],
-        opened_on=_day(data["business_date"]), opened_for=data["ground"], opened_by=actor_id, closed_as=None,
+        opened_on=today, opened_for=data["ground"], opened_by=actor_id, closed_as=None,
         ended_as=None,
         principal_at_opening_fen=measure["outstanding_principal_fen"],
         oldest_due_date=None, bucket="",
@@ -33,7 +33,7 @@ def open_case(case_id: int, actor_id: str, chart: Chart, data: Mapping[str, Any]
         audit_seq=0, audit_head=b"",
     )  # fmt: skip
     case.facts.named = data["named"]
-    _measure(case, measure, case.opened_on)
+    _measure(case, measure, today)
     return case
 
 

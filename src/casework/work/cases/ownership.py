@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 from typing import Protocol
 
+import msgspec
+
 from casework.people.staff.person import ACTIVE
 from casework.people.staff.roster import Colleague, Roster
 from casework.rules.statechart.policy import Capacities, Policy
@@ -33,8 +35,7 @@ class Placed(Protocol):
         """Whether it costs whoever has it any capacity."""
 
 
-@dataclass(frozen=True, slots=True)
-class Assignment:
+class Assignment(msgspec.Struct, frozen=True):
     """Who is to own the case, for which post, by which rule of owners.toml (and rules of the branch).
 
     `post` is none where the rep named holds none (a feed named them and nobody registered them yet). `over_capacity`:
