@@ -151,7 +151,7 @@ def test_what_is_odd_is_counted_to_the_end_and_only_the_first_is_kept(bank: Bank
     delivery: Delivery = read_folder(deliver(tmp_path, content, odd, 100 * odd))
     assert len(delivery.overdue.notices) == NOTICES_KEPT
     policy = bank.started.branch.rulebook.policies.at(DAY)
-    assert warnings_of(delivery, {}, policy).counts["days_past_due_differs"] == odd
+    assert warnings_of(delivery, None, {}, policy).counts["days_past_due_differs"] == odd
 
 
 # ── what the whole command takes ────────────────────────────────────────────────────────────────────────────────────

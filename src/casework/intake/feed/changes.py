@@ -178,10 +178,9 @@ class Changes:
                 commands.append(Measure(actor=self.actor, id=live, measure=measure, run=self.run_id))
         self._all_done(self.send(commands))
 
-    def count_without_case(self, institution: str, in_arrears: Iterable[str]) -> None:
+    def count_without_case(self, institution: str, in_arrears: Mapping[str, OverdueRow]) -> None:
         """Every loan of the snapshot that nobody works on, once all else is done: counted each day until one acts."""
-        live = live_loans(self.conn, institution)
-        self.counts["without_case"] = sum(loan_id not in live for loan_id in in_arrears)
+        self.counts["without_case"] = len(in_arrears.keys() - live_loans(self.conn, institution))
 
     # ── loans no longer in arrears ──────────────────────────────────────────────────────────────────────────────────
 

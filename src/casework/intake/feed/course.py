@@ -55,11 +55,11 @@ class LoansKnown:
     def __init__(self, conn: Connection, institution: str) -> None:
         self._conn = conn
         self._institution = institution
-        self.seen: dict[str, Booked] = {}
+        self.seen: dict[str, LoanRow | Booked] = {}
 
     def of_file(self, rows: Iterable[LoanRow]) -> None:
         """What the feed's loans file says: the books know it before anything else is asked."""
-        self.seen = {row.loan_id: of_row(row, self._institution) for row in rows}
+        self.seen = {row[0]: row for row in rows}
 
     def of(self, loan_ids: Iterable[str]) -> dict[str, Booked]:
         """These loans, asking the database only for those not seen before; others than the institution's are left out.
@@ -69,7 +69,15 @@ class LoansKnown:
         wanted = set(loan_ids)
         asked = booked(self._conn, wanted - self.seen.keys())
         self.seen |= {loan_id: loan for loan_id, loan in asked.items() if loan.institution == self._institution}
-        return {loan_id: loan for loan_id in wanted if (loan := self.seen.get(loan_id)) is not None}
+        found = ((loan_id, loan) for loan_id in wanted if (loan := self.seen.get(loan_id)) is not None)
+        return {
+            loan_id: loan if isinstance(loan, Booked) else of_row(loan, self._institution) for loan_id, loan in found
+        }  # fmt: skip
+
+    def unknown_among(self, loan_ids: Iterable[str]) -> set[str]:
+        """Those of these loans that the books do not know, asking as `of` does."""
+        wanted = set(loan_ids)
+        return wanted - self.of(wanted - self.seen.keys()).keys() - self.seen.keys()
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ def finish(
     earlier = before.earlier
     skipped = (delivery.as_of - earlier.as_of).days - 1 if earlier and earlier.as_of else 0
     first = [("manifest", 1, "institution", REGISTERED_BY_FEED)] if before.registered else []
-    warned = warnings_of(delivery, course.loans_known.seen, course.policy, first)
+    warned = warnings_of(delivery, books.loans.stated, course.loans_known.seen, course.policy, first)
     warnings = dict(warned.counts)
     if books.loans.written.unverified:
         warnings["unverified_owner"] = books.loans.written.unverified

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from casework.intake.feed.aside import TooManySetAside
-from casework.intake.feed.booked import stated_by
+from casework.intake.feed.booked import OnBooks, stated_by
 from casework.intake.feed.books import known_borrowers
 from casework.intake.feed.course import ImportCourse
 from casework.intake.feed.feed_sheet import FeedSheet
@@ -25,11 +25,14 @@ _NONE_WRITTEN, _NONE_LEFT = LoansWritten(0, 0, frozenset()), LeftBooks()
 class LoansTaken:
     """What came of a loans file: the sheet, its rows as the books have them, and what the books know that it lacks.
 
+    `stated`: what the file itself says is outstanding.
+
     `cut`: rows of people erased, in which name and number were left out.
     """
 
     sheet: FeedSheet[LoanRow] | None = None
     rows: Sequence[LoanRow] = ()
+    stated: OnBooks | None = None
     left: LeftBooks = _NONE_LEFT
     written: LoansWritten = _NONE_WRITTEN
     cut: int = 0
@@ -83,14 +86,14 @@ def _loans(course: ImportCourse, before: StoodBefore) -> LoansTaken:
     if stated is not None and latest_on <= as_of and (fresh or stated.unnamed):
         left = left_books(conn, institution, stated)
     if not fresh:
-        return LoansTaken(sheet, rows, left)
+        return LoansTaken(sheet, rows, stated, left)
     course.progress("loans", 0, len(sheet.rows))
     allowed, cut = before.erased.loans(rows)
     written = write_loans(
         conn, course.branch, course.left, allowed, course.request.actor, only_new=latest_on > as_of,
         clock=course.request.clock,
     )  # fmt: skip
-    return LoansTaken(sheet, rows, left, written, cut)
+    return LoansTaken(sheet, rows, stated, left, written, cut)
 
 
 def _contacts(

@@ -5,6 +5,7 @@ old number would be taken for paid, and one that nobody lent would be in arrears
 """
 
 from collections.abc import Collection, Iterable, Mapping
+from itertools import chain
 from typing import Any
 
 from casework.errors import CallerError
@@ -29,10 +30,13 @@ def by_file(
 
     `omitted`: those that are on the books and not in the loans file.
     """
-    opened = {row.loan_id for row in overdue.opened} | overdue_sheet.set_aside_keys()[0]
-    found: dict[Kind, int] = {"overdue": respelled([row.loan_id for row in overdue.gone], opened)}
+    opened = (row.loan_id for row in overdue.opened)
+    found: dict[Kind, int] = {
+        "overdue": respelled([row.loan_id for row in overdue.gone], chain(opened, overdue_sheet.set_aside_keys()[0]))
+    }
     if loans is not None:
-        found["loans"] = respelled(omitted, {row.loan_id for row in loans.rows} | loans.set_aside_keys()[0])
+        came = (row.loan_id for row in loans.rows)
+        found["loans"] = respelled(omitted, chain(came, loans.set_aside_keys()[0]))
     return found
 
 

@@ -1,10 +1,10 @@
 """The fourth stage of an import: what happened is told to the door, which decides and writes (`changes`)."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from casework.intake.feed import run as runs
-from casework.intake.feed.booked import Booked, stated_by
+from casework.intake.feed.booked import Booked, OnBooks
 from casework.intake.feed.books import reversals_of
 from casework.intake.feed.changes import Changes
 from casework.intake.feed.corrections import owed_as_before, settled_by_feed, wrongly_settled
@@ -41,7 +41,7 @@ class _Corrected:
 
     opened_in_error: frozenset[str] = frozenset()
     held: frozenset[str] = frozenset()
-    earlier: Mapping[str, OverdueRow] | None = None
+    earlier: Mapping[str, OverdueRow] = field(default_factory=dict)
 
 
 def tell_cases(course: ImportCourse, before: StoodBefore, books: IntoBooks, happened: WhatHappened) -> ToldToCases:
@@ -50,8 +50,8 @@ def tell_cases(course: ImportCourse, before: StoodBefore, books: IntoBooks, happ
     _to_date(course)
     changes = _changes(course)
     corrected = _Corrected() if before.corrected is None else _corrected(course, before, happened)
-    if corrected.earlier is not None:
-        _take_back(course, changes, found, corrected.earlier, corrected.held)
+    if before.corrected is not None:
+        _take_back(course, changes, books.loans.stated, found, corrected)
     measured = _measured(course, before, books, found, changes)
     fresh = {row.loan_id for row in found.opened}
     touched = {row.loan_id for row in (*found.opened, *measured)}
@@ -62,7 +62,7 @@ def tell_cases(course: ImportCourse, before: StoodBefore, books: IntoBooks, happ
     changes.changed(measured, loans, known)
     overdue = found.snapshot.rows.keys()
     off = cases_not_overdue(conn, institution, corrected.held | overdue)
-    words, booked_off = _words_on(course, {case.loan_id for case in off})
+    words, booked_off = _words_on(course, books.loans.stated, {case.loan_id for case in off})
     previous = before.previous_as_of
     changes.left(
         off, {row.loan_id: row for row in found.gone}, booked_off, words, reclassified=books.loans.written.reclassified,
@@ -122,22 +122,21 @@ def _corrected(course: ImportCourse, before: StoodBefore, happened: WhatHappened
 
 
 def _take_back(
-    course: ImportCourse, changes: Changes, found: Reconciliation, earlier: Mapping[str, OverdueRow],
-    held: Collection[str],
-) -> None:  # fmt: skip
+    course: ImportCourse, changes: Changes, stated: OnBooks | None, found: Reconciliation, corrected: _Corrected
+) -> None:
     """Settlements that the run corrected had caused and this feed denies."""
     settled = settled_by_feed(course.conn, course.delivery.institution, course.delivery.as_of)
-    words, loans = _words_on(course, {one.loan_id for one in settled})
-    overdue = found.snapshot.rows.keys()
+    words, loans = _words_on(course, stated, {one.loan_id for one in settled})
+    overdue, held = found.snapshot.rows.keys(), corrected.held
     wrongly = wrongly_settled(settled, held | overdue, words)
-    changes.taken_back(wrongly, owed_as_before(wrongly, overdue, held, earlier, words), loans)
+    changes.taken_back(wrongly, owed_as_before(wrongly, overdue, held, corrected.earlier, words), loans)
 
 
 def _words_on(
-    course: ImportCourse, loan_ids: Collection[str]
-) -> tuple[Callable[[str], Word], dict[str, Booked]]:  # fmt: skip
+    course: ImportCourse, on_books: OnBooks | None, loan_ids: Collection[str]
+) -> tuple[Callable[[str], Word], dict[str, Booked]]:
     """What the books say of these loans, those that the feed's own file omits too."""
-    on_books, loans = stated_by(course.delivery.loans), course.loans_known.of(loan_ids)
+    loans = course.loans_known.of(loan_ids)
     return (lambda loan_id: word_on(loan_id, on_books, loans.get(loan_id))), loans
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
-from casework.intake.feed.booked import Booked, OnBooks, stated_by
+from casework.intake.feed.booked import Booked, OnBooks
 from casework.intake.feed.feed_sheet import FeedSheet
 from casework.intake.feed.folder import Delivery
 from casework.intake.feed.row import LoanRow
@@ -29,17 +29,19 @@ Told = tuple[str, int, str, str]
 
 
 def warnings_of(
-    delivery: Delivery, on_books: Mapping[str, Booked], policy: Policy, of_feed: Iterable[Told] = ()
-) -> Warned:
+    delivery: Delivery, stated: OnBooks | None, on_books: Mapping[str, LoanRow | Booked], policy: Policy,
+    of_feed: Iterable[Told] = (),
+) -> Warned:  # fmt: skip
     """The warnings of its rows, and where the books and the overdue snapshot, which decides, do not fit together.
 
-    `on_books`: the loans of this feed's file and those whose arrears are new or other than before; of no others is
-    anything said of class or day of disbursement. `of_feed`: what is odd about the feed as a whole.
+    `stated`: what the loans file says is outstanding. `on_books`: the loans of this feed's file and those whose arrears
+    are new or other than before; of no others is anything said of class or day of disbursement. `of_feed`: what is odd
+    about the feed as a whole.
     """
     counts = sum((sheet.more_notices for sheet in delivery.sheets), Counter[str]())
     first: list[dict[str, Any]] = []
     found = ((sheet.kind, *notice) for sheet in delivery.sheets for notice in sheet.notices)
-    between = (("overdue", *odd) for odd in _disagreeing(delivery, on_books, policy))
+    between = (("overdue", *odd) for odd in _disagreeing(delivery, stated, on_books, policy))
     for kind, line, column, code in (*of_feed, *found, *_contradictory(delivery.loans), *between):
         counts[code] += 1
         if len(first) < TOLD:
@@ -54,23 +56,25 @@ def _contradictory(loans: FeedSheet[LoanRow] | None) -> Iterator[tuple[str, int,
             yield "loans", line, "status", "closed_yet_outstanding"
 
 
-def _disagreeing(delivery: Delivery, on_books: Mapping[str, Booked], policy: Policy) -> Iterator[tuple[int, str, str]]:
-    stated = stated_by(delivery.loans) or OnBooks({}, frozenset(), unnamed=True)
+def _disagreeing(
+    delivery: Delivery, stated: OnBooks | None, on_books: Mapping[str, LoanRow | Booked], policy: Policy
+) -> Iterator[tuple[int, str, str]]:
+    stated = stated or OnBooks({}, frozenset(), unnamed=True)
     judged: dict[tuple[str, date], str | None] = {}
-    for line, row in zip(delivery.overdue.lines, delivery.overdue.rows, strict=True):
-        if stated.outstanding_fen(row.loan_id) == 0:
-            named = row.loan_id in stated.stated_fen
+    for line, (loan_id, due, *_) in zip(delivery.overdue.lines, delivery.overdue.rows, strict=True):
+        if stated.outstanding_fen(loan_id) == 0:
+            named = loan_id in stated.stated_fen
             yield line, "loan_id", "nothing_outstanding_yet_overdue" if named else "omitted_yet_overdue"
-        loan = on_books.get(row.loan_id)
+        loan = on_books.get(loan_id)
         if loan is None:
             continue
-        if loan.disbursed_on is not None and row.oldest_due_date < loan.disbursed_on:
+        if loan.disbursed_on is not None and due < loan.disbursed_on:
             yield line, "oldest_due_date", "due_before_disbursement"
         if loan.risk_class is None:
             continue
-        classed = loan.risk_class, row.oldest_due_date
+        classed = loan.risk_class, due
         if classed not in judged:
-            judged[classed] = policy.class_warning(loan.risk_class, (delivery.as_of - row.oldest_due_date).days)
+            judged[classed] = policy.class_warning(loan.risk_class, (delivery.as_of - due).days)
         code = judged[classed]
         if code is not None:
             yield line, "risk_class", code

@@ -65,16 +65,15 @@ def _check_vanished(
 
 def _usable(course: ImportCourse, previous: Snapshot | None) -> FeedSheet[OverdueRow]:
     """The sheet without the rows of loans that neither the snapshot before nor the books know."""
-    known = previous.rows if previous else {}
+    before = previous.rows.keys() if previous else set()
     overdue = course.delivery.overdue
-    named = {row.loan_id for row in overdue.rows} | overdue.named_aside("loan_id")
-    unseen = course.loans_known.of(named - known.keys())
-    overdue = overdue.also_unknown("loan_id", "unknown_loan", known.keys() | unseen.keys())
-    faults = {
-        index: note for index, note in unknown_loans(overdue.rows, unseen).items()
-        if overdue.rows[index].loan_id not in known
-    }  # fmt: skip
-    return overdue.put_aside(faults)
+    named = {row[0] for row in overdue.rows} | overdue.named_aside("loan_id")
+    unknown = course.loans_known.unknown_among(named - before)
+    if not unknown:
+        return overdue
+    known = named - unknown
+    overdue = overdue.also_unknown("loan_id", "unknown_loan", known)
+    return overdue.put_aside(unknown_loans(overdue.rows, known))
 
 
 def _compare(course: ImportCourse, overdue: FeedSheet[OverdueRow], previous: Snapshot | None) -> Reconciliation:

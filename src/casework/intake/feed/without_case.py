@@ -54,7 +54,7 @@ def without_case(conn: Connection, *, after: str = "", limit: int | None = None)
 
 def live_loans(conn: Connection, institution: str) -> set[str]:
     """The loans of an institution that have a live case."""
-    return set(conn.execute(_LIVE.where(cases.c.institution == institution)).scalars())
+    return set(conn.execute(_LIVE.where(cases.c.institution == institution)).scalars().all())
 
 
 def _last_cases(conn: Connection, loan_ids: list[str]) -> dict[str, Case]:
