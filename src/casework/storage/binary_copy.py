@@ -5,7 +5,6 @@ from functools import lru_cache
 from typing import Any, Final
 
 import sqlalchemy as sa
-from psycopg.types.string import BytesBinaryDumper
 
 from casework.storage.array_literals import pg_kind
 from casework.storage.database import UtcDateTime
@@ -44,6 +43,8 @@ def copy_rows(new: Any, table: sa.Table, names: tuple[str, ...], rows: Sequence[
     for place in instants:
         if any(row[place] is not None and row[place].tzinfo is None for row in rows):
             raise ValueError("an instant needs its offset")
+    from psycopg.types.string import BytesBinaryDumper  # noqa: PLC0415 (on SQLite nobody imports the driver)
+
     with new as cursor:
         cursor.adapters.register_dumper(bytes, BytesBinaryDumper)  # the last registered one is Python's
         with cursor.copy(sql) as copy:

@@ -200,8 +200,7 @@ _SERIAL: Final = re.compile(r"[0-9]{5}")
 _SERIAL_DAY_0: Final = date(1899, 12, 30)
 _SEVERAL: Final = re.compile(r"[,;、/|\n]|\s{2,}|(?<!\+86)\s(?=1[0-9]{10})")
 _DIGITS_OF_ONE: Final = 21  # 15 of a number (E.164) and 6 of an extension
-CUT: Final = "\ufffd"
-"""What stands for a character that was cut."""
+CUT: Final = "\ufffd"  # what stands for a character that was cut
 
 Value = TypeVar("Value")
 
