@@ -1,7 +1,10 @@
 """(b) A feed of 100,000 loans, first and unchanged, beside a bare COPY of as many case and entry rows."""
 
 import io
+import os
+import resource
 import sqlite3
+from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -10,11 +13,12 @@ from typing import Any
 import psycopg
 import sqlalchemy as sa
 
-from benchmarks.machine import Others, Spread, clocked, table, write_section
+from benchmarks.machine import Others, Spread, children, clocked, table, with_ended_seconds, write_section
 from benchmarks.place import POSTGRESQL, SQLITE, Place, place_on, server_of
 from casework.demo.branch import generate_large
-from casework.intake.feed.load import ImportRequest, import_feed
+from casework.intake.feed.load import ImportRequest
 from casework.log.tables import entries
+from casework.operation.importing import import_apart
 from casework.people.staff.actor import system
 from casework.work.cases.tables import cases
 from tests.postgres_server import OWNER
@@ -25,31 +29,71 @@ REPEATS = 3
 _COPIED = (cases, entries)
 
 
+@dataclass(frozen=True)
+class Taken:
+    """What one import took: seconds, and of the processor those of its process and those of the database's."""
+
+    seconds: float
+    own_s: float
+    database_s: float
+
+
 def run(loans: int = LOANS, kinds: tuple[str, ...] = (POSTGRESQL, SQLITE), repeats: int = REPEATS) -> None:
     """Measure, and write the section `feed`."""
     others = Others()
     rows = []
     for kind in kinds:
-        first, again, floor = list[float](), list[float](), list[float]()
+        first, again, floor = list[Taken](), list[Taken](), list[float]()
         with server_of(kind) as server:
             for _ in range(repeats):
                 with place_on(server) as place:
                     for day, taken in zip(DAYS, (first, again), strict=True):
                         folder = generate_large(place.folder / f"{day}", loans=loans, overdue=loans, as_of=day)
-                        taken.append(loans / clocked(partial(_import, place, folder)))
+                        taken.append(_imported(place, folder))
                     floor.append(loans / _bare(place))
                     print(kind, first[-1], again[-1], floor[-1], flush=True)
-        per_second = Spread(tuple(first)), Spread(tuple(again)), Spread(tuple(floor))
+        per_second = (
+            *(Spread(tuple(loans / one.seconds for one in taken)) for taken in (first, again)),
+            Spread(tuple(floor)),
+        )
         ratios = [f"{one.best / per_second[2].best:.3f}" for one in per_second[:2]]
-        rows.append((kind, *map(str, per_second), *ratios))
+        rows.append((kind, *map(str, per_second), *ratios, _each(loans, first), _each(loans, again)))
+    peak_mib = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     header = ("loans/s: best (spread)", "first", "unchanged", "bare COPY / executemany", "first ÷ bare",
-              "unchanged ÷ bare")  # fmt: skip
-    text = f"{loans:,} loans, all of them in arrears: as many cases opened, with loans, borrowers, entries. Best of"
-    write_section("feed", f"{text} {repeats}; {others}.\n\n{table(header, rows)}")
+              "unchanged ÷ bare", "µs a first loan", "µs an unchanged one")  # fmt: skip
+    text = (
+        f"{loans:,} loans, all of them in arrears: as many cases opened, with loans, borrowers, entries. Best of "
+        f"{repeats}; each in a process of its own, of at most {peak_mib:,.0f} MiB. The last columns are processor time "
+        f"(the least), of the import's process and of the database's beside it; {others}."
+    )
+    write_section("feed", f"{text}\n\n{table(header, rows)}")
 
 
-def _import(place: Place, folder: Path) -> None:
-    import_feed(place.started.engine, place.started.branch, folder, ImportRequest(system("cli")))
+def _imported(place: Place, folder: Path) -> Taken:
+    """Import as the service and the command do. What it starts anew, a connection say, is in it."""
+    database_s, own_s = _database_s(), _ended_s()
+    seconds = clocked(partial(import_apart, place.started, folder, ImportRequest(system("cli"))))
+    return Taken(seconds, _ended_s() - own_s, _database_s() - database_s)
+
+
+def _ended_s() -> float:
+    """Processor time of our own processes that have ended: the imports."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _database_s() -> float:
+    """That of the server's, those included that served a connection."""
+    return with_ended_seconds(set(children(os.getpid())) - {os.getpid()})
+
+
+def _used(taken: Taken) -> tuple[float, float]:
+    return taken.own_s, taken.database_s
+
+
+def _each(loans: int, taken: list[Taken]) -> str:
+    own_us, database_us = (min(used) / loans * 1e6 for used in zip(*map(_used, taken), strict=True))
+    return f"{own_us:.0f} + {database_us:.0f}"
 
 
 def _bare(place: Place) -> float:
