@@ -6,16 +6,15 @@ its own module (`casework.lifecycle.noun`).
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Any
+from typing import Any, ClassVar
 
 from casework.customer import Customer
 from casework.lifecycle import fold
-from casework.lifecycle.batch import Batch, Rules
+from casework.lifecycle.batch import Batch
 from casework.lifecycle.commands import Done, Fire, Mistaken, Move, Note, Open, Outcome, Record
 from casework.lifecycle.fold import DATED
 from casework.lifecycle.follows import barred
 from casework.lifecycle.follows import follow as follows
-from casework.lifecycle.gather import Gathered
 from casework.lifecycle.kept import Kept
 from casework.lifecycle.opening import no_such, open_
 from casework.lifecycle.reasons import (
@@ -27,7 +26,6 @@ from casework.lifecycle.reasons import (
     request_needed,
 )
 from casework.lifecycle.versions import lives_under, not_moved, why_not
-from casework.log.write.trail import Trail
 from casework.people.staff.actor import Actor, system
 from casework.rules.statechart.chart import Chart, Event, Tell
 from casework.rules.statechart.decide import (
@@ -47,13 +45,6 @@ _RULE_OF_MOVES = ("5.4",)
 class Door(Batch):
     """Takes commands: each is decided, and happens if it may."""
 
-    def __init__(
-        self, nouns: Sequence[Kept], rules: Rules, gathered: Gathered, trail: Trail, *, prepared: Mapping[str, Any],
-        busy: bool = False,
-    ) -> None:  # fmt: skip
-        super().__init__(nouns, rules, gathered, trail, prepared=prepared, busy=busy)
-        self._verbs: dict[type, Any] = {Fire: self._fire, Record: self._record, Note: self._note, Move: self._move}
-
     def take(self, command: Any) -> Outcome:
         """Decide one command and, if it may be, let it happen to the subject in memory."""
         noun = self.main if command.noun is None else self.nouns[command.noun]
@@ -70,7 +61,7 @@ class Door(Batch):
         if verb is not None:
             told = verb(self, command, subject)
         else:
-            told = self._verbs[type(command)](noun, command, subject)
+            told = self._verbs[type(command)](self, noun, command, subject)
         return told
 
     # ── events ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -260,6 +251,10 @@ class Door(Batch):
                     self.told(self.main, new, tell.fact, on, evidence, tell.filled(subject), actor)
                     found = True
         return found
+
+    # The functions, not a door's own methods: it would hold itself, and what it gathered with it, until the collector
+    # comes, which seldom happens where thousands of subjects are gathered.
+    _verbs: ClassVar[Mapping[type, Any]] = {Fire: _fire, Record: _record, Note: _note, Move: _move}
 
 
 def _on_file(command: Fire) -> dict[str, Any]:

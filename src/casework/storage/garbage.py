@@ -6,10 +6,11 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import Final
 
-_SELDOM: Final = (50_000, 500, 100)
+_SELDOM: Final = (500_000, 500, 100)
 """So many new objects before the youngest are looked through, and so many times that before older ones are.
 
-Hardly ever, for older ones: of what an import or a ledger holds they are nearly all, and none of it goes in circles.
+What an import or a ledger makes lives for a slice or to the end, and none of it goes in circles: looked at after fewer
+objects, all of it would be looked at once, and what stays twice.
 """
 _lock: Final = Lock()
 _inside: Final = list[None]()
