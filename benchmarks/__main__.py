@@ -20,6 +20,7 @@ from benchmarks import (
     scale,
     sealing,
     search,
+    shell,
     sweeping,
     verify,
 )
@@ -42,13 +43,14 @@ ALL = (
     "evening",
     "pages",
     "photos",
+    "shell",
 )
 NAMED = ("growth",)
 """Takes as long as all others together: only when it is named."""
 PLAIN: dict[str, Callable[..., None]] = {
     "verify": verify.run, "sealing": sealing.run, "departure": departure.run, "contacts": contacts.run,
     "duties": duties.run, "sweep": sweeping.run, "next": pulling.run, "evening": evening.run, "pages": pages.run,
-    "photos": photos.run,
+    "photos": photos.run, "shell": shell.run,
 }  # fmt: skip
 
 

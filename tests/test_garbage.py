@@ -4,7 +4,7 @@ import gc
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
-from casework.storage.garbage import seldom_collected
+from casework.storage.garbage import collected_as_before, seldom_collected
 
 
 def test_threads_that_come_and_go_in_any_order_leave_the_collector_as_it_was() -> None:
@@ -24,4 +24,13 @@ def test_threads_that_come_and_go_in_any_order_leave_the_collector_as_it_was() -
     with ThreadPoolExecutor(2) as threads:
         for one in [threads.submit(first), threads.submit(second)]:
             one.result()
+    assert gc.get_threshold() == before
+
+
+def test_what_turns_out_to_stay_for_long_is_collected_as_before() -> None:
+    before = gc.get_threshold()
+    with seldom_collected():
+        assert gc.get_threshold() > before
+        collected_as_before()
+        assert gc.get_threshold() == before
     assert gc.get_threshold() == before

@@ -18,7 +18,8 @@ from casework.people.staff.permissions import EVERYTHING, Reach
 from casework.storage.database import reading
 from casework.work.cases import bounded
 from casework.work.cases.filter import BusinessDates, CaseFilter
-from casework.work.cases.queries import Sort, page_of_cases
+from casework.work.cases.queries import page_of_cases
+from casework.work.cases.sorts import Sort
 from tests.cases.test_queries import BRANCH, SORTS, Counted, case, furnished, store
 
 __all__ = ["furnished"]

@@ -30,13 +30,13 @@ from casework.work.cases.case import (
 from casework.work.cases.filter import BusinessDates, CaseFilter
 from casework.work.cases.line import CaseLine
 from casework.work.cases.queries import (
-    Sort,
     cases_of_loan,
     find_case,
     page_of_cases,
     walk_cases,
 )
 from casework.work.cases.rulebook import load_rulebook
+from casework.work.cases.sorts import Sort
 from casework.work.cases.tables import cases
 from tests.conftest import LONGER
 

@@ -36,7 +36,8 @@ from casework.work.cases.history import (
 )
 from casework.work.cases.line import CasePage
 from casework.work.cases.options import CaseOptions, options_of_case
-from casework.work.cases.queries import Sort, page_of_cases, page_of_changed
+from casework.work.cases.queries import page_of_cases, page_of_changed
+from casework.work.cases.sorts import Sort
 from casework.work.four_eyes.listing import show_pending
 
 _ActsCursor = Annotated[

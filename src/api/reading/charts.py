@@ -1,12 +1,12 @@
 """The chart that cases follow, as data and as a drawing, and the branch's policies."""
 
-import tomllib
 from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Annotated, Any, Literal
 
 import msgspec
 import sqlalchemy as sa
+import tomli
 from litestar import Request, Response, get
 from litestar.params import FromPath, QueryParameter
 
@@ -301,7 +301,7 @@ def _policy(policy: Policy, in_force: bool) -> PolicyView:
         FigureView(f"{section}.{key}", figure["zh"], figure["en"], figure.get("value"),
                    figure.get("unit"), figure.get("rules", []),
                    figure.get("source"), figure.get("empty_because"))
-        for section, table in tomllib.loads(policy.text.decode()).items()
+        for section, table in tomli.loads(policy.text.decode()).items()
         for key, figure in table.items()
     ]  # fmt: skip
     return PolicyView(policy.effective_on, policy.digest, in_force, figures)

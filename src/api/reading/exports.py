@@ -19,7 +19,8 @@ from casework.storage.database import reading, writing
 from casework.table import MAX_ROWS, Lang
 from casework.work.cases.export import CASES, case_cells
 from casework.work.cases.filter import BusinessDates, CaseFilter
-from casework.work.cases.queries import Sort, walk_cases
+from casework.work.cases.queries import walk_cases
+from casework.work.cases.sorts import Sort
 from casework.work.cases.taking_out import BulkFile, FileKind, file_of_list, record_taken, taker_of
 
 CSV = "text/csv"  # Litestar adds the charset to text

@@ -26,7 +26,6 @@ from casework.work.cases.options import OpeningOffer
 from casework.work.cases.shown import (
     NounOptions,
     ShownWanted,
-    Sort,
     all_of,
     history_of_noun,
     openings_of,
@@ -35,10 +34,11 @@ from casework.work.cases.shown import (
     page_of_changed,
     seen,
 )
+from casework.work.cases.sorts import SortOfNouns
 from casework.work.cases.taking_out import file_of_list, taker_of
 from casework.work.four_eyes.listing import show_pending
 
-SortBy = Annotated[Sort, QueryParameter(description="A minus is descending; what has no day due comes last.")]
+SortBy = Annotated[SortOfNouns, QueryParameter(description="A minus is descending; what has no day due comes last.")]
 _FILTERS = ("case_id", "loan_id", "state", "due_by", "all", "sort")
 
 

@@ -1,19 +1,18 @@
 """`casework staff reset` and `casework staff access`: how people come in, as an administrator sees it."""
 
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
 from casework.cli.changing import as_, changing
 from casework.cli.shell import FOLDED, as_json, console, permitted, print_json, started
 from casework.cli.tables import Table
 from casework.clock import now
 from casework.instants import branch_text
-from casework.people.identity import resetting
-from casework.people.identity.access import Access, access_of
-from casework.storage.database import reading
+
+if TYPE_CHECKING:
+    from casework.people.identity.access import Access
 
 
 @click.command("reset")
@@ -35,6 +34,10 @@ def reset(staff_no: str, *, second_factor: bool, json_: bool, by: str | None) ->
       curl http://127.0.0.1:8000/session/password -H 'Content-Type: application/json' \\
         -d '{"staff_no": "10021", "code": "7KQM-2XRT-PB4C-W9HD", "new_password": "four plain words here"}'
     """
+    import msgspec
+
+    from casework.people.identity import resetting
+
     with changing(by, "staff.reset") as change:
         policy = change.branch.rulebook.policies.at(change.trail.today)
         issued = resetting.issue_code(
@@ -62,6 +65,11 @@ def access(staff_no: str, *, json_: bool, by: str | None) -> None:
       casework staff access 10021
       casework staff access 10021 --json
     """
+    import msgspec
+
+    from casework.people.identity.access import access_of
+    from casework.storage.database import reading
+
     with started() as branch, reading(branch.engine) as conn:
         permitted(conn, branch.branch, by, "staff.reset")
         found = access_of(conn, staff_no, now())
@@ -71,7 +79,7 @@ def access(staff_no: str, *, json_: bool, by: str | None) -> None:
         _print(found, branch.branch.time_zone)
 
 
-def _print(found: Access, zone: str) -> None:
+def _print(found: "Access", zone: str) -> None:
     def since(moment: datetime | None, otherwise: str) -> str:
         return otherwise if moment is None else branch_text(moment, zone, "minutes")
 

@@ -2,25 +2,23 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
-
-import msgspec
-from sqlalchemy.engine import Connection
+from typing import TYPE_CHECKING, Any
 
 from casework.cli.faults import mended, tell_faults, told_in_json
 from casework.cli.shell import console, print_json, started
 from casework.cli.tables import Table
-from casework.intake.dialler.importing import read_bounded
-from casework.intake.feed.agreed import AgreedTaken
-from casework.intake.feed.whole import taken_in
-from casework.lifecycle.kept import Kept
-from casework.lifecycle.listing import every
-from casework.people.staff.actor import Actor, system
-from casework.rules.statechart.chart import Chart
-from casework.storage.database import reading
-from casework.work.cases.branch import Branch
 
-Import = Callable[[Connection, Branch, bytes, str, Actor], AgreedTaken]
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+    from casework.intake.feed.agreed import AgreedTaken
+    from casework.lifecycle.kept import Kept
+    from casework.people.staff.actor import Actor
+    from casework.rules.statechart.chart import Chart
+    from casework.work.cases.branch import Branch
+
+
+Import = Callable[["Connection", "Branch", bytes, str, "Actor"], "AgreedTaken"]
 
 
 def import_file(take: Import, word: str, file: Path, *, json_: bool, atomic: bool, mend: Path | None) -> None:
@@ -29,6 +27,10 @@ def import_file(take: Import, word: str, file: Path, *, json_: bool, atomic: boo
     `word`: which kind of file. `atomic`: one set aside, and none is in; then the exit code is 1. `mend`: where the rows
     set aside are written.
     """
+    from casework.intake.dialler.importing import read_bounded
+    from casework.intake.feed.whole import taken_in
+    from casework.people.staff.actor import system
+
     content = read_bounded(file)
     with started() as branch:
         taken = taken_in(
@@ -40,7 +42,9 @@ def import_file(take: Import, word: str, file: Path, *, json_: bool, atomic: boo
         raise SystemExit(1)
 
 
-def _tell_all(taken: AgreedTaken, *, json_: bool) -> None:
+def _tell_all(taken: "AgreedTaken", *, json_: bool) -> None:
+    import msgspec
+
     if json_:
         print_json(
             msgspec.to_builtins(taken)
@@ -57,10 +61,13 @@ def _tell_all(taken: AgreedTaken, *, json_: bool) -> None:
 
 
 def listed(
-    noun: Kept, by: str, *, every_one: bool, json_: bool, line: Callable[[Any], dict[str, Any]],
-    headers: Sequence[str], cells: Callable[[Any, Chart], Sequence[str]],
+    noun: "Kept", by: str, *, every_one: bool, json_: bool, line: Callable[[Any], dict[str, Any]],
+    headers: Sequence[str], cells: "Callable[[Any, Chart], Sequence[str]]",
 ) -> None:  # fmt: skip
     """Those that are live, or all, in the order of the column `by`: a line of JSON or of a table for each."""
+    from casework.lifecycle.listing import every
+    from casework.storage.database import reading
+
     with started() as branch:
         with reading(branch.engine) as conn:
             found = every(conn, noun, by, live_only=not every_one)

@@ -1,32 +1,24 @@
 """`casework case assign` and `casework case owners`: giving cases to other owners, and who answered for one when."""
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import click
-from rich.markup import escape
-from sqlalchemy.engine import Connection
 
 from casework.cli import case_tables
 from casework.cli.changing import day
 from casework.cli.shell import FOLDED, as_json, as_staff, console, permitted, print_json, started
 from casework.cli.tables import Table
 from casework.clock import now
-from casework.lifecycle.advance import advance
-from casework.lifecycle.commands import Done, Mistaken, NotDone, Outcome, Refused
 from casework.money import yuan_text
-from casework.storage.database import reading, writing
-from casework.work.cases.branch import Branch
-from casework.work.cases.ownership import BY_RULE
-from casework.work.cases.reassign import (
-    COMMAND,
-    MAX_CASES,
-    MoveWanted,
-    Plan,
-    ReceiverLoad,
-    plan,
-)
-from casework.work.cases.responsible import OwnersOfCase, owners_of_case
-from casework.work.cases.sight import seen_case
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+    from casework.lifecycle.commands import Outcome
+    from casework.work.cases.branch import Branch
+    from casework.work.cases.reassign import MoveWanted, Plan, ReceiverLoad
+    from casework.work.cases.responsible import OwnersOfCase
 
 
 @click.command()
@@ -49,6 +41,11 @@ def assign(
       casework case assign 1207 1208 --to S0103 --reason workload --as S0200
       casework case assign 1207 1208 1311 --by-rule --preview --as S0200
     """
+    from casework.lifecycle.commands import Done
+    from casework.storage.database import reading, writing
+    from casework.work.cases.ownership import BY_RULE
+    from casework.work.cases.reassign import MAX_CASES, MoveWanted
+
     if (owner is None) != by_rule:
         raise click.UsageError("give either --to STAFF_NO or --by-rule")
     if owner is not None and reason is None:
@@ -70,21 +67,24 @@ def assign(
 
 
 def _carry_out(
-    conn: Connection,
-    branch: Branch,
+    conn: "Connection",
+    branch: "Branch",
     staff_no: str | None,
     case_ids: tuple[int, ...],
-    wanted: MoveWanted,
+    wanted: "MoveWanted",
     *,
     preview: bool,
-) -> tuple[Plan, list[Outcome]]:
+) -> "tuple[Plan, list[Outcome]]":
+    from casework.lifecycle.advance import advance
+    from casework.work.cases.reassign import COMMAND, plan
+
     actor = permitted(conn, branch, staff_no, COMMAND)
     made = plan(conn, branch, actor, [(case_id, None) for case_id in case_ids], wanted)
     options = {"lock": False, "dry_run": True} if preview else {}
     return made, advance(conn, made.commands, branch, **options)  # type: ignore[arg-type]  # a dict has one value type
 
 
-def _as_json(made: Plan, outcomes: list[Outcome], receivers: list[ReceiverLoad], *, preview: bool) -> object:
+def _as_json(made: "Plan", outcomes: "list[Outcome]", receivers: "list[ReceiverLoad]", *, preview: bool) -> object:
     results = []
     for step, outcome in zip(made.steps, outcomes, strict=True):
         case = made.seen.get(step.id or 0)
@@ -99,7 +99,9 @@ def _as_json(made: Plan, outcomes: list[Outcome], receivers: list[ReceiverLoad],
     return {"preview": preview, "cases": len(results), "receivers": receivers, "results": results}
 
 
-def _reasons(outcome: Outcome) -> list[dict[str, object]]:
+def _reasons(outcome: "Outcome") -> list[dict[str, object]]:
+    from casework.lifecycle.commands import Done, Mistaken, NotDone, Refused
+
     match outcome:
         case Refused():
             return [{"code": one.code, "saw": one.saw, "zh": one.zh, "en": one.en} for one in outcome.reasons]
@@ -109,7 +111,9 @@ def _reasons(outcome: Outcome) -> list[dict[str, object]]:
             return []
 
 
-def _tell(made: Plan, outcomes: list[Outcome], receivers: list[ReceiverLoad], *, preview: bool) -> None:
+def _tell(made: "Plan", outcomes: "list[Outcome]", receivers: "list[ReceiverLoad]", *, preview: bool) -> None:
+    from casework.lifecycle.commands import Done
+
     for step, outcome in zip(made.steps, outcomes, strict=True):
         if not isinstance(outcome, Done):
             click.echo(f"case {step.id}:", err=True)
@@ -142,6 +146,10 @@ def owners(*, case_id: int, on: datetime | None, json_: bool, staff_no: str | No
       casework case owners 1207
       casework case owners 1207 --on 2026-03-05 --json
     """
+    from casework.storage.database import reading
+    from casework.work.cases.responsible import owners_of_case
+    from casework.work.cases.sight import seen_case
+
     with started() as open_, reading(open_.engine, snapshot=True) as conn:
         actor = permitted(conn, open_.branch, staff_no, "case.read")
         seen_case(conn, open_.branch, actor, case_id, open_.branch.today(now()))
@@ -152,7 +160,9 @@ def owners(*, case_id: int, on: datetime | None, json_: bool, staff_no: str | No
         _table(found)
 
 
-def _table(found: OwnersOfCase) -> None:
+def _table(found: "OwnersOfCase") -> None:
+    from rich.markup import escape
+
     table = Table("Since", "Owner", "Handler", "Post", "Why", "Entry", box=None)
     for one in found.owners:
         why = f"{one.reason_en} {one.reason_zh}" if one.rule is None else f"{one.rule_en} {one.rule_zh}"

@@ -10,46 +10,29 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
-import sqlalchemy as sa
 from rich.padding import Padding
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
-from sqlalchemy.engine import Connection
 
 from casework.cli import bundle, dossier, mining, past, receipts, sealing, searching
 from casework.cli.log_report import brief, print_report
 from casework.cli.shell import as_json, console, errors, print_json, progress_wanted, started
 from casework.clock import now
 from casework.errors import CallerError, RulesBroken, TryAgain
-from casework.evidence.crew import at_one_moment, crew_of
-from casework.evidence.verifying import RUN
-from casework.evidence.verifying import verify as verify_everything
 from casework.instants import branch_text
-from casework.log.check.findings import EXIT_CODES, Report
-from casework.log.check.handed import handed_notes
-from casework.log.check.kinds import texts_of_any_bytes
-from casework.log.check.sealed import BroughtAlong
-from casework.log.format.chain import is_genuine, leaf_hash, mac_matches
-from casework.log.format.checkpoint import WitnessKey
-from casework.log.format.entry import Entry, MalformedEntry, decode_strict
-from casework.log.tables import entries, texts
-from casework.log.tables import keys as key_rows
-from casework.operation.backup import disposing
-from casework.operation.keys_needed import keys_at_hand
-from casework.operation.right_keys import right_keys
-from casework.operation.startup import check_keys, check_schema, unlike
-from casework.people.staff.actor import system
-from casework.personal import Vault
 from casework.screen import on_screen
-from casework.settings import Keys, Settings
-from casework.storage import jobs
-from casework.storage.database import open_engine, reading, writing
-from casework.work.cases.branch import Branch
-from casework.work.cases.rulebook import load_rulebook
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+    from casework.log.check.findings import Report
+    from casework.log.format.checkpoint import WitnessKey
+    from casework.log.format.entry import Entry
+    from casework.personal import Vault
+    from casework.settings import Keys, Settings
+    from casework.work.cases.branch import Branch
 
 
 @click.group()
@@ -120,6 +103,8 @@ def verify(
       casework audit verify --trusted /audit/wuhan --witness witness.key
       casework audit verify 2026-q1 --key branch.key --trusted kept/2025-12-31.checkpoint --deep
     """
+    from casework.log.check.findings import EXIT_CODES
+
     with _cannot_tell(json_):
         if folder is not None:
             report = bundle.verify_folder(
@@ -138,6 +123,9 @@ def verify(
 
 def _zone() -> str:
     """The branch's; UTC where its rules may not be used, for a log is verified without them."""
+    from casework.settings import Settings
+    from casework.work.cases.rulebook import load_rulebook
+
     try:
         policies = load_rulebook(Settings.from_environment().statecharts).policies.all
     except RulesBroken:
@@ -145,7 +133,19 @@ def _zone() -> str:
     return str(policies[-1].figure("branch.time_zone"))
 
 
-def _verify(trusted: Path | None, asked: Sequence[WitnessKey], jobs_wanted: int) -> Report:
+def _verify(trusted: Path | None, asked: "Sequence[WitnessKey]", jobs_wanted: int) -> "Report":
+    from casework.evidence.crew import at_one_moment, crew_of
+    from casework.evidence.verifying import verify as verify_everything
+    from casework.log.check.handed import handed_notes
+    from casework.log.check.sealed import BroughtAlong
+    from casework.log.tables import keys as key_rows
+    from casework.operation.backup import disposing
+    from casework.operation.keys_needed import keys_at_hand
+    from casework.operation.startup import check_schema
+    from casework.personal import Vault
+    from casework.settings import Settings
+    from casework.storage.database import open_engine, reading
+
     settings = Settings.from_environment()
     keys = keys_at_hand(settings)
     outside = BroughtAlong.of(settings.keys_dir, handed_notes(settings.keys_dir, trusted) if trusted else (), asked)
@@ -167,15 +167,29 @@ def _verify(trusted: Path | None, asked: Sequence[WitnessKey], jobs_wanted: int)
     return report
 
 
-def _enter(settings: Settings, began_at: datetime, report: Report) -> None:
+def _enter(settings: "Settings", began_at: datetime, report: "Report") -> None:
     """Beside those that pages began, for pages and metrics; goes without where it may not write (a standby)."""
+    import msgspec
+    import sqlalchemy as sa
+
+    from casework.evidence.verifying import RUN
+    from casework.operation.backup import disposing
+    from casework.people.staff.actor import system
+    from casework.storage import jobs
+    from casework.storage.database import open_engine, writing
+
     engine = open_engine(settings.database_url)
     with disposing(engine), suppress(TryAgain, sa.exc.DBAPIError), writing(engine) as conn:
         jobs.ended(conn, RUN, system("cli").id, began_at, msgspec.json.encode(report))
 
 
-def _changed_rows_of_keys(conn: Connection, keys: Keys, vault: Vault) -> list[str]:
+def _changed_rows_of_keys(conn: "Connection", keys: "Keys", vault: "Vault") -> list[str]:
     """Rows that deny keys which have made what is there; CallerError `key_wrong` for keys that made none of it."""
+    from casework.log.check.findings import Report
+    from casework.log.check.kinds import texts_of_any_bytes
+    from casework.operation.right_keys import right_keys
+    from casework.operation.startup import check_keys, unlike
+
     with texts_of_any_bytes(conn, Report()):  # what is not read as text is reported again
         unlike_its_row = unlike(conn, keys)
         if unlike_its_row and not right_keys(conn, keys.mac, vault) >= set(unlike_its_row):
@@ -207,6 +221,8 @@ def _cannot_tell(json_: bool) -> Iterator[None]:
 
 
 def _end(json_: bool, code: str, en: str, *more: str) -> None:
+    from casework.log.check.findings import EXIT_CODES
+
     if json_:
         print_json({"verdict": "cannot_tell", "code": code, "en": en, "more": more})
     for line in (f"cannot tell: {code}: {en}", *more):
@@ -215,8 +231,13 @@ def _end(json_: bool, code: str, en: str, *more: str) -> None:
 
 
 @contextmanager
-def _progress(conn: Connection) -> Iterator[Callable[[int], None]]:
+def _progress(conn: "Connection") -> Iterator[Callable[[int], None]]:
     """A bar on a terminal, nothing in a pipe."""
+    import sqlalchemy as sa
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from casework.log.tables import entries
+
     if not progress_wanted():
         yield lambda _: None
         return
@@ -239,6 +260,12 @@ def show(case_or_stream: str, json_: bool) -> None:
       casework audit show rulebook:published
       casework audit show case:17 --json
     """
+    import msgspec
+    import sqlalchemy as sa
+
+    from casework.log.tables import entries
+    from casework.storage.database import reading
+
     stream = f"case:{case_or_stream}" if case_or_stream.isdecimal() else case_or_stream
     with started() as branch, reading(branch.engine, snapshot=True) as conn:
         columns = entries.c["body", "leaf_hash", "mac"]
@@ -252,8 +279,11 @@ def show(case_or_stream: str, json_: bool) -> None:
         _print_history(stream, found, branch.branch)
 
 
-def _print_history(stream: str, found: Sequence[Any], branch: Branch) -> None:
+def _print_history(stream: str, found: Sequence[Any], branch: "Branch") -> None:
     """One line per entry and its data below: a table would leave no room for them on a narrow terminal."""
+    from casework.log.format.chain import is_genuine
+    from casework.log.format.entry import MalformedEntry, decode_strict
+
     states, zone = branch.rulebook.chart.states, branch.time_zone
     console.print(stream, style="bold", markup=False)
     for row in found:
@@ -272,7 +302,7 @@ def _print_history(stream: str, found: Sequence[Any], branch: Branch) -> None:
         console.print(Padding(Text(brief(_told_data(entry)), style="dim"), (0, 0, 0, 6)))
 
 
-def _moved(entry: Entry, states: Mapping[str, Any]) -> str:
+def _moved(entry: "Entry", states: Mapping[str, Any]) -> str:
     def label(name: str) -> str:
         return str(states[name].zh) if name in states else name
 
@@ -283,7 +313,7 @@ def _moved(entry: Entry, states: Mapping[str, Any]) -> str:
     return f"{label(entry.from_ or '')} → {label(entry.to)}"
 
 
-def _told_data(entry: Entry) -> dict[str, Any]:
+def _told_data(entry: "Entry") -> dict[str, Any]:
     """What a reader wants of `data`: the given values beside the rest, empty ones left out."""
     flat: dict[str, Any] = {}
     for key, value in entry.data.items():
@@ -308,6 +338,10 @@ def show_entry(entry_id: str, json_: bool) -> None:
       casework audit entry case:17:3
       casework audit entry case:17:3 --json
     """
+    import msgspec
+
+    from casework.storage.database import reading
+
     with started() as branch, reading(branch.engine, snapshot=True) as conn:
         row, before = _row_of(conn, entry_id)
         answer = _checked(row, before, branch.branch.mac_key)
@@ -318,8 +352,12 @@ def show_entry(entry_id: str, json_: bool) -> None:
         console.print_json(msgspec.json.encode(answer).decode())
 
 
-def _row_of(conn: Connection, entry_id: str) -> tuple[Any, Any]:
+def _row_of(conn: "Connection", entry_id: str) -> tuple[Any, Any]:
     """The entry's row and the leaf hash of the one before it."""
+    import sqlalchemy as sa
+
+    from casework.log.tables import entries
+
     stream, _, seq = entry_id.rpartition(":")
     if not stream or not seq.isascii() or not seq.isdecimal() or len(seq) > 16:
         raise CallerError("malformed_entry_id")
@@ -333,6 +371,11 @@ def _row_of(conn: Connection, entry_id: str) -> tuple[Any, Any]:
 
 
 def _checked(row: Any, before: bytes | None, mac_key: bytes) -> dict[str, Any]:
+    import msgspec
+
+    from casework.log.format.chain import leaf_hash, mac_matches
+    from casework.log.format.entry import MalformedEntry, decode_strict
+
     body, leaf, tag = bytes(row.body), bytes(row.leaf_hash), bytes(row.mac)
     try:
         entry: Entry | None = decode_strict(body)
@@ -348,8 +391,12 @@ def _checked(row: Any, before: bytes | None, mac_key: bytes) -> dict[str, Any]:
     }
 
 
-def _texts_cited(conn: Connection, body: Any) -> dict[str, bool]:
+def _texts_cited(conn: "Connection", body: Any) -> dict[str, bool]:
     """The chart and policy the entry cites, and whether their texts are held."""
+    import sqlalchemy as sa
+
+    from casework.log.tables import texts
+
     cited = [body[kind] for kind in ("chart", "policy") if body and body[kind]]
     digests = [reference.partition("#")[2] for reference in cited]
     held = set(conn.execute(sa.select(texts.c.digest).where(texts.c.digest.in_(digests))).scalars())

@@ -1,15 +1,16 @@
 """`casework borrower`: personal data in clear, for a purpose."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from casework.cli.given import institution_option
 from casework.cli.shell import as_json, as_staff, console, permitted, print_json, started
 from casework.cli.tables import Table
 from casework.clock import now
-from casework.intake.feed.customers import customer_named
-from casework.intake.feed.reveal import ClearBorrower, reveal
-from casework.storage.database import writing
-from casework.work.cases.sight import reach_of
+
+if TYPE_CHECKING:
+    from casework.intake.feed.reveal import ClearBorrower
 
 
 @click.group()
@@ -42,6 +43,11 @@ def reveal_(
       casework borrower reveal B000731 --field id_number --purpose judicial --as S0031 --json
       casework borrower reveal B000731 --institution wuhan --field name --purpose collection --as S0012
     """
+    from casework.intake.feed.customers import customer_named
+    from casework.intake.feed.reveal import reveal
+    from casework.storage.database import writing
+    from casework.work.cases.sight import reach_of
+
     with started() as open_:
         with writing(open_.engine) as conn:
             actor = permitted(conn, open_.branch, staff_no, "borrower.reveal")
@@ -58,7 +64,7 @@ def reveal_(
         _print(shown)
 
 
-def _print(shown: ClearBorrower) -> None:
+def _print(shown: "ClearBorrower") -> None:
     table = Table(box=None, show_header=False)
     table.add_row("borrower", shown.borrower_id)
     table.add_row("institution", shown.institution)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,27 +13,13 @@ from casework.cli.shell import as_json, console, days_of, permitted, print_json,
 from casework.cli.tables import Table
 from casework.cli.taking_out import kind_of, out_option, told_of, write_taken
 from casework.errors import CallerError
-from casework.evidence.evening.review_sheet import review_file
 from casework.instants import branch_text
-from casework.intake.feed.past_arrears import past_arrears
-from casework.storage.database import reading
-from casework.work.contacts.registered import WHY
-from casework.work.gate.found import found
-from casework.work.gate.reviews import (
-    CLEARED,
-    COMMAND,
-    CONFIRMED,
-    EXPLAINED,
-    READ,
-    VERDICTS,
-    Review,
-    ReviewAsked,
-    ReviewDone,
-    review_many,
-    reviews,
-    verdict_on,
-)
-from casework.work.gate.subjects import Subject, of_breaches, subjects
+from casework.work.gate.reviews import CLEARED, CONFIRMED, EXPLAINED, VERDICTS, ReviewAsked
+
+if TYPE_CHECKING:
+    from casework.work.gate.reviews import Review, ReviewDone
+    from casework.work.gate.subjects import Subject
+
 
 _VERDICTS = {CONFIRMED: "确认违规", EXPLAINED: "已说明", CLEARED: "已更正"}
 
@@ -52,6 +38,12 @@ def breaches_(from_: datetime | None, to: datetime | None, json_: bool) -> None:
       casework contact breaches
       casework contact breaches --from 2026-03-01 --to 2026-03-31 --json
     """
+    from casework.intake.feed.past_arrears import past_arrears
+    from casework.storage.database import reading
+    from casework.work.gate.found import found
+    from casework.work.gate.reviews import reviews
+    from casework.work.gate.subjects import of_breaches
+
     days = days_of(from_, to)
     with started() as branch, reading(branch.engine, snapshot=True) as conn:
         zone = branch.branch.time_zone
@@ -100,6 +92,12 @@ def to_review_(from_: datetime, to: datetime, out: Path | None, json_: bool, by:
       casework contact to-review --from 2026-03-01 --to 2026-03-31 --json
       casework contact to-review --from 2026-03-01 --to 2026-03-31 --out reviews.xlsx --as S0012
     """
+    from casework.intake.feed.past_arrears import past_arrears
+    from casework.storage.database import reading
+    from casework.work.contacts.registered import WHY
+    from casework.work.gate.reviews import READ, reviews
+    from casework.work.gate.subjects import subjects
+
     days_of(from_, to)
     if out is not None:
         _write(out, from_.date(), to.date(), by)
@@ -123,13 +121,18 @@ def to_review_(from_: datetime, to: datetime, out: Path | None, json_: bool, by:
 
 
 def _write(out: Path, first: date, last: date, by: str | None) -> None:
+    from casework.evidence.evening.review_sheet import review_file
+    from casework.work.gate.reviews import READ
+
     with changing(by, READ) as change:
         taken = review_file(change.conn, change.branch, first, last, change.actor, kind_of(out))
         file = write_taken(change.conn, change.branch, change.actor, taken, out)
     console.print(told_of(taken, file, "contacts 条联系"), markup=False)
 
 
-def _told(reviewed: Mapping[tuple[str, str], Review], one: Subject) -> dict[str, Any]:
+def _told(reviewed: "Mapping[tuple[str, str], Review]", one: "Subject") -> dict[str, Any]:
+    from casework.work.gate.reviews import verdict_on
+
     known = verdict_on(reviewed, one)
     return {
         "contact_ref": one.contact.contact_ref, "source": one.contact.source, "why": (one.lacks or one.rules)[0],
@@ -137,8 +140,10 @@ def _told(reviewed: Mapping[tuple[str, str], Review], one: Subject) -> dict[str,
     }  # fmt: skip
 
 
-def review_of(reviewed: Mapping[tuple[str, str], Review], subject: Subject) -> str:
+def review_of(reviewed: "Mapping[tuple[str, str], Review]", subject: "Subject") -> str:
     """The verdict on it for these very reasons, if there is one."""
+    from casework.work.gate.reviews import verdict_on
+
     one = verdict_on(reviewed, subject)
     return f"{one.verdict} {_VERDICTS[one.verdict]}" if one else "open 待复核"
 
@@ -170,6 +175,9 @@ def review_(
       casework contact review m0329-5020 --verdict explained --remark 客户来电要求回拨 --as S0012
       casework contact review --from verdicts.csv --atomic --as S0012
     """
+    from casework.intake.feed.past_arrears import past_arrears
+    from casework.work.gate.reviews import COMMAND, review_many
+
     blank = dict.fromkeys(_NEEDED, "")
     rows = rows_of(file, _COLUMNS, _NEEDED, _MOST) if file else None
     asked = [ReviewAsked(**blank | row) for row in rows or ()]
@@ -187,7 +195,7 @@ def review_(
     tell_each("reviews", results, _reviewed, by="contact_ref", json_=json_, rows=rows)
 
 
-def _result(asked: ReviewAsked, became: ReviewDone | CallerError) -> ResultTold:
+def _result(asked: ReviewAsked, became: "ReviewDone | CallerError") -> ResultTold:
     told = {"contact_ref": asked.contact_ref}
     if isinstance(became, CallerError):
         return told | result_of(became)

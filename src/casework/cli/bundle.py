@@ -5,46 +5,31 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, time, timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from zoneinfo import ZoneInfo
 
 import click
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from sqlalchemy.engine import Connection
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
 from casework.cli.shell import as_json, as_staff, console, errors, permitted, print_json, progress_wanted, started
 from casework.clock import now
 from casework.errors import CallerError
-from casework.evidence.bundle.deep import replay
-from casework.evidence.bundle.export import (
-    Exported,
-    Period,
-    export_case,
-    export_log,
-    fresh_folder,
-    record_exported,
-)
-from casework.evidence.bundle.trust import KeysHeld
-from casework.evidence.bundle.verify import Phase, verify_bundle
-from casework.evidence.dossier.make import make_dossier
 from casework.instants import ALLOWED, read_text
-from casework.log.check.findings import Report
-from casework.log.format import checkpoint, note
-from casework.log.format.checkpoint import Checkpoint, WitnessKey
-from casework.log.format.note import MAX_NOTE_BYTES, LogKey, SignedNote
-from casework.log.format.receipt import LABEL as RECEIPT_LABEL
-from casework.log.format.receipt import parse_receipt
-from casework.log.format.tree import Faulty
-from casework.log.proving import cosigned_note, published_note
-from casework.log.write import signer
-from casework.log.write.witnesses import known_witnesses
-from casework.operation.startup import Started
 from casework.screen import on_screen
-from casework.storage.database import reading, writing
-from casework.work.cases.sight import seen_case
 
-K = TypeVar("K", LogKey, WitnessKey)
-_PHASES: dict[Phase, str] = {"structure": "核对分录 entries", "replay": "重放 replay"}
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+    from casework.evidence.bundle.export import Exported, Period
+    from casework.evidence.bundle.verify import Phase
+    from casework.log.check.findings import Report
+    from casework.log.format.checkpoint import Checkpoint, WitnessKey
+    from casework.log.format.note import LogKey, SignedNote
+    from casework.operation.startup import Started
+
+
+K = TypeVar("K", "LogKey", "WitnessKey")
+_PHASES: dict["Phase", str] = {"structure": "核对分录 entries", "replay": "重放 replay"}
 _COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
 
 
@@ -75,6 +60,12 @@ def export(
       casework audit export case-17 --case 17 --as S117
       casework audit export q1 --from 2026-01-01 --to 2026-03-31 --trusted kept/2025-12-31.checkpoint
     """
+    from casework.evidence.bundle.export import export_log, fresh_folder, record_exported
+    from casework.log.write import signer
+    from casework.log.write.witnesses import known_witnesses
+    from casework.storage.database import reading, writing
+    from casework.work.cases.sight import seen_case
+
     if case_id is not None and (from_ or to):
         raise click.UsageError("--case goes without --from and --to: a dossier holds the whole case")
     with started() as branch:
@@ -104,8 +95,17 @@ def export(
     console.print(f"verify 核对: casework audit verify {folder}", markup=False)
 
 
-def _export_case(conn: Connection, place: Path, branch: Started, case_id: int, held: Checkpoint | None) -> Exported:
+def _export_case(
+    conn: "Connection", place: Path, branch: "Started", case_id: int, held: "Checkpoint | None"
+) -> "Exported":
     """The dossier under the newest checkpoint; unless its reader holds one, it goes on from the newest cosigned one."""
+    from casework.evidence.bundle.export import export_case
+    from casework.evidence.dossier.make import make_dossier
+    from casework.log.format import note
+    from casework.log.proving import cosigned_note, published_note
+    from casework.log.write import signer
+    from casework.log.write.witnesses import known_witnesses
+
     keys, witnesses = signer.known_keys(branch.settings.keys_dir), known_witnesses(branch.settings.keys_dir)
     signed = published_note(conn, witnesses)
     cosigned = None
@@ -118,8 +118,10 @@ def _export_case(conn: Connection, place: Path, branch: Started, case_id: int, h
     return export_case(place, case_id, made.data, signed, keys, made_at=now(), cosigned=cosigned)
 
 
-def period_of(from_: str | None, to: str | None, time_zone: str) -> Period | None:
+def period_of(from_: str | None, to: str | None, time_zone: str) -> "Period | None":
     """From a day or time on, to the end of a day or before a time; CallerError `date_malformed`."""
+    from casework.evidence.bundle.export import Period
+
     if from_ is None and to is None:
         return None
     zone = ZoneInfo(time_zone)
@@ -142,8 +144,13 @@ def period_of(from_: str | None, to: str | None, time_zone: str) -> Period | Non
 def verify_folder(
     folder: Path, *, trusted: Path | None, keys: Sequence[str], witnesses: Sequence[str], receipts: Sequence[Path],
     deep: bool, jobs: int | None,
-) -> Report:  # fmt: skip  # fmt: skip
+) -> "Report":  # fmt: skip  # fmt: skip
     """The report on a bundle; CallerErrors `checkpoint_unreadable`, `key_malformed`."""
+    from casework.evidence.bundle.deep import replay
+    from casework.evidence.bundle.trust import KeysHeld
+    from casework.evidence.bundle.verify import verify_bundle
+    from casework.log.format.note import LogKey
+
     held = KeysHeld(
         _keys(LogKey, keys), witness_keys(witnesses),
         _note_of(trusted) if trusted is not None else None, [_receipt_of(file) for file in receipts],
@@ -152,13 +159,17 @@ def verify_folder(
         return verify_bundle(folder, held, deep=replay if deep else None, jobs=jobs, progress=told)
 
 
-def witness_keys(given: Sequence[str]) -> list[WitnessKey]:
+def witness_keys(given: Sequence[str]) -> "list[WitnessKey]":
     """Keys of witnesses as they are written, or files of them; CallerError `key_malformed`."""
+    from casework.log.format.checkpoint import WitnessKey
+
     return _keys(WitnessKey, given)
 
 
 def _keys(kind: type[K], given: Sequence[str]) -> list[K]:
     """Keys as they are written, or files of them, one a line; CallerError `key_malformed`."""
+    from casework.log.format.tree import Faulty
+
     found = []
     for text in given:
         try:
@@ -171,6 +182,11 @@ def _keys(kind: type[K], given: Sequence[str]) -> list[K]:
 
 def _receipt_of(file: Path) -> bytes:
     """A receipt as a note, or as the API's header had it; CallerError `receipt_unreadable`."""
+    from casework.log.format.note import MAX_NOTE_BYTES
+    from casework.log.format.receipt import LABEL as RECEIPT_LABEL
+    from casework.log.format.receipt import parse_receipt
+    from casework.log.format.tree import Faulty
+
     try:
         with file.open("rb") as held:
             data = held.read(2 * MAX_NOTE_BYTES)
@@ -183,8 +199,12 @@ def _receipt_of(file: Path) -> bytes:
     return data
 
 
-def _note_of(file: Path) -> SignedNote:
+def _note_of(file: Path) -> "SignedNote":
     """A checkpoint that somebody keeps; CallerError `checkpoint_unreadable`."""
+    from casework.log.format import checkpoint, note
+    from casework.log.format.note import MAX_NOTE_BYTES
+    from casework.log.format.tree import Faulty
+
     try:
         with file.open("rb") as held:
             signed = note.parse(held.read(MAX_NOTE_BYTES + 1))
@@ -195,13 +215,17 @@ def _note_of(file: Path) -> SignedNote:
     return signed
 
 
-def _checkpoint_of(signed: SignedNote) -> Checkpoint:
+def _checkpoint_of(signed: "SignedNote") -> "Checkpoint":
+    from casework.log.format import checkpoint
+
     return checkpoint.parse(signed.text)
 
 
 @contextmanager
 def _bar(title: str) -> Iterator[Callable[[int, int], None]]:
     """A bar on a terminal, nothing in a pipe."""
+    from rich.progress import Progress
+
     if not progress_wanted():
         yield lambda _done, _all: None
         return
@@ -211,7 +235,9 @@ def _bar(title: str) -> Iterator[Callable[[int, int], None]]:
 
 
 @contextmanager
-def _bars() -> Iterator[Callable[[Phase, int, int], None]]:
+def _bars() -> "Iterator[Callable[[Phase, int, int], None]]":
+    from rich.progress import Progress
+
     if not progress_wanted():
         yield lambda _phase, _done, _all: None
         return

@@ -10,10 +10,6 @@ from casework.cli.faults import mend_option, told_whole
 from casework.cli.shell import as_json, console, errors, permitted, print_json, started
 from casework.cli.tables import Table
 from casework.clock import now
-from casework.intake.dialler.importing import read_bounded
-from casework.intake.feed.calendar_sheet import read_calendar_sheet
-from casework.people.days.loading import calendar_table, load_calendar, read_calendar, unknown_years
-from casework.storage.database import reading, writing
 
 
 @click.group()
@@ -43,6 +39,11 @@ def import_(file: Path, by: str | None, *, mend: Path | None, json_: bool) -> No
       casework calendar import 2027.csv --as S0012
       casework calendar import 日历.xlsx --json
     """
+    from casework.intake.dialler.importing import read_bounded
+    from casework.intake.feed.calendar_sheet import read_calendar_sheet
+    from casework.people.days.loading import load_calendar
+    from casework.storage.database import writing
+
     content = read_bounded(file)
     with started() as open_:
         told = told_whole(open_, mend, "calendar", content, file.name, json_=json_)
@@ -68,6 +69,9 @@ def show(json_: bool) -> None:
       casework calendar show
       casework calendar show --json
     """
+    from casework.people.days.loading import calendar_table, read_calendar, unknown_years
+    from casework.storage.database import reading
+
     with started() as branch, reading(branch.engine) as conn:
         today = branch.branch.today(now())
         unknown = unknown_years(read_calendar(conn), (today, date(today.year + 1, 1, 1)))

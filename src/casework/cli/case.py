@@ -1,11 +1,9 @@
 """`casework case`: lists of cases, one case, what may happen to it, and doing it."""
 
 from datetime import datetime
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
-import msgspec
-from sqlalchemy.engine import Connection
 
 from casework.cli import assigning, case_tables, dossier, lifecycle, past
 from casework.cli.changing import day
@@ -13,27 +11,16 @@ from casework.cli.shell import FOLDED, as_json, as_staff, console, days_of, perm
 from casework.cli.tables import Table
 from casework.clock import now
 from casework.errors import CallerError
-from casework.evidence.list_acts import acts_of_case
-from casework.operation.startup import Started
-from casework.people.staff.actor import Actor
-from casework.storage.database import reading, writing
-from casework.work.cases.case import Case
-from casework.work.cases.detail import detail_of
-from casework.work.cases.disclosure import record_read
-from casework.work.cases.filter import BusinessDates, CaseFilter
-from casework.work.cases.history import HistoryItem, history_of_case
-from casework.work.cases.lifecycles import CASES
-from casework.work.cases.line import CasePage
-from casework.work.cases.options import options_of_case
-from casework.work.cases.queries import (
-    Sort,
-    cases_of_loan,
-    page_of_cases,
-    walk_cases,
-)
-from casework.work.cases.sight import reach_of, seen_case
-from casework.work.cases.steps import steps_of_cases
-from casework.work.four_eyes.listing import show_pending
+from casework.work.cases.sorts import Sort
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+    from casework.operation.startup import Started
+    from casework.people.staff.actor import Actor
+    from casework.work.cases.case import Case
+    from casework.work.cases.history import HistoryItem
+
 
 _ALL = 2**53
 
@@ -89,6 +76,12 @@ def list_(
       casework case list --state phone_collection --dpd-min 4 --sort oldest_due_date
       casework case list --team T2 --all --json
     """
+    from casework.storage.database import reading
+    from casework.work.cases.filter import BusinessDates, CaseFilter
+    from casework.work.cases.line import CasePage
+    from casework.work.cases.queries import page_of_cases, walk_cases
+    from casework.work.cases.sight import reach_of
+
     wanted = CaseFilter(state=state, bucket=bucket, **parts)
     with started() as open_, reading(open_.engine, snapshot=True) as conn:
         dates = BusinessDates(conn, open_.branch)
@@ -126,6 +119,9 @@ def steps(
       casework case steps --event mark_lost --event reached --from 2026-03-01 --to 2026-03-31
       casework case steps --event mark_lost --json
     """
+    from casework.storage.database import reading
+    from casework.work.cases.steps import steps_of_cases
+
     days = days_of(first, last)
     with started() as open_, reading(open_.engine, snapshot=True) as conn:
         permitted(conn, open_.branch, staff_no, "audit.read")
@@ -156,6 +152,15 @@ def show(case_id: int | None, loan_id: str | None, entries: int, json_: bool, st
       casework case show 1207
       casework case show --loan L2024000917 --json
     """
+    import msgspec
+
+    from casework.evidence.list_acts import acts_of_case
+    from casework.storage.database import reading
+    from casework.work.cases.detail import detail_of
+    from casework.work.cases.filter import BusinessDates
+    from casework.work.cases.history import history_of_case
+    from casework.work.cases.sight import seen_case
+
     if (case_id is None) == (loan_id is None):
         raise click.UsageError("give a CASE_ID or --loan LOAN_ID")
     with started() as open_:
@@ -187,6 +192,12 @@ def options(case_id: int, json_: bool, staff_no: str | None) -> None:
       casework case options 1207
       casework case options 1207 --as S0012 --json
     """
+    from casework.storage.database import reading
+    from casework.work.cases.filter import BusinessDates
+    from casework.work.cases.options import options_of_case
+    from casework.work.cases.sight import seen_case
+    from casework.work.four_eyes.listing import show_pending
+
     with started() as open_, reading(open_.engine, snapshot=True) as conn:
         actor = permitted(conn, open_.branch, staff_no, "case.read")
         found = seen_case(conn, open_.branch, actor, case_id, open_.branch.today(now()))
@@ -201,7 +212,7 @@ def options(case_id: int, json_: bool, staff_no: str | None) -> None:
 # ── doing ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 _DOING = lifecycle.changing_one(
-    CASES, fire="advance",
+    "case", fire="advance",
     event="1207 start_visit --as S0012 --data address_kind=home --data visit_on=2026-03-10 \\\n    "
     "--data address=武汉市江岸区",
     fact="1207 information_repair --on 2026-03-09 --evidence rec:1 --as S0012 \\\n    "
@@ -211,7 +222,9 @@ for _command in (*_DOING, assigning.assign, assigning.owners, *dossier.CASE_COMM
     cli.add_command(_command)
 
 
-def _find(conn: Connection, case_id: int | None, loan_id: str | None) -> int:
+def _find(conn: "Connection", case_id: int | None, loan_id: str | None) -> int:
+    from casework.work.cases.queries import cases_of_loan
+
     if case_id is not None:
         return case_id
     found = cases_of_loan(conn, str(loan_id))
@@ -220,7 +233,10 @@ def _find(conn: Connection, case_id: int | None, loan_id: str | None) -> int:
     return found[-1]
 
 
-def _on_record(open_: Started, actor: Actor, found: Case, history: list[HistoryItem]) -> None:
+def _on_record(open_: "Started", actor: "Actor", found: "Case", history: "list[HistoryItem]") -> None:
+    from casework.storage.database import writing
+    from casework.work.cases.disclosure import record_read
+
     fields = {name for item in history for name in item.texts}
     if fields:
         with writing(open_.engine) as conn:

@@ -1,21 +1,24 @@
 """Cases as tables and lines for people."""
 
+from typing import TYPE_CHECKING
+
 import click
-from rich.markup import escape
 
 from casework.cli.shell import console
 from casework.cli.tables import NONE, Table
 from casework.codes import texts_of
-from casework.evidence.list_acts import ListAct
 from casework.instants import branch_text
-from casework.lifecycle.commands import Done, Mistaken, Outcome, Refused
 from casework.money import yuan_text
-from casework.rules.statechart.chart import Chart
-from casework.work.cases.detail import CaseDetail
-from casework.work.cases.history import HistoryItem
-from casework.work.cases.line import CasePage
-from casework.work.cases.options import CaseOptions
-from casework.work.cases.shown import NounOptions
+
+if TYPE_CHECKING:
+    from casework.evidence.list_acts import ListAct
+    from casework.lifecycle.commands import Done, Outcome
+    from casework.rules.statechart.chart import Chart
+    from casework.work.cases.detail import CaseDetail
+    from casework.work.cases.history import HistoryItem
+    from casework.work.cases.line import CasePage
+    from casework.work.cases.options import CaseOptions
+    from casework.work.cases.shown import NounOptions
 
 
 def person(staff_no: str, name: str | None) -> str:
@@ -23,8 +26,10 @@ def person(staff_no: str, name: str | None) -> str:
     return f"{name} {staff_no}" if name else staff_no
 
 
-def lines(page: CasePage, chart: Chart) -> None:
+def lines(page: "CasePage", chart: "Chart") -> None:
     """A page of a list."""
+    from rich.markup import escape
+
     table = Table("Case", "Loan", "State", "DPD", "Bucket", "Overdue", "Owner", "Handler", "Team", box=None)
     for column in (0, 3, 5):
         table.columns[column].justify = "right"
@@ -43,8 +48,10 @@ def lines(page: CasePage, chart: Chart) -> None:
         console.print(f"{len(page.items)} cases")
 
 
-def detail(case: CaseDetail, items: list[HistoryItem], time_zone: str) -> None:
+def detail(case: "CaseDetail", items: "list[HistoryItem]", time_zone: str) -> None:
     """A case and its history, in branch time."""
+    from rich.markup import escape
+
     console.print(f"[bold]Case {case.id}[/bold] of loan {escape(case.loan_id)}: {case.state} {case.state_zh}")
     facts = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for name, value in (
@@ -63,8 +70,10 @@ def detail(case: CaseDetail, items: list[HistoryItem], time_zone: str) -> None:
     history(items, time_zone)
 
 
-def history(items: list[HistoryItem], time_zone: str) -> None:
+def history(items: "list[HistoryItem]", time_zone: str) -> None:
     """The entries of a history."""
+    from rich.markup import escape
+
     table = Table("No.", "Recorded", "What", "By", "From → to", "Rules", box=None)
     for item in items:
         moved = f"{item.from_state or ''} → {item.to_state}" if item.from_state != item.to_state else ""
@@ -79,8 +88,10 @@ def history(items: list[HistoryItem], time_zone: str) -> None:
     console.print(table)
 
 
-def list_acts(acts: list[ListAct], time_zone: str) -> None:
+def list_acts(acts: "list[ListAct]", time_zone: str) -> None:
     """What people did with a case's tasks; nothing where nobody did."""
+    from rich.markup import escape
+
     if not acts:
         return
     table = Table("Entry", "Recorded", "What", "By", "Reason", box=None)
@@ -92,8 +103,10 @@ def list_acts(acts: list[ListAct], time_zone: str) -> None:
     console.print(table)
 
 
-def options(offers: CaseOptions | NounOptions, title: str) -> None:
+def options(offers: "CaseOptions | NounOptions", title: str) -> None:
     """What may be done next: first what may, then what may not and why. Events of other states are left out."""
+    from rich.markup import escape
+
     console.print(f"[bold]{title}[/bold] {offers.state}, business date {offers.business_date}")
     possible = [offer for offer in offers.events if offer.leads_to]
     for offer in sorted(possible, key=lambda offer: not offer.allowed):
@@ -120,7 +133,7 @@ def options(offers: CaseOptions | NounOptions, title: str) -> None:
     )
 
 
-def done(outcome: Done, chart: Chart, word: str = "case") -> None:
+def done(outcome: "Done", chart: "Chart", word: str = "case") -> None:
     """What happened, in one line."""
     state = chart.state_named(outcome.state)
     console.print(
@@ -128,8 +141,10 @@ def done(outcome: Done, chart: Chart, word: str = "case") -> None:
     )
 
 
-def why_not(outcome: Outcome, chart: Chart | None = None) -> None:
+def why_not(outcome: "Outcome", chart: "Chart | None" = None) -> None:
     """On stderr: every reason of a refusal, or every fault of the data; of another noun by its chart."""
+    from casework.lifecycle.commands import Mistaken, Refused
+
     if isinstance(outcome, Refused):
         for reason in outcome.reasons:
             opens = f" [opens on {reason.opens_on}]" if reason.opens_on else ""

@@ -4,18 +4,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from sqlalchemy.engine import Connection
 
 from casework.cli.shell import as_option, permitted, started
 from casework.clock import now
 from casework.instants import read_text
-from casework.log.write.trail import Trail
-from casework.people.staff.actor import Actor
-from casework.storage.database import writing
-from casework.work.cases.branch import Branch
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+    from casework.log.write.trail import Trail
+    from casework.people.staff.actor import Actor
+    from casework.work.cases.branch import Branch
+
 
 as_ = as_option("by")
 
@@ -45,15 +48,17 @@ day = Day()
 class Change:
     """What a change needs."""
 
-    branch: Branch
-    conn: Connection
-    trail: Trail
-    actor: Actor
+    branch: "Branch"
+    conn: "Connection"
+    trail: "Trail"
+    actor: "Actor"
 
 
 @contextmanager
 def changing(by: str | None, command: str) -> Iterator[Change]:
     """Committed at the end; mistakes are shown. `command` of permissions.toml is what `--as` must be permitted."""
+    from casework.storage.database import writing
+
     with started() as branch, writing(branch.engine) as conn:
         trail = branch.branch.trail(now())
         yield Change(branch.branch, conn, trail, permitted(conn, branch.branch, by, command))

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,17 +13,13 @@ from casework.cli.chart_json import chart_json, event_json, guard_text, policy_j
 from casework.cli.shell import as_json, console, print_json, told
 from casework.cli.tables import Table
 from casework.errors import CallerError, RulesBroken
-from casework.lifecycle.laws import faults_between
-from casework.people.staff.posts import known_posts
-from casework.rules.statechart.chart import Chart, load_chart
-from casework.rules.statechart.draw import LANGUAGES, mermaid, svg
-from casework.rules.statechart.policy import Policies, Policy, load_policies
-from casework.settings import Settings
+from casework.rules.statechart.draw import LANGUAGES
 from casework.work.cases.noun import CASE_CHART
-from casework.work.cases.nouns import NOUNS
-from casework.work.cases.rulebook import registry_of
-from casework.work.requests import REQUEST
-from casework.work.topics import faults_of
+
+if TYPE_CHECKING:
+    from casework.rules.statechart.chart import Chart
+    from casework.rules.statechart.policy import Policies, Policy
+
 
 _lang = click.option("--lang", type=click.Choice(LANGUAGES), default="zh", show_default=True, help="Labels.")
 
@@ -58,6 +54,8 @@ def check(place: Path | None, json_: bool) -> None:
       casework chart check
       casework chart check statecharts/overdue_loan.toml
     """
+    from casework.settings import Settings
+
     folder = Settings.from_environment().statecharts
     place = place or folder
     home = place if place.is_dir() else place.parent if (place.parent / "policy").is_dir() else folder
@@ -73,6 +71,15 @@ def check(place: Path | None, json_: bool) -> None:
 
 
 def _check(home: Path, files: list[Path]) -> tuple[list[str], list[str]]:
+    from casework.lifecycle.laws import faults_between
+    from casework.people.staff.posts import known_posts
+    from casework.rules.statechart.chart import load_chart
+    from casework.rules.statechart.policy import load_policies
+    from casework.work.cases.nouns import NOUNS
+    from casework.work.cases.rulebook import registry_of
+    from casework.work.requests import REQUEST
+    from casework.work.topics import faults_of
+
     try:
         policies = load_policies(home)
     except RulesBroken as broken:
@@ -111,6 +118,8 @@ def draw(name: str, form: str, lang: str, output: Path | None) -> None:
       casework chart draw
       casework chart draw --format svg --lang en -o overdue_loan.svg
     """
+    from casework.rules.statechart.draw import mermaid, svg
+
     with told():
         chart, policies = _loaded(name)
         chart = chart.told_with(policies.all[-1])
@@ -156,7 +165,12 @@ def show(name: str, event: str | None, state: str | None, policy_: bool, on: Any
             print_json(document) if json_ else _show_chart(chart, document, lang)
 
 
-def _loaded(name: str) -> tuple[Chart, Policies]:
+def _loaded(name: str) -> "tuple[Chart, Policies]":
+    from casework.rules.statechart.chart import load_chart
+    from casework.rules.statechart.policy import load_policies
+    from casework.settings import Settings
+    from casework.work.cases.rulebook import registry_of
+
     folder = Settings.from_environment().statecharts
     policies = load_policies(folder)
     file = folder / f"{name}.toml"
@@ -177,7 +191,7 @@ def _known(what: str, name: str | None, known: Iterable[str]) -> None:
 _WHAT = {"event": "事件", "state": "状态", "chart": "状态图"}
 
 
-def _show_chart(chart: Chart, document: dict[str, Any], lang: str) -> None:
+def _show_chart(chart: "Chart", document: dict[str, Any], lang: str) -> None:
     console.print(f"[bold]{document[lang]}[/bold]  {document['title']}", f"[dim]sha256 {chart.digest}[/dim]", sep="\n")
     for event in document["events"]:
         console.print()
@@ -238,7 +252,7 @@ def _ends(arc: dict[str, Any]) -> str:
     return ", else ".join(ends)
 
 
-def _show_policy(policy: Policy, lang: str) -> None:
+def _show_policy(policy: "Policy", lang: str) -> None:
     document = policy_json(policy)
     console.print(f"[bold]policy {document['policy']}[/bold]", f"[dim]sha256 {document['digest']}[/dim]", sep="\n")
     table = Table("figure", "means", "value", "why", show_lines=False)

@@ -1,21 +1,19 @@
 """`casework chart diff`: what differs between two versions of a chart, in words and in a drawing."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-from rich.markup import escape
 
 from casework.cli.shell import as_json, console, print_json, started, told
 from casework.errors import CallerError
-from casework.rules.statechart.chart import Chart, parse_chart
-from casework.rules.statechart.differences import PARTS, Differences, differences
 from casework.rules.statechart.draw import LANGUAGES
-from casework.rules.statechart.draw_differences import svg_of_differences
-from casework.rules.statechart.policy import Policies, load_policies
-from casework.settings import Settings
-from casework.storage.database import reading
-from casework.work.cases.publish import version_published
-from casework.work.cases.rulebook import registry_of
+
+if TYPE_CHECKING:
+    from casework.rules.statechart.chart import Chart
+    from casework.rules.statechart.differences import Differences
+    from casework.rules.statechart.policy import Policies
+
 
 _LOOKS = {"added": "green", "gone": "red", "changed": "yellow", "renamed": "yellow"}
 
@@ -39,6 +37,11 @@ def diff(before: str, after: str, drawing: Path | None, lang: str, json_: bool) 
       casework chart diff overdue_loan drafts/overdue_loan.toml --lang en
       casework chart diff overdue_loan@1 overdue_loan@2 --svg diff.svg --json
     """
+    from casework.rules.statechart.differences import differences
+    from casework.rules.statechart.draw_differences import svg_of_differences
+    from casework.rules.statechart.policy import load_policies
+    from casework.settings import Settings
+
     with told():
         policies = load_policies(Settings.from_environment().statecharts)
         old, new = _chart(before, policies), _chart(after, policies)
@@ -51,8 +54,14 @@ def diff(before: str, after: str, drawing: Path | None, lang: str, json_: bool) 
     print_json(found) if json_ else _show(found, lang)
 
 
-def _chart(named: str, policies: Policies) -> Chart:
+def _chart(named: str, policies: "Policies") -> "Chart":
     """A file, the chart in force, or a published version; checked as a whole where it is not of the past."""
+    from casework.rules.statechart.chart import parse_chart
+    from casework.settings import Settings
+    from casework.storage.database import reading
+    from casework.work.cases.publish import version_published
+    from casework.work.cases.rulebook import registry_of
+
     folder = Settings.from_environment().statecharts
     name, at, _ = named.partition("@")
     file = Path(named) if "/" in named or named.endswith(".toml") else folder / f"{name}.toml"
@@ -77,7 +86,11 @@ def _name_in(text: bytes) -> str | None:
     return None if named is None else named.partition("=")[2].strip().strip('"')
 
 
-def _show(found: Differences, lang: str) -> None:
+def _show(found: "Differences", lang: str) -> None:
+    from rich.markup import escape
+
+    from casework.rules.statechart.differences import PARTS
+
     console.print(f"[bold]{escape(f'{found.before} → {found.after}')}[/bold]", soft_wrap=True)
     if not found.changes:
         console.print("没有差别" if lang == "zh" else "nothing differs")

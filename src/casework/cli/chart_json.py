@@ -1,19 +1,16 @@
 """A chart and a policy as plain documents, with the figures that parameters name filled in."""
 
-import tomllib
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from casework.rules.statechart.chart import (
-    Arc,
-    Chart,
-    Event,
-    GuardUse,
-)
-from casework.rules.statechart.policy import Policy
+import tomli
+
+if TYPE_CHECKING:
+    from casework.rules.statechart.chart import Arc, Chart, Event, GuardUse
+    from casework.rules.statechart.policy import Policy
 
 
-def chart_json(chart: Chart, policy: Policy, state: str | None = None) -> dict[str, Any]:
+def chart_json(chart: "Chart", policy: "Policy", state: str | None = None) -> dict[str, Any]:
     """The whole chart, or what can happen in one state; deadlines with the policy's figures."""
     chart = chart.told_with(policy)
     states = [
@@ -42,7 +39,7 @@ def chart_json(chart: Chart, policy: Policy, state: str | None = None) -> dict[s
     }  # fmt: skip
 
 
-def event_json(event: Event, policy: Policy, state: str | None = None) -> dict[str, Any]:
+def event_json(event: "Event", policy: "Policy", state: str | None = None) -> dict[str, Any]:
     """One event: labels, posts, rules, the data it takes, its arcs with their guards."""
     return {
         "event": event.name, "zh": event.zh, "en": event.en, "posts": sorted(event.posts),
@@ -59,7 +56,7 @@ def event_json(event: Event, policy: Policy, state: str | None = None) -> dict[s
     }  # fmt: skip
 
 
-def _arc(arc: Arc, policy: Policy) -> dict[str, Any]:
+def _arc(arc: "Arc", policy: "Policy") -> dict[str, Any]:
     return {
         "from": arc.source,
         "to": list(dict.fromkeys(branch.to for branch in arc.branches)),
@@ -68,7 +65,7 @@ def _arc(arc: Arc, policy: Policy) -> dict[str, Any]:
     }
 
 
-def _uses(uses: Iterable[GuardUse], policy: Policy) -> list[dict[str, Any]]:
+def _uses(uses: "Iterable[GuardUse]", policy: "Policy") -> list[dict[str, Any]]:
     return [
         {
             "guard": use.guard.name, "params": dict(use.resolved(policy)), "rules": list(use.rules),
@@ -87,9 +84,9 @@ def guard_text(use: dict[str, Any]) -> str:
     return f"{use['guard']}({params})" if params else str(use["guard"])
 
 
-def policy_json(policy: Policy) -> dict[str, Any]:
+def policy_json(policy: "Policy") -> dict[str, Any]:
     """Every figure of a policy with its unit, rules and source."""
-    document = tomllib.loads(policy.text.decode())
+    document = tomli.loads(policy.text.decode())
     return {
         "policy": policy.name,
         "digest": policy.digest,

@@ -1,19 +1,19 @@
 """`casework chart moves`: the living go over to the next version of their chart."""
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import click
-import msgspec
 
 from casework.cli.shell import as_json, as_staff, console, errors, permitted, print_json, started
 from casework.cli.tables import Table
 from casework.instants import branch_text
-from casework.lifecycle import moves
-from casework.storage.database import reading, writing
 from casework.work.cases.noun import CASE_CHART
-from casework.work.four_eyes import chart_moves
-from casework.work.four_eyes.chart_moves import Progress
-from casework.work.four_eyes.recording import Refused
+
+if TYPE_CHECKING:
+    from casework.lifecycle import moves
+    from casework.work.four_eyes.chart_moves import Progress
+
 
 _name = click.argument("name", default=CASE_CHART)
 _to = click.option("--to", "version", type=click.IntRange(1, 999_999), help="To this version (default: in force).")
@@ -50,6 +50,12 @@ def plan(name: str, version: int | None, *, each: bool, json_: bool, staff_no: s
       casework chart moves plan promise
       casework chart moves plan overdue_loan --each --json
     """
+    import msgspec
+
+    from casework.lifecycle import moves
+    from casework.storage.database import reading
+    from casework.work.four_eyes import chart_moves
+
     with started() as open_, reading(open_.engine, snapshot=True) as conn:
         permitted(conn, open_.branch, staff_no, "chart.move.read")
         noun, chart, before = chart_moves.named(conn, open_.branch, name, version)
@@ -78,6 +84,12 @@ def ask(name: str, version: int | None, *, json_: bool, staff_no: str | None) ->
     Example:
       casework chart moves ask overdue_loan --as S0001
     """
+    import msgspec
+
+    from casework.storage.database import writing
+    from casework.work.four_eyes import chart_moves
+    from casework.work.four_eyes.recording import Refused
+
     with started() as open_, writing(open_.engine) as conn:
         actor = permitted(conn, open_.branch, staff_no, "chart.move.ask")
         told = chart_moves.ask(conn, open_.branch, name, actor=actor, version=version)
@@ -105,6 +117,9 @@ def run(name: str, version: int | None, *, json_: bool, staff_no: str | None) ->
     Example:
       casework chart moves run overdue_loan
     """
+    from casework.storage.database import reading
+    from casework.work.four_eyes import chart_moves
+
     with started() as open_:
         with reading(open_.engine) as conn:
             actor = permitted(conn, open_.branch, staff_no, "chart.move.run")
@@ -126,13 +141,16 @@ def report(name: str, version: int | None, *, json_: bool, staff_no: str | None)
     Example:
       casework chart moves report overdue_loan --to 2
     """
+    from casework.storage.database import reading
+    from casework.work.four_eyes import chart_moves
+
     with started() as open_, reading(open_.engine, snapshot=True) as conn:
         permitted(conn, open_.branch, staff_no, "chart.move.read")
         told = chart_moves.look(conn, open_.branch, name, version)
     print_json(told) if json_ else _show_report(told, open_.branch.time_zone)
 
 
-def _show_plan(shown: moves.Plan) -> None:
+def _show_plan(shown: "moves.Plan") -> None:
     console.print(f"[bold]{shown.chart}[/bold]: {shown.moving} move, {shown.staying} stay, {shown.cannot} cannot go")
     table = Table("version", "state", "how many", "goes to", "why not")
     for group in shown.groups:
@@ -140,11 +158,11 @@ def _show_plan(shown: moves.Plan) -> None:
     console.print(table)
 
 
-def _why(group: moves.Group) -> str:
+def _why(group: "moves.Group") -> str:
     return "" if group.why is None else f"{group.why_en} / {group.why_zh}"
 
 
-def _show_report(told: Progress, zone: str) -> None:
+def _show_report(told: "Progress", zone: str) -> None:
     if told.request is None:
         console.print("nobody has asked for it yet")
     else:

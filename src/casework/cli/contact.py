@@ -1,19 +1,18 @@
 """`casework contact`: what happened between collectors and debtors."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-from rich.progress import Progress, SpinnerColumn, TextColumn
-from sqlalchemy.engine import Connection
 
 from casework.cli.agreed import not_done_text
 from casework.cli.breaches import breaches_, review_, to_review_
 from casework.cli.contact_book import add_, book_, mark_
 from casework.cli.contact_typed import list_, record_, result_of, tell_many
 from casework.cli.faults import mend_option, mended, tell_faults, told_in_json
+from casework.cli.progress import Rate
 from casework.cli.several import atomic_option, from_option, right, rows_of
 from casework.cli.shell import (
-    Rate,
     as_json,
     as_staff,
     console,
@@ -24,14 +23,15 @@ from casework.cli.shell import (
     started,
 )  # fmt: skip
 from casework.clock import now
-from casework.intake.dialler.correcting import Correction, correct_contacts
-from casework.intake.dialler.importing import Taken, import_contacts, read_bounded
-from casework.intake.dialler.recording import DIALLER, SHEET, Not
-from casework.intake.dialler.typed import COMMAND, MOST, Told
-from casework.intake.feed.whole import taken_in
-from casework.people.staff.actor import system
-from casework.storage.database import writing
-from casework.storage.driver_errors import again_on_conflict
+from casework.intake.dialler.correcting import Correction
+from casework.intake.dialler.recording import DIALLER, SHEET
+from casework.intake.dialler.typed import MOST
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+    from casework.intake.dialler.importing import Taken
+    from casework.intake.dialler.typed import Told
 
 
 @click.group()
@@ -82,12 +82,21 @@ def import_(*, file: Path, source: str, atomic: bool, mend: Path | None, json_: 
       casework contact import calls-2026-03-09.csv
       casework contact import 催记.xlsx --source sheet --json
     """
+    from rich.progress import Progress, SpinnerColumn, TextColumn
+
+    from casework.intake.dialler.importing import read_bounded
+    from casework.intake.feed.whole import taken_in
+    from casework.storage.driver_errors import again_on_conflict
+
     columns = SpinnerColumn(), TextColumn("{task.completed:,} rows"), Rate()
     with started() as branch, Progress(*columns, console=errors, transient=True, disable=not progress_wanted()) as bar:
         task = bar.add_task("", total=None)
         content = read_bounded(file)
 
-        def take(conn: Connection) -> Taken:
+        def take(conn: "Connection") -> "Taken":
+            from casework.intake.dialler.importing import import_contacts
+            from casework.people.staff.actor import system
+
             return import_contacts(
                 conn, branch.branch, content, file.name, source, system("cli"),
                 progress=lambda rows: bar.update(task, completed=rows),
@@ -100,7 +109,7 @@ def import_(*, file: Path, source: str, atomic: bool, mend: Path | None, json_: 
         raise SystemExit(1)
 
 
-def _tell_taken(taken: Taken, *, json_: bool) -> None:
+def _tell_taken(taken: "Taken", *, json_: bool) -> None:
     if json_:
         told = {"rows": taken.rows, "stored": taken.stored, "repeated": taken.repeated, "late": taken.late}
         told |= {"reached": taken.reached, "not_done": taken.not_done}
@@ -144,6 +153,10 @@ def correct_(
       casework contact correct K0903-00253 third_party --reason 听错 --as S0021
       casework contact correct --from wrong.csv --atomic --as S0021
     """
+    from casework.intake.dialler.correcting import correct_contacts
+    from casework.intake.dialler.typed import COMMAND
+    from casework.storage.database import writing
+
     rows = rows_of(file, _CORRECTION, _NEEDED, MOST) if file is not None else None
     if rows is not None:
         blank = dict.fromkeys(_NEEDED, "")
@@ -164,7 +177,9 @@ def correct_(
         _tell_corrected(told[0], json_=json_)
 
 
-def _tell_corrected(told: Told, *, json_: bool) -> None:
+def _tell_corrected(told: "Told", *, json_: bool) -> None:
+    from casework.intake.dialler.recording import Not
+
     done = told.became
     if isinstance(done, Not):
         if json_:

@@ -2,10 +2,9 @@
 
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
 from casework.cli.changing import date_of, day
 from casework.cli.several import ResultTold, atomic_option, from_option, result_of, right, rows_of, tell_each
@@ -14,17 +13,15 @@ from casework.cli.tables import NONE, Table
 from casework.clock import now
 from casework.errors import CallerError
 from casework.instants import branch_text
-from casework.intake.contact_book.adding import ADDRESS_KINDS, COMMAND, MOST, RELATIONS, Added, NewWay, NotAdded, add
-from casework.intake.contact_book.marking import COMMAND as MARK
-from casework.intake.contact_book.marking import MARKS, Mark, Marked, mark_many
-from casework.intake.contact_book.shown import COMMAND as LOOK
-from casework.intake.contact_book.shown import ContactBook, contact_book
-from casework.intake.feed.last_known import customer_of_loan
-from casework.operation.startup import Started
-from casework.storage.database import reading, writing
-from casework.work.cases.disclosure import record_read
-from casework.work.cases.sight import reach_of
+from casework.intake.contact_book.adding import ADDRESS_KINDS, MOST, RELATIONS, NewWay
+from casework.intake.contact_book.marking import MARKS, Mark
 from casework.work.contacts.contact import PARTIES
+
+if TYPE_CHECKING:
+    from casework.intake.contact_book.adding import Added, NotAdded
+    from casework.intake.contact_book.marking import Marked
+    from casework.intake.contact_book.shown import ContactBook
+    from casework.operation.startup import Started
 
 _COLUMNS = tuple(NewWay.__struct_fields__)
 _NEEDED = ("loan_id", "role", "source", "legal_basis")
@@ -69,7 +66,14 @@ def book_(loan_id: str, as_of: datetime | None, json_: bool, staff_no: str | Non
     console.print(table)
 
 
-def _looked_at(open_: Started, loan_id: str, staff_no: str | None, as_of: date | None) -> ContactBook:
+def _looked_at(open_: "Started", loan_id: str, staff_no: str | None, as_of: date | None) -> "ContactBook":
+    from casework.intake.contact_book.shown import COMMAND as LOOK
+    from casework.intake.contact_book.shown import contact_book
+    from casework.intake.feed.last_known import customer_of_loan
+    from casework.storage.database import reading, writing
+    from casework.work.cases.disclosure import record_read
+    from casework.work.cases.sight import reach_of
+
     branch = open_.branch
     with reading(open_.engine, snapshot=True) as conn:
         actor = permitted(conn, branch, staff_no, LOOK)
@@ -108,6 +112,11 @@ def add_(*, file: Path | None, atomic: bool, json_: bool, staff_no: str | None, 
         --source debtor --legal-basis consent --as S0012
       casework contact add --from found.csv --json
     """
+    import msgspec
+
+    from casework.intake.contact_book.adding import COMMAND, add
+    from casework.storage.database import writing
+
     rows = rows_of(file, _COLUMNS, _NEEDED, MOST) if file is not None else None
     given = [_row(fields)] if rows is None else [msgspec.convert(_BLANK | row, NewWay) for row in rows]
     with started() as open_:
@@ -131,7 +140,9 @@ def _row(fields: dict[str, str | None]) -> NewWay:
     return NewWay(**given)
 
 
-def _plain(one: Added | NotAdded) -> dict[str, Any]:
+def _plain(one: "Added | NotAdded") -> dict[str, Any]:
+    from casework.intake.contact_book.adding import Added
+
     if isinstance(one, Added):
         return {"outcome": "done" if one.entry_id else "repeated", **one._asdict()}
     return {"outcome": one.code, "field": one.field or None, "zh": one.zh, "en": one.en}
@@ -166,6 +177,10 @@ def mark_(
       casework contact mark 9 ended --remark 登记有误
       casework contact mark --from refusals.csv --atomic --json
     """
+    from casework.intake.contact_book.marking import COMMAND as MARK
+    from casework.intake.contact_book.marking import mark_many
+    from casework.storage.database import writing
+
     rows = rows_of(file, _MARK_COLUMNS, _MARK_COLUMNS, MOST) if file else None
     if wordless := [str(rows.line(at)) for at, row in enumerate(rows or ()) if rows and not row.get("remark")]:
         raise click.UsageError(f"line {', '.join(wordless)}: every mark needs a remark 须填写备注")
@@ -192,7 +207,9 @@ def _mark_of(row: dict[str, str]) -> Mark:
     return Mark(known, row.get("mark", ""), row["remark"])
 
 
-def _mark_told(one: Mark, became: Marked | CallerError) -> dict[str, Any]:
+def _mark_told(one: Mark, became: "Marked | CallerError") -> dict[str, Any]:
+    from casework.intake.contact_book.marking import Marked
+
     if isinstance(became, Marked):
         return {"outcome": "done" if became.entry_id else "repeated", **became._asdict()}
     return {"contact_id": one.contact_id, **result_of(became)}

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,18 +11,13 @@ from casework.cli.shell import as_json, as_option, as_staff, console, permitted,
 from casework.cli.tables import Table
 from casework.clock import now
 from casework.instants import branch_text
-from casework.intake.dialler.listing import COMMAND as LOOK
-from casework.intake.dialler.listing import ContactLine, ContactPage, contacts_page
-from casework.intake.dialler.recording import REPEATED, Recorded
-from casework.intake.dialler.row import COLUMNS_NEEDED, COLUMNS_OF_ROW, KNOWN
-from casework.intake.dialler.typed import COMMAND, MOST, Told, record_typed, texts_of_kind
-from casework.intake.feed.last_known import customer_of_loan
-from casework.operation.startup import Started
-from casework.storage.database import reading, writing
-from casework.storage.driver_errors import again_on_conflict
-from casework.work.cases.disclosure import record_read
-from casework.work.cases.paging import MAX_PAGE
-from casework.work.cases.sight import reach_of
+from casework.intake.dialler.row import COLUMNS_OF_ROW
+from casework.intake.dialler.typed import MOST
+
+if TYPE_CHECKING:
+    from casework.intake.dialler.listing import ContactLine
+    from casework.intake.dialler.typed import Told
+    from casework.operation.startup import Started
 
 
 def _columns(command: Callable[..., None]) -> Callable[..., None]:
@@ -32,8 +27,11 @@ def _columns(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def result_of(told: Told) -> dict[str, Any]:
+def result_of(told: "Told") -> dict[str, Any]:
     """What became of one, as JSON has it."""
+    from casework.intake.dialler.recording import REPEATED, Recorded
+    from casework.intake.dialler.typed import texts_of_kind
+
     became = told.became
     if isinstance(became, Recorded):
         done = {"outcome": "done", "late": became.contact.late, "entry_id": became.entry_id}
@@ -45,7 +43,7 @@ def result_of(told: Told) -> dict[str, Any]:
     return known | {"column": became.column or None, "zh": zh, "en": en}
 
 
-def tell_many(told: Sequence[Told], *, json_: bool, rows: object = None) -> None:
+def tell_many(told: "Sequence[Told]", *, json_: bool, rows: object = None) -> None:
     """A result for each; exit code 1 if one is not there now."""
     tell_each("contacts", [result_of(one) for one in told], _said, by="contact_ref", json_=json_, rows=rows)
 
@@ -73,6 +71,9 @@ def record_(*, file: Path | None, atomic: bool, json_: bool, actor_no: str | Non
         --phone 12000000000 --started-at 2026-03-09T10:00:00+08:00 --result no_answer --as S0012
       casework contact record --from today.csv --atomic --as S0012
     """
+    from casework.intake.dialler.row import COLUMNS_NEEDED, KNOWN
+    from casework.storage.driver_errors import again_on_conflict
+
     if file is not None:
         given = rows_of(file, COLUMNS_OF_ROW, COLUMNS_NEEDED, MOST, KNOWN)
         with started() as open_:
@@ -92,8 +93,11 @@ def record_(*, file: Path | None, atomic: bool, json_: bool, actor_no: str | Non
 
 
 def _recorded(
-    open_: Started, given: Sequence[Mapping[str, str]], staff_no: str | None, *, atomic: bool
-) -> list[Told]:  # fmt: skip
+    open_: "Started", given: Sequence[Mapping[str, str]], staff_no: str | None, *, atomic: bool
+) -> "list[Told]":  # fmt: skip
+    from casework.intake.dialler.typed import COMMAND, record_typed
+    from casework.storage.database import writing
+
     with writing(open_.engine) as conn:
         actor = permitted(conn, open_.branch, staff_no, COMMAND)
         return record_typed(conn, open_.branch, given, actor, now(), atomic=atomic)
@@ -125,8 +129,16 @@ def list_(loan_id: str, json_: bool, staff_no: str | None) -> None:
     console.print(table)
 
 
-def _listed(open_: Started, loan_id: str, staff_no: str | None) -> list[ContactLine]:
+def _listed(open_: "Started", loan_id: str, staff_no: str | None) -> "list[ContactLine]":
     """All of them, once it is on record that they were shown."""
+    from casework.intake.dialler.listing import COMMAND as LOOK
+    from casework.intake.dialler.listing import ContactPage, contacts_page
+    from casework.intake.feed.last_known import customer_of_loan
+    from casework.storage.database import reading, writing
+    from casework.work.cases.disclosure import record_read
+    from casework.work.cases.paging import MAX_PAGE
+    from casework.work.cases.sight import reach_of
+
     branch, pages = open_.branch, list[ContactPage]()
     with reading(open_.engine, snapshot=True) as conn:
         actor = permitted(conn, branch, staff_no, LOOK)

@@ -3,10 +3,9 @@
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
 from casework.cli.changing import day
 from casework.cli.ledger import place, write_out
@@ -14,20 +13,13 @@ from casework.cli.shell import FOLDED, as_json, as_staff, console, permitted, pr
 from casework.cli.tables import Table
 from casework.clock import now, utc_text
 from casework.errors import CallerError
-from casework.evidence.evening.exporting import REPORT_EXPORTED
-from casework.evidence.evening.handing_in import HandIn, Outcome, hand_in
-from casework.evidence.evening.of_day import ledger_of, people_called, words_of
-from casework.evidence.evening.report import daily, issue
-from casework.evidence.evening.report_sheets import CAME, report_name, report_sheets, report_workbook
-from casework.evidence.evening.standing import STATUSES, PersonDay, evening_of
-from casework.evidence.evening.tables import LEDGER, SUPPLEMENT
-from casework.evidence.ledger.lines import unrepaired
-from casework.evidence.ledger.people import members_of
-from casework.evidence.ledger.sheets import UNREPAIRED, unrepaired_lines
 from casework.screen import on_screen
-from casework.storage.database import reading, writing
 from casework.table import Sheet, shown
-from casework.work.cases.disclosure import record_export
+
+if TYPE_CHECKING:
+    from casework.evidence.evening.handing_in import HandIn, Outcome
+    from casework.evidence.evening.standing import PersonDay
+
 
 _on = click.option("--on", type=day, required=True, metavar="DAY", help="The day, YYYY-MM-DD.")
 _team = click.option("--team", metavar="TEAM", help="Only members of this team, by its code or name.")
@@ -60,6 +52,11 @@ def show(on: datetime, team: str | None, *, json_: bool, staff_no: str | None) -
       casework day show --on 2026-03-09
       casework day show --on 2026-03-09 --team 电催一组 --json
     """
+    from casework.evidence.evening.of_day import people_called
+    from casework.evidence.evening.report_sheets import CAME
+    from casework.evidence.evening.standing import STATUSES, evening_of
+    from casework.storage.database import reading
+
     with started() as open_, reading(open_.engine, snapshot=True) as conn:
         actor = permitted(conn, open_.branch, staff_no, "day.read")
         policy = open_.branch.rulebook.policies.at(open_.branch.today(now()))
@@ -77,7 +74,9 @@ def show(on: datetime, team: str | None, *, json_: bool, staff_no: str | None) -
     console.print(table)
 
 
-def _told(one: PersonDay) -> dict[str, Any]:
+def _told(one: "PersonDay") -> dict[str, Any]:
+    from casework.evidence.evening.standing import STATUSES
+
     return {
         "owed_by": one.owed_by, "team": one.team, **{name: getattr(one, name) for name in (*STATUSES, "contacts")},
         "came": one.came, "ledger": _of(one.ledger), "supplement_came": one.supplement_came,
@@ -85,7 +84,7 @@ def _told(one: PersonDay) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _of(done: HandIn | None) -> dict[str, Any] | None:
+def _of(done: "HandIn | None") -> dict[str, Any] | None:
     if done is None:
         return None
     return {
@@ -116,6 +115,11 @@ def hand_in_(
       casework day hand-in --on 2026-03-09 --team 电催一组 --as S0012
       casework day hand-in --on 2026-03-09 --supplement --as S0103
     """
+    from casework.evidence.evening.handing_in import hand_in
+    from casework.evidence.evening.tables import LEDGER, SUPPLEMENT
+    from casework.evidence.ledger.people import members_of
+    from casework.storage.database import writing
+
     if whose and team is not None:
         raise click.UsageError("give either --for or --team")
     if not whose and team is None and staff_no is None:
@@ -141,7 +145,7 @@ def hand_in_(
     sys.exit(int(any(one["code"] is not None for one in told)))
 
 
-def _result(who: str, one: Outcome) -> dict[str, Any]:
+def _result(who: str, one: "Outcome") -> dict[str, Any]:
     if isinstance(one, CallerError):
         return {"owed_by": who, "code": one.code, "zh": one.zh, "en": str(one)}
     return {"owed_by": who, "code": None, "part": one.part, **one.figures, **(_of(one) or {})}
@@ -160,6 +164,11 @@ def unrepaired_(on: datetime, team: str | None, *, json_: bool, staff_no: str | 
       casework day unrepaired --on 2026-03-09 --as S0012
       casework day unrepaired --on 2026-03-09 --json
     """
+    from casework.evidence.evening.of_day import ledger_of, words_of
+    from casework.evidence.ledger.lines import unrepaired
+    from casework.evidence.ledger.sheets import UNREPAIRED, unrepaired_lines
+    from casework.storage.database import reading
+
     with started() as open_, reading(open_.engine, snapshot=True) as conn:
         permitted(conn, open_.branch, staff_no, "ledger.export")
         whole = ledger_of(conn, open_.branch, on.date(), team).whole()
@@ -200,6 +209,14 @@ def report_(on: datetime, *, issued: bool, out: Path | None, json_: bool, staff_
       casework day report --on 2026-03-09 --issue --out 催收日报-2026-03-09.xlsx --as S0012
       casework day report --on 2026-03-09 --json
     """
+    import msgspec
+
+    from casework.evidence.evening.exporting import REPORT_EXPORTED
+    from casework.evidence.evening.report import daily, issue
+    from casework.evidence.evening.report_sheets import report_name, report_sheets, report_workbook
+    from casework.storage.database import writing
+    from casework.work.cases.disclosure import record_export
+
     with started() as open_, writing(open_.engine) as conn:
         actor = permitted(conn, open_.branch, staff_no, "day.report")
         if issued:

@@ -3,30 +3,20 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-import sqlalchemy as sa
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from sqlalchemy.engine import Connection
 
-from casework.address import parse_url, place_of
 from casework.cli.shell import as_json, console, errors, print_json, progress_wanted, told
 from casework.cli.tables import NONE, Table
 from casework.errors import CallerError
-from casework.log.tables import entries, unsealed
-from casework.operation.backup import BackupManifest, backup, manifest_path
-from casework.operation.keys_needed import needed
-from casework.operation.restore import restore
-from casework.operation.startup import branch_of, check_keys, upgrade
-from casework.people.staff.actor import system
-from casework.settings import Settings, load_keys
-from casework.storage import migrate, schema
-from casework.storage.append_only import has_owner_rights, missing_guards
-from casework.storage.database import open_engine, reading
-from casework.work.cases.gather import business_dates
-from casework.work.cases.publish import unpublished
-from casework.work.cases.tables import cases
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+    from sqlalchemy.engine import Connection
+
+    from casework.operation.backup import BackupManifest
+    from casework.settings import Settings
 
 
 @click.group()
@@ -54,6 +44,11 @@ def upgrade_(json_: bool) -> None:
       casework db upgrade
       CASEWORK_DATABASE_URL=postgresql://app@db/casework casework db upgrade --json
     """
+    from casework.operation.startup import upgrade
+    from casework.people.staff.actor import system
+    from casework.settings import Settings
+    from casework.storage import schema
+
     with told():
         settings = Settings.from_environment()
         published = upgrade(settings, system("cli"))
@@ -77,6 +72,9 @@ def downgrade_(revision: str, yes: bool) -> None:
     Examples:
       casework db backup before.backup && casework db downgrade base --yes
     """
+    from casework.settings import Settings
+    from casework.storage import migrate
+
     if not yes:
         raise click.UsageError("a downgrade loses data; make a backup, then say --yes")
     with told():
@@ -94,6 +92,8 @@ def status_(json_: bool) -> None:
       casework db status
       casework db status --json | jq .ready
     """
+    from casework.settings import Settings
+
     with told():
         status = _status(Settings.from_environment())
     if json_:
@@ -107,7 +107,12 @@ def status_(json_: bool) -> None:
         raise SystemExit(1)
 
 
-def _status(settings: Settings) -> dict[str, Any]:
+def _status(settings: "Settings") -> dict[str, Any]:
+    from casework.address import parse_url, place_of
+    from casework.oversight.privacy.columns import ALL
+    from casework.storage import schema
+    from casework.storage.database import open_engine, reading
+
     url = parse_url(settings.database_url)
     place = url.database if url.get_backend_name() == "sqlite" else place_of(url)
     engine = open_engine(settings.database_url, read_only=True)
@@ -120,15 +125,26 @@ def _status(settings: Settings) -> dict[str, Any]:
                 "revision": revision,
                 "newest": schema.NEWEST,
             }
-            if revision != schema.NEWEST or schema.lacking(conn):
+            if revision != schema.NEWEST or schema.lacking(conn, ALL):
                 return status | {"ready": False, "why_not": ["schema_not_current"]}
             return status | _contents(conn, settings)
     finally:
         engine.dispose()
 
 
-def _contents(conn: Connection, settings: Settings) -> dict[str, Any]:
-    def count(table: sa.Table) -> int:
+def _contents(conn: "Connection", settings: "Settings") -> dict[str, Any]:
+    from casework.log.tables import entries, unsealed
+    from casework.operation.keys_needed import needed
+    from casework.operation.startup import branch_of, check_keys
+    from casework.settings import load_keys
+    from casework.storage.append_only import has_owner_rights, missing_guards
+    from casework.work.cases.gather import business_dates
+    from casework.work.cases.tables import cases
+    from casework.work.cases.unpublished import unpublished
+
+    def count(table: "sa.Table") -> int:
+        import sqlalchemy as sa
+
         return int(conn.execute(sa.select(sa.func.count()).select_from(table)).scalar_one())
 
     why_not, waiting = [], []
@@ -182,6 +198,9 @@ def backup_(file: Path, json_: bool) -> None:
     Examples:
       casework db backup backups/2026-03-01.backup
     """
+    from casework.operation.backup import backup, manifest_path
+    from casework.settings import Settings
+
     with told():
         settings = Settings.from_environment()
         manifest = backup(settings, file)
@@ -212,6 +231,10 @@ def restore_(file: Path, replace_old: bool, json_: bool) -> None:
       casework db restore backups/2026-03-01.backup
       casework db restore backups/2026-03-01.backup --replace
     """
+    from casework.address import parse_url
+    from casework.operation.restore import restore
+    from casework.settings import Settings
+
     with told():
         settings = Settings.from_environment()
         if replace_old and parse_url(settings.database_url).get_backend_name() != "sqlite":
@@ -232,7 +255,7 @@ def restore_(file: Path, replace_old: bool, json_: bool) -> None:
     console.print("restored")
 
 
-def _print_contents(manifest: BackupManifest) -> None:
+def _print_contents(manifest: "BackupManifest") -> None:
     held = manifest.contents
     counts = f"{held.entries:,} entries, {held.cases:,} cases"
     console.print(f"{counts}, schema {held.revision}, last entry {held.last_entry}")
@@ -241,6 +264,8 @@ def _print_contents(manifest: BackupManifest) -> None:
 @contextmanager
 def _watching() -> Iterator[Callable[[int], None]]:
     """A bar on a terminal while the log is verified, nothing in a pipe."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
     if not progress_wanted():
         yield lambda _done: None
         return

@@ -8,39 +8,31 @@ from contextlib import contextmanager
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
-import sqlalchemy as sa
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-from sqlalchemy.engine import Connection
 
-from casework.address import parse_url
 from casework.cli import handover_tables
 from casework.cli.changing import day
 from casework.cli.shell import as_typed, console, errors, progress_wanted, told
 from casework.cli.tables import Table
 from casework.clock import now
-from casework.demo.place import FOLDER, address_in, environment, fresh
-from casework.demo.stage import DemoTold, before, perform
+from casework.demo.place import FOLDER
 from casework.errors import CallerError, TryAgain
-from casework.evidence.verifying import verify
-from casework.intake.feed import run as runs
-from casework.log.check.findings import Report
-from casework.log.format.entry import Entry, decode_strict
-from casework.log.tables import entries
 from casework.money import yuan_text
-from casework.operation.startup import Started, start, upgrade
-from casework.people.staff.actor import system
-from casework.rules.statechart.chart import Chart
-from casework.settings import Settings
-from casework.storage.database import open_engine, reading
-from casework.work.cases.branch import Branch
-from casework.work.cases.case import from_row
-from casework.work.cases.fold import SAYS
-from casework.work.cases.gather import CASE_ROWS
-from casework.work.cases.tables import cases
-from casework.work.handover import queries as handovers
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+    from sqlalchemy.engine import Connection
+
+    from casework.demo.stage import DemoTold
+    from casework.log.check.findings import Report
+    from casework.log.format.entry import Entry
+    from casework.operation.startup import Started
+    from casework.rules.statechart.chart import Chart
+    from casework.settings import Settings
+    from casework.work.cases.branch import Branch
+
 
 _SHOWN_OF = "lost, visited, found, promises to pay"
 _RECEIPTS = 5
@@ -76,6 +68,12 @@ def cli(folder: Path, seed: int, loans: int, today: datetime | None) -> None:
       casework demo --today 2024-07-01
       casework demo --folder /tmp/branch --seed 7 --loans 5000
     """
+    from casework.demo.place import environment, fresh
+    from casework.demo.stage import before, perform
+    from casework.operation.startup import start, upgrade
+    from casework.people.staff.actor import system
+    from casework.settings import Settings
+
     began = time.perf_counter()
     with told():
         os.environ.update(environment(folder))
@@ -100,15 +98,22 @@ def cli(folder: Path, seed: int, loans: int, today: datetime | None) -> None:
     _show_people(settings, told_of)
 
 
-def _is_inside(settings: Settings, folder: Path) -> bool:
+def _is_inside(settings: "Settings", folder: Path) -> bool:
     """Whether the database is a file in the folder, to be made anew with it."""
+    from casework.address import parse_url
+
     url = parse_url(settings.database_url)
     sqlite = url.get_backend_name() == "sqlite"
     return sqlite and Path(str(url.database)).resolve().is_relative_to(folder.resolve())
 
 
-def _refuse_used(settings: Settings) -> None:
+def _refuse_used(settings: "Settings") -> None:
     """CallerError `database_not_empty`: a demo never goes into a database that somebody uses."""
+    import sqlalchemy as sa
+
+    from casework.address import parse_url
+    from casework.storage.database import open_engine, reading
+
     engine = open_engine(settings.database_url, read_only=True)
     try:
         with reading(engine) as conn:
@@ -126,6 +131,8 @@ def _refuse_used(settings: Settings) -> None:
 @contextmanager
 def _watching() -> Iterator[Callable[[str, int, int], None]]:
     """A bar per stage on a terminal, nothing in a pipe."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
     if not progress_wanted():
         yield lambda _stage, _done, _total: None
         return
@@ -145,7 +152,13 @@ def _watching() -> Iterator[Callable[[str, int, int], None]]:
 # ── what there is to see ────────────────────────────────────────────────────────────────────────────────────
 
 
-def _verified(started: Started, progress: Callable[[str, int, int], None]) -> Report:
+def _verified(started: "Started", progress: Callable[[str, int, int], None]) -> "Report":
+    import sqlalchemy as sa
+
+    from casework.evidence.verifying import verify
+    from casework.log.tables import entries
+    from casework.storage.database import reading
+
     branch = started.branch
     with reading(started.engine, snapshot=True) as conn:
         number = conn.execute(sa.select(sa.func.count()).select_from(entries)).scalar_one()
@@ -155,7 +168,9 @@ def _verified(started: Started, progress: Callable[[str, int, int], None]) -> Re
         )  # fmt: skip
 
 
-def _show(started: Started, told_of: DemoTold, report: Report) -> None:
+def _show(started: "Started", told_of: "DemoTold", report: "Report") -> None:
+    from casework.storage.database import reading
+
     branch = started.branch
     chart = branch.rulebook.chart
     with reading(started.engine, snapshot=True) as conn:
@@ -168,8 +183,12 @@ def _show(started: Started, told_of: DemoTold, report: Report) -> None:
     _show_report(report)
 
 
-def _portfolio(conn: Connection, chart: Chart) -> Table:
+def _portfolio(conn: "Connection", chart: "Chart") -> Table:
     """Cases by state and bucket."""
+    import sqlalchemy as sa
+
+    from casework.work.cases.tables import cases
+
     found = conn.execute(
         sa.select(cases.c.state, cases.c.bucket, sa.func.count()).group_by(cases.c.state, cases.c.bucket)
     )
@@ -182,14 +201,20 @@ def _portfolio(conn: Connection, chart: Chart) -> Table:
     return table
 
 
-def _ways_out(conn: Connection) -> str:
+def _ways_out(conn: "Connection") -> str:
     """How the cases that ended did end."""
+    from casework.work.cases.case import from_row
+    from casework.work.cases.gather import CASE_ROWS
+    from casework.work.cases.tables import cases
+
     ended = CASE_ROWS.where(cases.c.state.in_(("settled", "closed")))
     counted = Counter(case.ended_as for case in map(from_row, conn.execute(ended)))
     return "Ended: " + ", ".join(f"{way} {number}" for way, number in counted.most_common())
 
 
-def _last_feed(conn: Connection) -> Table:
+def _last_feed(conn: "Connection") -> Table:
+    from casework.intake.feed import run as runs
+
     run = runs.runs(conn)[-1]
     table = Table(title=f"The last feed: {run.as_of}", title_justify="left", show_header=False)
     for key in ("overdue", "opened", "gone", "changed", "unchanged", "cases_opened", "cases_settled"):
@@ -199,8 +224,10 @@ def _last_feed(conn: Connection) -> Table:
     return table
 
 
-def _one_story(conn: Connection, chart: Chart, case_id: int) -> Table:
+def _one_story(conn: "Connection", chart: "Chart", case_id: int) -> Table:
     """The entries of a case, as a reader would tell them."""
+    from casework.log.tables import entries
+
     table = Table(
         "seq",
         "business date",
@@ -212,7 +239,7 @@ def _one_story(conn: Connection, chart: Chart, case_id: int) -> Table:
     )
     found = _entries(conn, entries.c.stream == f"case:{case_id}", entries.c.stream_seq)
 
-    def told_as(entry: Entry) -> tuple[str, str, str, str]:
+    def told_as(entry: "Entry") -> tuple[str, str, str, str]:
         return str(entry.data["business_date"]), entry.actor.id, _what(entry, chart), entry.to or ""
 
     for (on, who, what, state), same in groupby(found, told_as):
@@ -222,7 +249,7 @@ def _one_story(conn: Connection, chart: Chart, case_id: int) -> Table:
     return table
 
 
-def _what(entry: Entry, chart: Chart) -> str:
+def _what(entry: "Entry", chart: "Chart") -> str:
     if not entry.event.startswith("case."):  # of a child: its whole name says what it is
         return entry.event
     kind, _, name = entry.event.removeprefix("case.").partition(".")
@@ -236,8 +263,13 @@ def _what(entry: Entry, chart: Chart) -> str:
     return f"{kind if not name else label}{f' ({detail})' if detail else ''}"
 
 
-def _refusals(conn: Connection, chart: Chart) -> Table:
+def _refusals(conn: "Connection", chart: "Chart") -> Table:
     """How often the door said no, and why first."""
+    import sqlalchemy as sa
+
+    from casework.log.tables import entries
+    from casework.work.cases.fold import SAYS
+
     reason = entries.c.reason_code
     counted = (
         sa.select(entries.c.event, reason, sa.func.count())
@@ -253,8 +285,10 @@ def _refusals(conn: Connection, chart: Chart) -> Table:
     return table
 
 
-def _departure(conn: Connection, branch: Branch, handover_id: int) -> None:
+def _departure(conn: "Connection", branch: "Branch", handover_id: int) -> None:
     """Who left, who got what, and the first receipts."""
+    from casework.work.handover import queries as handovers
+
     console.print("Somebody leaves")
     handover_tables.plan(handovers.find(conn, handover_id), branch)
     page = handovers.receipts(conn, handover_id, limit=_RECEIPTS)
@@ -268,12 +302,19 @@ def _departure(conn: Connection, branch: Branch, handover_id: int) -> None:
     console.print(table)
 
 
-def _entries(conn: Connection, condition: sa.ColumnElement[bool], order: sa.ColumnElement[int]) -> Iterator[Entry]:
+def _entries(
+    conn: "Connection", condition: "sa.ColumnElement[bool]", order: "sa.ColumnElement[int]"
+) -> "Iterator[Entry]":
+    import sqlalchemy as sa
+
+    from casework.log.format.entry import decode_strict
+    from casework.log.tables import entries
+
     for body in conn.execute(sa.select(entries.c.body).where(condition).order_by(order)).scalars():
         yield decode_strict(bytes(body))
 
 
-def _show_report(report: Report) -> None:
+def _show_report(report: "Report") -> None:
     if report.verdict != "sound":
         raise RuntimeError(f"the demo's log does not verify: {[finding.code for finding in report.findings]}")
     console.print(
@@ -283,7 +324,9 @@ def _show_report(report: Report) -> None:
     )
 
 
-def _show_ways(settings: Settings, told_of: DemoTold) -> None:
+def _show_ways(settings: "Settings", told_of: "DemoTold") -> None:
+    from casework.address import parse_url
+
     program = as_typed()
     collector, token = told_of.tokens["phone_collector"]
     auditor, auditors_token = told_of.tokens["auditor"]
@@ -305,8 +348,10 @@ def _show_ways(settings: Settings, told_of: DemoTold) -> None:
         console.print(line, soft_wrap=True, markup=False)
 
 
-def _show_people(settings: Settings, told_of: DemoTold) -> None:
+def _show_people(settings: "Settings", told_of: "DemoTold") -> None:
     """Whom to be in the console, and what each finds there."""
+    from casework.demo.place import address_in
+
     if told_of.days_off:
         years = ", ".join(map(str, told_of.days_off))
         console.print(f"\nThe calendar's library does not know {years}: days off of the demo's own were loaded")

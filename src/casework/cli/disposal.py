@@ -4,15 +4,10 @@ from pathlib import Path
 
 import click
 
-from casework.cli import lifecycle
+from casework.cli import lifecycle, looking
 from casework.cli.ledger import write_out
 from casework.cli.shell import as_json, as_staff, console, permitted, print_json, started
 from casework.clock import now
-from casework.evidence.disposal_form import form_file, prefilled
-from casework.storage.database import reading, writing
-from casework.work.cases.disclosure import record_read
-from casework.work.cases.lifecycles import CASES, DISPOSALS
-from casework.work.cases.shown import seen
 
 
 @click.group()
@@ -29,10 +24,10 @@ def cli() -> None:
 
 
 for _command in (
-    *lifecycle.looking(DISPOSALS),
-    lifecycle.list_of(DISPOSALS),
+    *looking.looking("disposal"),
+    looking.list_of("disposal"),
     *lifecycle.doing(
-        DISPOSALS, opening="--case 1207 --ground drawn_up --data-json FORM --as S0012",
+        "disposal", child=True, opening="--case 1207 --ground drawn_up --data-json FORM --as S0012",
         event="31 send_back --data reason=limitation --as S0031",
     ),
 ):  # fmt: skip
@@ -50,6 +45,12 @@ def prefilled_(*, case_id: int, json_: bool, staff_no: str | None) -> None:
     Example:
       casework disposal prefilled 1207 --json
     """
+    from casework.evidence.disposal_form import prefilled
+    from casework.storage.database import reading, writing
+    from casework.work.cases.disclosure import record_read
+    from casework.work.cases.lifecycles import CASES, DISPOSALS
+    from casework.work.cases.shown import seen
+
     with started() as open_:
         branch = open_.branch
         with reading(open_.engine, snapshot=True) as conn:
@@ -77,6 +78,10 @@ def form_(*, number: int, file: Path, staff_no: str | None) -> None:
     Example:
       casework disposal form 31 form.xlsx --as S0012
     """
+    from casework.evidence.disposal_form import form_file
+    from casework.storage.database import writing
+    from casework.work.cases.lifecycles import DISPOSALS
+
     with started() as open_:
         branch = open_.branch
         with writing(open_.engine) as conn:

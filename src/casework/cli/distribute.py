@@ -2,16 +2,16 @@
 
 from collections import Counter
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import click
 
 from casework.cli.changing import day
 from casework.cli.shell import as_json, as_staff, console, errors, permitted, print_json, started
 from casework.cli.tables import Table
-from casework.operation.distributing import Distributed, distribute
-from casework.people.shifts.answering import WHYS
-from casework.storage.database import reading
-from casework.work.cases.distribution import COMMAND
+
+if TYPE_CHECKING:
+    from casework.operation.distributing import Distributed
 
 
 @click.command()
@@ -30,6 +30,10 @@ def cli(on: datetime, staff_no: str | None, *, dry_run: bool, json_: bool) -> No
       casework distribute --on 2026-03-10 --dry-run
       casework distribute --on 2026-03-10 --json
     """
+    from casework.operation.distributing import distribute
+    from casework.storage.database import reading
+    from casework.work.cases.distribution import COMMAND
+
     with started() as open_:
         with reading(open_.engine) as conn:
             actor = permitted(conn, open_.branch, staff_no, COMMAND)
@@ -43,7 +47,9 @@ def cli(on: datetime, staff_no: str | None, *, dry_run: bool, json_: bool) -> No
     raise SystemExit(1 if made.refused else 0)
 
 
-def _tell(made: Distributed) -> None:
+def _tell(made: "Distributed") -> None:
+    from casework.people.shifts.answering import WHYS
+
     said = "would be given 将分派" if made.dry_run else "given 已分派"
     console.print(
         f"{len(made.moves):,} of {made.cases:,} cases {said}; kept by hand 保留人工调整: {made.kept_by_hand:,}"

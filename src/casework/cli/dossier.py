@@ -1,28 +1,22 @@
 """`casework audit heads`, `casework case dossier|verify-dossier`: a case proven to somebody else, whole as of a day."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from casework.cli import dossier_tables
 from casework.cli.shell import as_json, as_staff, console, errors, permitted, print_json, started
 from casework.clock import now
-from casework.evidence.dossier.heads import state_heads
-from casework.evidence.dossier.make import Made, make_dossier, record_made
-from casework.evidence.dossier.opened import check_and_record
-from casework.log.check.findings import EXIT_CODES
-from casework.log.dossier import MAX_DOSSIER_BYTES, read_dossier
-from casework.log.format import checkpoint, note
-from casework.log.format.checkpoint import Checkpoint
-from casework.log.format.note import LogKey
-from casework.log.format.tree import MAX_SIZE, Faulty
-from casework.log.write import kept, signer
-from casework.operation.sealing import sealer_of
-from casework.operation.startup import Started
-from casework.people.staff.actor import Actor
-from casework.storage.database import reading, writing
-from casework.work.cases.sight import seen_case
+from casework.log.format.tree import MAX_SIZE
 from casework.written_file import written_to
+
+if TYPE_CHECKING:
+    from casework.evidence.dossier.make import Made
+    from casework.log.format.checkpoint import Checkpoint
+    from casework.log.format.note import LogKey
+    from casework.operation.startup import Started
+    from casework.people.staff.actor import Actor
 
 
 @click.command("heads")
@@ -38,6 +32,9 @@ def heads(json_: bool) -> None:
       casework audit heads
       casework audit heads --json | jq .root
     """
+    from casework.evidence.dossier.heads import state_heads
+    from casework.operation.sealing import sealer_of
+
     with started() as branch:
         sealer = sealer_of(branch)
         sealer.round()
@@ -80,6 +77,8 @@ def dossier(
       casework case dossier 17 --out case-17.json --openings --purpose judicial --as S0031
       casework case dossier 17 --since 1200 --json > case-17.json
     """
+    from casework.log.write import kept
+
     if openings != (purpose is not None):
         raise click.UsageError("--openings and --purpose go together")
     with started() as open_:
@@ -95,8 +94,14 @@ def dossier(
                 console.print(f"written 已写入: {out}", markup=False)
 
 
-def _made(open_: Started, case_id: int, purpose: str | None, since: int | None, staff_no: str | None) -> Made:
+def _made(open_: "Started", case_id: int, purpose: str | None, since: int | None, staff_no: str | None) -> "Made":
     """Made, and on record."""
+    from casework.evidence.dossier.make import make_dossier, record_made
+    from casework.evidence.dossier.opened import check_and_record
+    from casework.log.write import signer
+    from casework.storage.database import reading, writing
+    from casework.work.cases.sight import seen_case
+
     branch = open_.branch
     with reading(open_.engine, snapshot=True) as conn:
         actor: Actor = permitted(conn, branch, staff_no, "case.dossier")
@@ -130,6 +135,11 @@ def verify_dossier_(file: Path, keys: tuple[str, ...], trusted: Path | None, jso
       casework case verify-dossier case-17.json --key 'branch.example/log+1a2b3c4d+AX…'
       casework case verify-dossier case-17.json --key "$(cat branch.key)" --json
     """
+    from casework.log.check.findings import EXIT_CODES
+    from casework.log.dossier import MAX_DOSSIER_BYTES, read_dossier
+    from casework.log.format.note import LogKey
+    from casework.log.format.tree import Faulty
+
     try:
         known = [LogKey.parse(key) for key in dict.fromkeys(keys)]
         held = _held(trusted, known) if trusted else None
@@ -147,8 +157,10 @@ def verify_dossier_(file: Path, keys: tuple[str, ...], trusted: Path | None, jso
     raise SystemExit(EXIT_CODES[shown.report.verdict])
 
 
-def _held(file: Path, keys: list[LogKey]) -> Checkpoint:
+def _held(file: Path, keys: "list[LogKey]") -> "Checkpoint":
     """The checkpoint in a file, signed by one of the keys; Faulty."""
+    from casework.log.format import checkpoint, note
+
     read = note.parse(file.read_bytes())
     held = checkpoint.parse(read.text)
     note.verified(read, [key for key in keys if key.name == held.origin])

@@ -1,17 +1,20 @@
 """A dossier for people: the history of its case, what is shown, what is not, what is wrong."""
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
 from casework.cli.shell import console
 from casework.cli.tables import Table
 from casework.instants import branch_text
-from casework.log.check.findings import TRUST_TEXTS
-from casework.log.dossier import Shown
-from casework.log.format.case_heads import Statement
-from casework.log.format.checkpoint import Checkpoint
-from casework.log.format.entry import Entry
+
+if TYPE_CHECKING:
+    from casework.log.dossier import Shown
+    from casework.log.format.case_heads import Statement
+    from casework.log.format.checkpoint import Checkpoint
+    from casework.log.format.entry import Entry
+
 
 _SHOWN = 50
 _VERDICTS = {
@@ -20,8 +23,10 @@ _VERDICTS = {
 }  # fmt: skip
 
 
-def report(shown: Shown) -> None:
+def report(shown: "Shown") -> None:
     """Everything; the history only where nothing is wrong: what is not proven must not look as if it were."""
+    from casework.log.check.findings import TRUST_TEXTS
+
     if shown.report.verdict == "sound":
         console.print(_history(shown))
     console.print(f"verdict 结论: {_VERDICTS[shown.report.verdict]}")
@@ -38,7 +43,7 @@ def report(shown: Shown) -> None:
             console.print(table)
 
 
-def _tell(shown: Shown, signed: Checkpoint, stated: Statement) -> None:
+def _tell(shown: "Shown", signed: "Checkpoint", stated: "Statement") -> None:
     complete, later = len(shown.complete), len(shown.later)
     _line(f"log 日志: {_plain(signed.origin)}, {signed.size:,} leaves, signed 已签署")
     _line(
@@ -64,7 +69,7 @@ def _line(text: str) -> None:
     console.print(text, markup=False, soft_wrap=True)
 
 
-def _history(shown: Shown) -> Table:
+def _history(shown: "Shown") -> Table:
     table = Table("No.", "Recorded", "What", "By", "From → to", "Rules", "Complete", box=None)
     table.title, table.title_justify = f"case {shown.case}", "left"
     for entries, mark in ((shown.complete, "yes 是"), (shown.later, "later 其后"), (shown.list_acts, "lists 清单")):
@@ -78,12 +83,12 @@ def _history(shown: Shown) -> Table:
     return table
 
 
-def _recorded(entry: Entry) -> str:
+def _recorded(entry: "Entry") -> str:
     """A dossier does not say the branch's zone: as the log has it, with its offset."""
     return branch_text(datetime.fromisoformat(entry.recorded_at), "UTC")
 
 
-def _what(entry: Entry, shown: Shown) -> str:
+def _what(entry: "Entry", shown: "Shown") -> str:
     lines = [entry.event, *([entry.reason_code] if entry.reason_code else [])]
     for name in sorted(entry.personal):
         opened = shown.opened.get((entry.stream_seq, name))

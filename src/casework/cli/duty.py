@@ -3,6 +3,7 @@
 from collections import Counter
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,12 +13,9 @@ from casework.cli.shell import as_json, as_staff, console, permitted, print_json
 from casework.cli.tables import Table
 from casework.cli.taking_out import kind_of, out_option, told_of, write_taken
 from casework.clock import now
-from casework.people.days.loading import read_calendar, unknown_years
-from casework.storage.database import reading, writing
-from casework.work.cases.branch import Branch
-from casework.work.cases.taking_out import file_of_list, taker_of
-from casework.work.duties.listing import duties_on, duties_within
-from casework.work.duties.table import DUTIES, STATUS_WORDS, duty_cells, exempted_by
+
+if TYPE_CHECKING:
+    from casework.work.cases.branch import Branch
 
 
 @click.group()
@@ -47,6 +45,12 @@ def list_(on: datetime, out: Path | None, *, json_: bool, staff_no: str | None) 
       casework duty list --on 2026-03-09 --json
       casework duty list --on 2026-03-09 --out 当日任务-2026-03-09.xlsx --as S0109
     """
+    from casework.people.days.loading import read_calendar, unknown_years
+    from casework.storage.database import reading, writing
+    from casework.work.cases.taking_out import file_of_list, taker_of
+    from casework.work.duties.listing import duties_on, duties_within
+    from casework.work.duties.table import DUTIES, duty_cells
+
     with started() as open_:
         branch = open_.branch
         with reading(open_.engine, snapshot=True) as conn:
@@ -85,7 +89,9 @@ def list_(on: datetime, out: Path | None, *, json_: bool, staff_no: str | None) 
     console.print(shown)
 
 
-def _word(branch: Branch, status: str) -> str:
+def _word(branch: "Branch", status: str) -> str:
     """In Chinese what is done, late, open, or exempt by what; a rule says itself."""
+    from casework.work.duties.table import STATUS_WORDS, exempted_by
+
     word = STATUS_WORDS[status][0] if status in STATUS_WORDS else exempted_by(branch, status, "zh")
     return "" if word == status else word

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 from rich.console import Console
@@ -13,14 +13,11 @@ from rich.table import Column
 from casework.cli.sheet_file import SheetFile
 from casework.cli.shell import errors, print_json
 from casework.cli.tables import Table
-from casework.intake.feed.aside import record_aside_read
-from casework.intake.sheets.fault import Fault
-from casework.intake.sheets.forms import forms_of
-from casework.intake.sheets.mending import FileFaulty, as_workbook, rows_to_mend
-from casework.operation.startup import Started
-from casework.people.staff.actor import system
-from casework.storage.database import writing
 from casework.written_file import unwritable
+
+if TYPE_CHECKING:
+    from casework.intake.sheets.fault import Fault
+    from casework.operation.startup import Started
 
 _ON_SCREEN: Final = 50
 
@@ -30,12 +27,12 @@ mend_option: Callable[[Any], Any] = click.option(
 )  # fmt: skip
 
 
-def told_in_json(faults: Sequence[Fault]) -> list[dict[str, Any]]:
+def told_in_json(faults: "Sequence[Fault]") -> list[dict[str, Any]]:
     """Each of them."""
     return [one.as_json() for one in faults]
 
 
-def tell_faults(title: str, faults: Sequence[Fault], *, on: Console = errors, most: int = _ON_SCREEN) -> None:
+def tell_faults(title: str, faults: "Sequence[Fault]", *, on: Console = errors, most: int = _ON_SCREEN) -> None:
     """A table of the first ones, and how many there are besides; nothing where there is none."""
     if not faults:
         return
@@ -55,13 +52,19 @@ def tell_faults(title: str, faults: Sequence[Fault], *, on: Console = errors, mo
 
 
 def mended(
-    open_: Started, path: Path | None, word: str, content: bytes, name: str, faults: Sequence[Fault], *,
+    open_: "Started", path: Path | None, word: str, content: bytes, name: str, faults: "Sequence[Fault]", *,
     whole: bool = False,
 ) -> None:  # fmt: skip
     """Write the rows of a file to mend where `path` says so, once it is on record; nothing where none was set aside.
 
     `whole`: the file is taken in whole or not at all, so every row of it. UsageError where the file is there.
     """
+    from casework.intake.feed.aside import record_aside_read
+    from casework.intake.sheets.forms import forms_of
+    from casework.intake.sheets.mending import as_workbook, rows_to_mend
+    from casework.people.staff.actor import system
+    from casework.storage.database import writing
+
     if path is None or not faults:
         return
     to_mend = rows_to_mend(content, name, faults, whole=whole)
@@ -74,9 +77,11 @@ def mended(
 
 @contextmanager
 def told_whole(
-    open_: Started, path: Path | None, word: str, content: bytes, name: str, *, json_: bool
+    open_: "Started", path: Path | None, word: str, content: bytes, name: str, *, json_: bool
 ) -> Iterator[None]:  # fmt: skip
     """A file that is taken in whole or not at all: what is wrong with it is told, and written to mend; it fails."""
+    from casework.intake.sheets.mending import FileFaulty
+
     try:
         yield
     except FileFaulty as faulty:

@@ -2,17 +2,15 @@
 
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from casework.cli.changing import day
 from casework.cli.faults import tell_faults, told_in_json, write_private
+from casework.cli.progress import Rate
 from casework.cli.sheet_file import SheetFile
 from casework.cli.shell import (
-    Rate,
     acting,
     as_json,
     as_staff,
@@ -25,14 +23,12 @@ from casework.cli.shell import (
 )
 from casework.cli.tables import Table
 from casework.errors import CallerError
-from casework.intake.feed import run as runs
-from casework.intake.feed.cell import TEXTS
-from casework.intake.feed.load import ImportRequest, silent
-from casework.intake.feed.making_manifest import Stated, make_manifest
-from casework.intake.feed.mended_rows import put_mended
 from casework.money import yuan_text
-from casework.operation.importing import import_apart
-from casework.storage.database import reading, writing
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from casework.intake.feed import run as runs
 
 
 @click.group()
@@ -65,6 +61,11 @@ def import_(folder: Path, confirm_vanished: bool, correction: bool, staff_no: st
       casework feed import feeds/2026-03-31 --confirm-vanished --as S017
       casework feed import feeds/2026-03-01-corrected --correction --json
     """
+    from casework.intake.feed import run as runs
+    from casework.intake.feed.load import ImportRequest
+    from casework.operation.importing import import_apart
+    from casework.storage.database import reading
+
     with started() as branch:
         with reading(branch.engine) as conn:
             actor = acting(conn, branch.branch, staff_no)
@@ -87,6 +88,8 @@ class _Watching:
     """Progress bars on a terminal, one per stage; silence in a pipe."""
 
     def __enter__(self) -> Any:
+        from casework.intake.feed.load import silent
+
         self.bars: Progress | None = None
         self.tasks: dict[str, Any] = {}
         return self.report if progress_wanted() else silent
@@ -96,6 +99,8 @@ class _Watching:
             self.bars.stop()
 
     def report(self, stage: str, done: int, total: int) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
         if self.bars is None:  # not before: they draw in a thread, and the import itself forks
             columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn()
             self.bars = Progress(*columns, console=errors, transient=True)
@@ -105,7 +110,10 @@ class _Watching:
         self.bars.update(self.tasks[stage], completed=done, total=total)
 
 
-def _tell(run: runs.Run) -> None:
+def _tell(run: "runs.Run") -> None:
+    from casework.intake.feed import run as runs
+    from casework.intake.feed.cell import TEXTS
+
     if run.status == runs.REPEATED:
         console.print(f"{run.as_of}: already applied, nothing changed")
         return
@@ -156,6 +164,11 @@ def manifest(
       casework feed manifest feeds/2026-03-01 --mended overdue-mended.xlsx
       casework feed manifest feeds/2026-03-01 --as-of 2026-03-01 --institution wuhan
     """
+    import msgspec
+
+    from casework.intake.feed.making_manifest import Stated, make_manifest
+    from casework.intake.feed.mended_rows import put_mended
+
     with told():
         put = put_mended(folder, mended) if mended else {}
         made = make_manifest(folder, Stated(as_of and as_of.date(), institution), put)
@@ -180,6 +193,9 @@ def runs_(every: bool, json_: bool) -> None:
       casework feed runs
       casework feed runs --all --json
     """
+    from casework.intake.feed import run as runs
+    from casework.storage.database import reading
+
     with started() as branch, reading(branch.engine) as conn:
         found = runs.runs(conn, every=every)
     if json_:
@@ -224,10 +240,12 @@ def set_aside_(
       casework feed set-aside 17
       casework feed set-aside 17 --kind overdue -o mend.xlsx
     """
+    from casework.intake.feed import run as runs
     from casework.intake.feed.aside import LIMIT, aside_csv, faults_of, record_aside_read
     from casework.intake.feed.headers import COLUMNS
     from casework.intake.feed.safe_form import in_safe_form
     from casework.intake.sheets.mending import as_workbook
+    from casework.storage.database import reading, writing
 
     if output is not None and kind is None:
         raise click.UsageError("-o needs --kind: files have different columns")
@@ -266,7 +284,10 @@ def without_case_(json_: bool) -> None:
       casework feed without-case
       casework feed without-case --json
     """
+    import msgspec
+
     from casework.intake.feed.without_case import without_case
+    from casework.storage.database import reading
 
     with started() as branch, reading(branch.engine, snapshot=True) as conn:
         found = without_case(conn)

@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from casework.rules.statechart.fields import Field
+if TYPE_CHECKING:
+    from casework.rules.statechart.fields import Field
+
 
 institution_option = click.option(
     "--institution", metavar="CODE", help="Whose customer; needed where several institutions have the number."
@@ -15,7 +17,7 @@ data_option = click.option("--data", "pairs", multiple=True, metavar="NAME=VALUE
 data_json_option = click.option("--data-json", metavar="JSON", help="All fields as one JSON object.")
 
 
-def given(fields: Mapping[str, Field], pairs: tuple[str, ...], data_json: str | None) -> dict[str, Any]:
+def given(fields: "Mapping[str, Field]", pairs: tuple[str, ...], data_json: str | None) -> dict[str, Any]:
     """The data as the door takes it: numbers and flags are read by the field's type, all else stays text."""
     data: dict[str, Any] = {}
     if data_json is not None:
@@ -33,7 +35,7 @@ def given(fields: Mapping[str, Field], pairs: tuple[str, ...], data_json: str | 
     return data
 
 
-def typed(field: Field | None, value: str) -> Any:
+def typed(field: "Field | None", value: str) -> Any:
     """A value as its field takes it; what cannot be read so stays text, of which the door says what is wrong."""
     kind = field.type if field else "text"
     if kind in ("int", "fen") and value.isascii() and value.isdecimal():

@@ -3,25 +3,24 @@
 import sys
 from datetime import date, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-import msgspec
 
 from casework.cli import handover_tables
 from casework.cli.changing import day
 from casework.cli.ledger import write_out
 from casework.cli.shell import FOLDED, acting, as_json, as_option, console, print_json, started
-from casework.operation.startup import Started
-from casework.storage.database import reading, writing
 from casework.table import Lang
-from casework.work.four_eyes.recording import Refused
-from casework.work.handover import planning, queries
-from casework.work.handover.applying import Applied, apply
-from casework.work.handover.approving import Approved, approve, withdraw
-from casework.work.handover.replanning import Replanned
-from casework.work.handover.sheets import sheet_of
-from casework.work.handovers import DEPARTURE, TRANSFER
+from casework.work.handover import queries
 from casework.written_file import written_to
+
+if TYPE_CHECKING:
+    from casework.operation.startup import Started
+    from casework.work.four_eyes.recording import Refused
+    from casework.work.handover.applying import Applied
+    from casework.work.handover.approving import Approved
+    from casework.work.handover.replanning import Replanned
 
 _id = click.argument("handover_id", type=click.IntRange(1, 2**53 - 1), metavar="ID")
 _as = as_option("by")
@@ -72,6 +71,10 @@ def plan_(
       casework handover plan S0012 --to S0020 --to S0021 --as S0001
       casework handover plan S0012 --transfer --team T3 --on 2026-04-01 --json
     """
+    from casework.storage.database import writing
+    from casework.work.handover import planning
+    from casework.work.handovers import DEPARTURE, TRANSFER
+
     with started() as open_:
         with writing(open_.engine) as conn:
             actor = acting(conn, open_.branch, by)
@@ -111,6 +114,8 @@ def list_(staff_no: str | None, status: str | None, limit: int, before: int | No
       casework handover list --status approved
       casework handover list --of S0012 --json
     """
+    from casework.storage.database import reading
+
     with started() as open_, reading(open_.engine) as conn:
         page = queries.page(conn, staff_no=staff_no, status=status, limit=limit, before=before)
     if json_:
@@ -131,6 +136,9 @@ def approve_(handover_id: int, *, remark: str | None, json_: bool, by: str | Non
     Example:
       casework handover approve 3 --as S0007
     """
+    from casework.storage.database import writing
+    from casework.work.handover.approving import approve
+
     with started() as open_:
         with writing(open_.engine) as conn:
             outcome = approve(conn, open_.branch, handover_id, actor=acting(conn, open_.branch, by), remark=remark)
@@ -149,6 +157,9 @@ def apply_(handover_id: int, *, json_: bool, by: str | None) -> None:
       casework handover apply 3 --as S0001
       casework handover apply 3 --json
     """
+    from casework.storage.database import writing
+    from casework.work.handover.applying import apply
+
     with started() as open_:
         with writing(open_.engine) as conn:
             outcome = apply(conn, open_.branch, handover_id, actor=acting(conn, open_.branch, by))
@@ -166,6 +177,9 @@ def withdraw_(handover_id: int, *, json_: bool, by: str | None) -> None:
     Example:
       casework handover withdraw 3 --as S0001
     """
+    from casework.storage.database import writing
+    from casework.work.handover.approving import withdraw
+
     with started() as open_, writing(open_.engine) as conn:
         entry_id = withdraw(conn, open_.branch, handover_id, actor=acting(conn, open_.branch, by))
     if json_:
@@ -187,6 +201,9 @@ def sheets(handover_id: int, folder: Path, *, lang: Lang, json_: bool, by: str |
     Example:
       casework handover sheets 3 sheets/ --lang en
     """
+    from casework.storage.database import writing
+    from casework.work.handover.sheets import sheet_of
+
     made = []
     with started() as open_:
         with written_to(folder):
@@ -205,7 +222,11 @@ def sheets(handover_id: int, folder: Path, *, lang: Lang, json_: bool, by: str |
         console.print(f"{one['file']}: {one['cases']} cases")
 
 
-def _show(open_: Started, handover_id: int, *, json_: bool, moves: bool) -> None:
+def _show(open_: "Started", handover_id: int, *, json_: bool, moves: bool) -> None:
+    import msgspec
+
+    from casework.storage.database import reading
+
     with reading(open_.engine, snapshot=True) as conn:
         found = queries.find(conn, handover_id)
         receipts = list(queries.every_receipt(conn, handover_id)) if moves and json_ else None
@@ -216,8 +237,14 @@ def _show(open_: Started, handover_id: int, *, json_: bool, moves: bool) -> None
     print_json(shown if receipts is None else shown | {"moves": receipts})
 
 
-def _tell(outcome: Approved | Applied | Replanned | Refused, *, json_: bool) -> None:
+def _tell(outcome: "Approved | Applied | Replanned | Refused", *, json_: bool) -> None:
     """What came of it; exit code 1 when it was refused, or planned anew instead."""
+    import msgspec
+
+    from casework.work.handover.applying import Applied
+    from casework.work.handover.approving import Approved
+    from casework.work.handover.replanning import Replanned
+
     if isinstance(outcome, Approved | Applied):
         if json_:
             print_json(outcome)

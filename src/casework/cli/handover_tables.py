@@ -1,20 +1,23 @@
 """Hand-overs for people: lists, a plan with its preview, what was done."""
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from rich.table import Column
 
 from casework.cli.shell import console
 from casework.cli.tables import Table
 from casework.money import yuan_text
-from casework.work.cases.branch import Branch
-from casework.work.handover.applying import Applied
-from casework.work.handover.approving import Approved
-from casework.work.handover.preview import REASONS, Carried, Preview, Receiving
-from casework.work.handover.queries import Handover, HandoverPage
+
+if TYPE_CHECKING:
+    from casework.work.cases.branch import Branch
+    from casework.work.handover.applying import Applied
+    from casework.work.handover.approving import Approved
+    from casework.work.handover.preview import Carried, Preview, Receiving
+    from casework.work.handover.queries import Handover, HandoverPage
 
 
-def lines(page: HandoverPage) -> None:
+def lines(page: "HandoverPage") -> None:
     """A page of hand-overs."""
     table = Table("id", "of", "kind", "status", "on", "cases", "unplaced", "overdue yuan", "planned by", "replaced by")
     for one in page.items:
@@ -27,8 +30,10 @@ def lines(page: HandoverPage) -> None:
         console.print(f"more: --before {page.next}")
 
 
-def plan(found: Handover, branch: Branch) -> None:
+def plan(found: "Handover", branch: "Branch") -> None:
     """A plan with its preview."""
+    from casework.work.handover.preview import REASONS
+
     shown = found.preview
     where = f" to {found.team or ''} {found.region or ''}".rstrip() if found.kind == "transfer" else ""
     console.print(
@@ -50,7 +55,7 @@ def plan(found: Handover, branch: Branch) -> None:
     _next(found)
 
 
-def _states(shown: Preview, branch: Branch) -> str:
+def _states(shown: "Preview", branch: "Branch") -> str:
     states = branch.rulebook.chart.states
     told = ", ".join(
         f"{states[name].zh if name in states else name} {count:,}" for name, count in shown.by_state.items()
@@ -58,7 +63,7 @@ def _states(shown: Preview, branch: Branch) -> str:
     return f": {told}" if told else ""
 
 
-def _receivers(receivers: Iterable[Receiving], branch: Branch) -> Table:
+def _receivers(receivers: "Iterable[Receiving]", branch: "Branch") -> Table:
     # Chinese has no blanks to break at: folded, or it would be cut.
     by_rule, carries = Column("by rule", overflow="fold"), Column("carries", overflow="fold")
     table = Table("receiver", "cases", "overdue yuan", "principal yuan", by_rule, "open before → after / most", carries)
@@ -72,11 +77,11 @@ def _receivers(receivers: Iterable[Receiving], branch: Branch) -> Table:
     return table
 
 
-def _carried(one: Carried) -> str:
+def _carried(one: "Carried") -> str:
     return f"{one.zh} {one.cases:,}" + (f"，最早 {one.earliest}" if one.earliest else "")
 
 
-def _ending(shown: Preview) -> None:
+def _ending(shown: "Preview") -> None:
     ending = shown.ending
     told = [
         f"{len(ending.proposals)} pending proposals of theirs are returned" if ending.proposals else "",
@@ -91,7 +96,7 @@ def _ending(shown: Preview) -> None:
         console.print(f"  · {line}")
 
 
-def _next(found: Handover) -> None:
+def _next(found: "Handover") -> None:
     if found.status == "approved":
         console.print(f"approved; from {found.effective_on} on: casework handover apply {found.id}")
     elif found.status == "planned" and found.request is not None and found.request.state in ("asked", "reviewed"):
@@ -102,8 +107,10 @@ def _next(found: Handover) -> None:
         console.print("is not asked for: plan again once everything can be placed, or after a return")
 
 
-def done(outcome: Approved | Applied) -> None:
+def done(outcome: "Approved | Applied") -> None:
     """What an approval or an application did."""
+    from casework.work.handover.approving import Approved
+
     if isinstance(outcome, Approved):
         console.print(f"hand-over {outcome.handover} is approved ({outcome.entry_id})")
         return

@@ -1,17 +1,18 @@
 """`casework hold`: why debtors are left in peace, and until when."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from casework.cli import lifecycle
+from casework.cli import lifecycle, looking
 from casework.cli.agreed import import_file, listed
 from casework.cli.faults import mend_option
 from casework.cli.several import atomic_option
 from casework.cli.shell import as_json
-from casework.intake.feed.agreed import import_holds
-from casework.work.cases.holds import HOLDS
-from casework.work.holds import Hold
+
+if TYPE_CHECKING:
+    from casework.work.holds import Hold
 
 
 @click.group()
@@ -28,10 +29,11 @@ def cli() -> None:
     """
 
 
-for _command in lifecycle.looking(HOLDS):
+for _command in looking.looking("hold"):
     cli.add_command(_command)
 for _command in lifecycle.doing(
-    HOLDS,
+    "hold",
+    child=False,
     opening="--ground set --data loan_id=L2024000917 --data hold=hardship \\\n    "
     "--data begins_at=2026-03-09T08:00:00+08:00 --data review_by=2026-04-09 --as S0012",
     event="31 lift --data reason=resolved --as S0012",
@@ -54,10 +56,12 @@ def import_(*, file: Path, atomic: bool, mend: Path | None, json_: bool) -> None
       casework hold import holds.csv
       casework hold import 停催.xlsx --json
     """
+    from casework.intake.feed.agreed import import_holds
+
     import_file(import_holds, "holds", file, json_=json_, atomic=atomic, mend=mend)
 
 
-def _confirmed(hold: Hold) -> str:
+def _confirmed(hold: "Hold") -> str:
     """The day, or that it waits, or that nobody confirmed it in time."""
     if hold.confirmed_on is not None:
         return str(hold.confirmed_on)
@@ -75,6 +79,8 @@ def list_(all_: bool, json_: bool) -> None:
       casework hold list
       casework hold list --all --json
     """
+    from casework.work.cases.holds import HOLDS
+
     listed(
         HOLDS, "begins_at", every_one=all_, json_=json_,
         line=lambda one: {

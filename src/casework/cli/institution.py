@@ -5,8 +5,6 @@ import click
 from casework.cli.changing import as_, changing
 from casework.cli.shell import as_json, console, print_json, started
 from casework.cli.tables import Table
-from casework.intake.feed.institutions import add, known_institutions
-from casework.storage.database import reading
 
 
 @click.group()
@@ -30,6 +28,8 @@ def add_(code: str, by: str | None) -> None:
     Examples:
       casework institution add yichang --as A1
     """
+    from casework.intake.feed.institutions import add
+
     with changing(by, "institution.add") as change:
         add(change.conn, change.trail, change.actor, code)
     console.print(f"{code}: its feeds are taken from now on", markup=False)
@@ -45,6 +45,9 @@ def list_(json_: bool) -> None:
       casework institution list
       casework institution list --json
     """
+    from casework.intake.feed.institutions import known_institutions
+    from casework.storage.database import reading
+
     with started() as branch, reading(branch.engine) as conn:
         known = known_institutions(conn)
     if json_:

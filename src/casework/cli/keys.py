@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,15 +10,12 @@ from casework.cli import witnesses
 from casework.cli.shell import as_json, console, print_json, started, told
 from casework.clock import now, utc_text
 from casework.errors import CallerError
-from casework.log.check.handed import trusted_file
-from casework.log.format.checkpoint import Checkpoint
-from casework.log.write import logs, receipt_keys, signer
-from casework.log.write.grown import last_published, present_log, size_of
-from casework.operation.keys_needed import check_nothing_needed
-from casework.operation.startup import Started, origin_of
-from casework.people.staff.actor import system
-from casework.settings import Settings, load_keys
-from casework.storage.database import reading, writing
+
+if TYPE_CHECKING:
+    from casework.log.format.checkpoint import Checkpoint
+    from casework.log.write import signer
+    from casework.operation.startup import Started
+
 
 _REASONS = ("restored_backup", "standby_promoted", "key_lost", "memory_lost", "key_stolen")
 
@@ -48,6 +45,11 @@ def init() -> None:
     Examples:
       CASEWORK_LOG_ORIGIN=bank.example/loans/wuhan casework keys init
     """
+    from casework.log.write import signer
+    from casework.operation.keys_needed import check_nothing_needed
+    from casework.operation.startup import origin_of
+    from casework.settings import Settings, load_keys
+
     with told():
         settings = Settings.from_environment()
         check_nothing_needed(settings)
@@ -66,6 +68,9 @@ def show(all_: bool, json_: bool) -> None:
       casework keys show
       casework keys show --all
     """
+    from casework.log.write import signer
+    from casework.settings import Settings
+
     with told():
         folder = Settings.from_environment().keys_dir
         known = [key.text for key in signer.known_keys(folder)]
@@ -80,7 +85,9 @@ def show(all_: bool, json_: bool) -> None:
         click.echo(key.key.text)
 
 
-def _facts(folder: Path, keys: signer.SigningKeys, known: list[str]) -> dict[str, Any]:
+def _facts(folder: Path, keys: "signer.SigningKeys", known: list[str]) -> dict[str, Any]:
+    from casework.log.write import logs, signer
+
     remembered = signer.read_memory(folder)
     ends = logs.overlap_ends(keys)
     return {
@@ -106,6 +113,10 @@ def rotate(overlap_days: int, new_origin: str | None, reason: str | None, json_:
       casework keys rotate --overlap-days 90
       casework keys rotate --new-origin bank.example/loans/wuhan-2 --reason restored_backup
     """
+    from casework.log.write import logs, receipt_keys, signer
+    from casework.people.staff.actor import system
+    from casework.storage.database import writing
+
     if (new_origin is None) != (reason is None):
         raise click.UsageError("--new-origin and --reason go together")
     with started() as branch:
@@ -137,6 +148,9 @@ def remember(file: Path) -> None:
     Examples:
       casework keys remember kept/2026-03-01.checkpoint
     """
+    from casework.log.check.handed import trusted_file
+    from casework.log.write import signer
+
     with started() as branch:
         folder = branch.settings.keys_dir
         with signer.held(folder):
@@ -147,8 +161,12 @@ def remember(file: Path) -> None:
     console.print("remembered 已恢复")
 
 
-def _check(branch: Started, held: Checkpoint) -> None:
+def _check(branch: "Started", held: "Checkpoint") -> None:
     """CallerErrors of a signer that refuses, and `checkpoint_too_old` where a newer one was published."""
+    from casework.log.write import signer
+    from casework.log.write.grown import last_published, present_log, size_of
+    from casework.storage.database import reading
+
     with reading(branch.engine, snapshot=True) as conn:
         log = present_log(conn)
         if log is None:

@@ -9,12 +9,7 @@ import click
 
 from casework.cli.changing import day
 from casework.cli.shell import as_json, as_staff, console, permitted, print_json, started
-from casework.evidence.evening.exporting import EXPORTED, checked, digest_of_file
-from casework.evidence.evening.of_day import ledger_name, ledger_of, workbook_of
 from casework.instants import branch_text
-from casework.log.write import kept
-from casework.storage.database import reading, writing
-from casework.work.cases.disclosure import record_export
 from casework.written_file import written_to
 
 
@@ -42,6 +37,11 @@ def cli(
       casework ledger --on 2026-03-09 --team 电催一组 --out 催收台账-2026-03-09-电催一组.xlsx
       casework ledger check 催收台账-2026-03-09-电催一组.xlsx
     """
+    from casework.evidence.evening.exporting import EXPORTED
+    from casework.evidence.evening.of_day import ledger_name, ledger_of, workbook_of
+    from casework.storage.database import writing
+    from casework.work.cases.disclosure import record_export
+
     if context.invoked_subcommand is not None:
         return
     if on is None:
@@ -66,6 +66,8 @@ def place(out: Path | None, name: str) -> Path:
 
 def write_out(file: Path, content: bytes) -> None:
     """Whole or not at all; CallerError `file_unwritable`, and what was to be committed with it is not."""
+    from casework.log.write import kept
+
     with written_to(file):
         if not file.parent.is_dir():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
@@ -86,6 +88,9 @@ def check(file: Path, *, json_: bool) -> None:
       casework ledger check 催收台账-2026-03-09-电催一组.xlsx
       casework ledger check 催收台账-2026-03-09-电催一组.xlsx --json
     """
+    from casework.evidence.evening.exporting import checked, digest_of_file
+    from casework.storage.database import reading
+
     with started() as open_, reading(open_.engine, snapshot=True) as conn:
         found = checked(conn, open_.branch, digest_of_file(file))
     if json_:

@@ -7,16 +7,12 @@ from pathlib import Path
 from typing import Any, get_args
 
 import click
-import msgspec
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from casework.cli.changing import date_of, day
-from casework.cli.shell import Rate, as_json, as_staff, console, errors, permitted, print_json, progress_wanted, started
+from casework.cli.progress import Rate
+from casework.cli.shell import as_json, as_staff, console, errors, permitted, print_json, progress_wanted, started
 from casework.evidence.mining import export as exporting
-from casework.evidence.mining.chosen import MiningWanted
 from casework.evidence.mining.names import COVERS
-from casework.storage.database import reading
-from casework.work.cases.filter import CaseFilter
 
 
 @click.command("mine")
@@ -55,6 +51,12 @@ def mine(
       casework audit mine --format ocel-json --out branch.json --pseudonyms all --without-refusals
       casework audit mine --format xes --out steps.xes --event 'case.step.*' --product consumer --as S117
     """
+    import msgspec
+
+    from casework.evidence.mining.chosen import MiningWanted
+    from casework.storage.database import reading
+    from casework.work.cases.filter import CaseFilter
+
     cases = CaseFilter(state=state, product=product, institution=institution)
     wanted = MiningWanted(
         from_on=date_of(from_on), to_on=date_of(to_on), events=events, refusals=not without_refusals, case_ids=case_ids,
@@ -78,6 +80,8 @@ def mine(
 @contextmanager
 def _progress() -> Iterator[exporting.Progress]:
     """A bar on a terminal, nothing in a pipe."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
     if not progress_wanted():
         yield lambda _done, _all: None
         return

@@ -7,9 +7,6 @@ import click
 from casework.cli.changing import day
 from casework.cli.shell import as_json, as_staff, console, errors, permitted, print_json, started
 from casework.clock import now
-from casework.operation.morning import make_morning
-from casework.storage.database import reading
-from casework.work.cases.distribution import COMMAND
 
 MAKE = "task.make"
 
@@ -29,6 +26,10 @@ def cli(on: datetime | None, staff_no: str | None, *, json_: bool) -> None:
       casework morning
       casework morning --on 2026-03-10 --json
     """
+    from casework.operation.morning import make_morning
+    from casework.storage.database import reading
+    from casework.work.cases.distribution import COMMAND
+
     with started() as open_:
         with reading(open_.engine) as conn:
             actor = permitted(conn, open_.branch, staff_no, COMMAND)

@@ -3,26 +3,22 @@
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 
 from casework.cli.given import typed
 from casework.cli.several import atomic_option, column_of
 from casework.cli.shell import acting, as_json, as_staff, console, print_json, started
-from casework.intake.dialler.importing import read_bounded
-from casework.intake.feed.cell import BadCell, amount_cell
-from casework.intake.feed.headers import places_of
-from casework.intake.feed.sheet import read_rows
-from casework.intake.sheets.column import normal
-from casework.intake.sheets.fault import Fault, Places
-from casework.lifecycle.advance import advance
-from casework.lifecycle.commands import Done, Mistaken, Open, Outcome, Refused
-from casework.lifecycle.kept import Kept
-from casework.people.staff.actor import Actor
-from casework.rules.statechart.chart import Chart
-from casework.rules.statechart.fields import Field
-from casework.storage.database import reading, writing
+
+if TYPE_CHECKING:
+    from casework.intake.sheets.fault import Places
+    from casework.lifecycle.commands import Open, Outcome
+    from casework.lifecycle.kept import Kept
+    from casework.people.staff.actor import Actor
+    from casework.rules.statechart.chart import Chart
+    from casework.rules.statechart.fields import Field
+
 
 MOST: Final = 1_000
 _OF: Final = "case_id"
@@ -37,7 +33,7 @@ class _Column(NamedTuple):
 _OWN: Final = {"案件编号": _Column(_OF), "事由": _Column(_GROUND)}
 
 
-def openings(noun: Kept, help_text: str) -> click.Command:
+def openings(word: str, help_text: str) -> click.Command:
     """The command `openings` of a noun."""
 
     @click.command("openings", help=help_text)
@@ -47,6 +43,13 @@ def openings(noun: Kept, help_text: str) -> click.Command:
     @as_json
     @as_staff
     def openings_(*, file: Path, atomic: bool, dry_run: bool, json_: bool, staff_no: str | None) -> None:
+        from casework.intake.dialler.importing import read_bounded
+        from casework.lifecycle.advance import advance
+        from casework.lifecycle.commands import Done
+        from casework.storage.database import reading, writing
+        from casework.work.cases.lifecycles import LIFECYCLES
+
+        noun = next(one for one in LIFECYCLES if one.word == word)
         content = read_bounded(file)
         with started() as open_, (reading if dry_run else writing)(open_.engine) as conn:
             actor = acting(conn, open_.branch, staff_no)
@@ -70,24 +73,30 @@ def openings(noun: Kept, help_text: str) -> click.Command:
 class _ReadRows(NamedTuple):
     """A command for each row, the lines that they stand on with their cells by column, and where the columns are."""
 
-    commands: list[Open]
+    commands: "list[Open]"
     lines: list[int]
     rows: list[Mapping[str, str]]
-    places: Places
+    places: "Places"
 
     def with_cells(self, at: int, told: dict[str, Any]) -> dict[str, Any]:
         """What is told of a row, each fault with its file, cell and value."""
         return told if "faults" not in told else told | {"faults": [self._placed(at, one) for one in told["faults"]]}
 
     def _placed(self, at: int, one: dict[str, Any]) -> dict[str, Any]:
+        from casework.intake.sheets.fault import Fault
+
         name = one["field"] or ""
         placed = self.places.placed(Fault(self.lines[at], name, "", "", ""), None)
         value = column_of(name).shown(self.rows[at].get(name, ""))
         return one | {"file": placed.file, "cell": placed.cell, "value": value}
 
 
-def _commands(noun: Kept, chart: Chart, actor: Actor, content: bytes, name: str) -> _ReadRows:
+def _commands(noun: "Kept", chart: "Chart", actor: "Actor", content: bytes, name: str) -> _ReadRows:
     """An empty cell is a field that is not given. CallerErrors of `read_rows` and `places_of`."""
+    from casework.intake.feed.sheet import read_rows
+    from casework.intake.sheets.fault import Places
+    from casework.lifecycle.commands import Open
+
     read = read_rows(content, name, MOST)
     numbered = iter(read)
     header = next(numbered, (1, [""]))[1]
@@ -107,11 +116,14 @@ def _commands(noun: Kept, chart: Chart, actor: Actor, content: bytes, name: str)
     return found
 
 
-def _columns(noun: Kept, chart: Chart, cells: Sequence[str]) -> list[_Column]:
+def _columns(noun: "Kept", chart: "Chart", cells: Sequence[str]) -> list[_Column]:
     """By their names, amounts in fen, or their Chinese ones, amounts in yuan as in every file that people write.
 
     What is no column of the chart is told as its rows' fault.
     """
+    from casework.intake.feed.headers import places_of
+    from casework.intake.sheets.column import normal
+
     fields = {name: field for ground in chart.openings.values() for name, field in ground.fields.items()}
     known = _OWN | {normal(field.zh): _Column(name, field.type == "fen") for name, field in fields.items()}
     known |= {normal(name): _Column(name) for name in fields}
@@ -121,14 +133,18 @@ def _columns(noun: Kept, chart: Chart, cells: Sequence[str]) -> list[_Column]:
     return found
 
 
-def _read(column: _Column, fields: Mapping[str, Field], cell: str) -> Any:
+def _read(column: _Column, fields: "Mapping[str, Field]", cell: str) -> Any:
+    from casework.intake.feed.cell import BadCell, amount_cell
+
     with suppress(BadCell):
         if column.in_yuan:
             return amount_cell(cell, column.name)
     return typed(None if column.in_yuan else fields.get(column.name), cell)
 
 
-def _told(line: int, outcome: Outcome, *, dry_run: bool) -> dict[str, Any]:
+def _told(line: int, outcome: "Outcome", *, dry_run: bool) -> dict[str, Any]:
+    from casework.lifecycle.commands import Done, Mistaken, Refused
+
     told: dict[str, Any] = {"line": line, "outcome": outcome.code}
     if isinstance(outcome, Done):
         return told if dry_run else told | {"id": outcome.id, "version": outcome.version, "state": outcome.state,

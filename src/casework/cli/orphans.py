@@ -1,13 +1,10 @@
 """`casework staff orphans`: cases without somebody who is there; the list must be empty."""
 
 import click
-import msgspec
 
 from casework.cli.shell import as_json, console, print_json, started
 from casework.cli.tables import Table
 from casework.clock import now
-from casework.storage.database import reading
-from casework.work.handover.orphans import orphans
 
 _WHY = {
     "missing": "is not on the register / 不在册",
@@ -30,6 +27,11 @@ def cli(*, json_: bool) -> None:
       casework staff orphans
       casework staff orphans --json
     """
+    import msgspec
+
+    from casework.storage.database import reading
+    from casework.work.handover.orphans import orphans
+
     with started() as open_, reading(open_.engine, snapshot=True) as conn:
         found = orphans(conn, open_.branch.today(now()))
     if json_:

@@ -1,6 +1,7 @@
 """`casework outage`: days on which something was out, so that nobody could do what was owed."""
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import click
 
@@ -8,10 +9,10 @@ from casework.cli.changing import as_, changing, day
 from casework.cli.several import atomic_option, result_of, right, tell_each
 from casework.cli.shell import as_json, console, print_json, started
 from casework.cli.tables import Table
-from casework.people.days.declaring import Outage, declare_outages
-from casework.people.days.loading import every_outage
-from casework.storage.database import reading
-from casework.work.cases.gather import closed_through
+
+if TYPE_CHECKING:
+    from casework.people.days.declaring import Outage
+
 
 _on = click.option(
     "--on", "days", type=day, required=True, multiple=True, metavar="DAY", help="The day, YYYY-MM-DD; may be repeated."
@@ -44,6 +45,8 @@ def declare(days: tuple[datetime, ...], reason: str, by: str | None, *, atomic: 
       casework outage declare --on 2026-03-09 --reason telephone --as S0012
       casework outage declare --on 2026-03-09 --on 2026-03-10 --reason power
     """
+    from casework.people.days.declaring import Outage
+
     _do([Outage(one.date(), reason) for one in days], by, "declared 已登记", atomic=atomic)
 
 
@@ -60,10 +63,15 @@ def withdraw(days: tuple[datetime, ...], by: str | None, *, atomic: bool) -> Non
     Examples:
       casework outage withdraw --on 2026-03-09 --as S0012
     """
+    from casework.people.days.declaring import Outage
+
     _do([Outage(one.date(), None) for one in days], by, "withdrawn 已撤销", atomic=atomic)
 
 
-def _do(wanted: list[Outage], by: str | None, done: str, *, atomic: bool) -> None:
+def _do(wanted: "list[Outage]", by: str | None, done: str, *, atomic: bool) -> None:
+    from casework.people.days.declaring import declare_outages
+    from casework.work.cases.gather import closed_through
+
     with changing(by, "outage.declare") as change:
         known, closed = change.branch.rulebook.duties.outages, closed_through(change.conn)
         faults = declare_outages(change.conn, change.trail, change.actor, wanted, known, closed=closed, atomic=atomic)
@@ -82,6 +90,9 @@ def list_(json_: bool) -> None:
     Examples:
       casework outage list --json
     """
+    from casework.people.days.loading import every_outage
+    from casework.storage.database import reading
+
     with started() as branch, reading(branch.engine) as conn:
         found = every_outage(conn)
     words = branch.branch.rulebook.duties.outages

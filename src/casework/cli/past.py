@@ -3,24 +3,22 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import reduce
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-import sqlalchemy as sa
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from sqlalchemy.engine import Connection
 
 from casework.cli import past_tables
-from casework.cli.shell import FOLDED, Rate, as_json, as_staff, errors, permitted, print_json, progress_wanted, started
+from casework.cli.progress import Rate
+from casework.cli.shell import FOLDED, as_json, as_staff, errors, permitted, print_json, progress_wanted, started
 from casework.clock import now
-from casework.evidence.past.instant import Instant, read_instant
-from casework.evidence.past.one_case import case_as_of, case_difference
-from casework.evidence.past.portfolio import PortfolioFilter
-from casework.evidence.past.whole import MAX_PAGE, portfolio_as_of, portfolio_difference
-from casework.log.tables import entries
-from casework.storage.database import reading
-from casework.work.cases.branch import Branch
-from casework.work.cases.sight import seen_case
+from casework.evidence.past.bounds import MAX_PAGE
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+    from casework.evidence.past.instant import Instant
+    from casework.work.cases.branch import Branch
+
 
 _WHEN = "A time as printed, to the end of its second; 2026-03-01T12:00+08:00, exactly; a date, to its end; or now."
 _at = click.option("--at", "at", required=True, metavar="INSTANT", help=_WHEN)
@@ -57,6 +55,9 @@ def case_as_of_(case_id: int, at: str, json_: bool, staff_no: str | None) -> Non
       casework case as-of 17 --at 2026-03-01T12:00
       casework case as-of 17 --at 2026-03-01 --json | jq .state
     """
+    from casework.evidence.past.one_case import case_as_of
+    from casework.storage.database import reading
+
     with started() as open_, reading(open_.engine, snapshot=True) as conn:
         branch = open_.branch
         _may_see(conn, branch, staff_no, case_id)
@@ -85,6 +86,9 @@ def case_diff(
       casework case diff 17 --from 2026-03-01 --to 2026-03-31
       casework case diff 17 --from 2026-03-01T08:00 --to now --json | jq '.changes[].field'
     """
+    from casework.evidence.past.one_case import case_difference
+    from casework.storage.database import reading
+
     with started() as open_, reading(open_.engine, snapshot=True) as conn:
         branch = open_.branch
         _may_see(conn, branch, staff_no, case_id)
@@ -96,8 +100,10 @@ def case_diff(
         past_tables.case_difference(found)
 
 
-def _may_see(conn: Connection, branch: Branch, staff_no: str | None, case_id: int) -> None:
+def _may_see(conn: "Connection", branch: "Branch", staff_no: str | None, case_id: int) -> None:
     """Whoever acts as the service needs no row of the case; others must reach it as it is now."""
+    from casework.work.cases.sight import seen_case
+
     actor = permitted(conn, branch, staff_no, "case.read")
     if staff_no is not None:
         seen_case(conn, branch, actor, case_id, branch.today(now()))
@@ -125,6 +131,10 @@ def portfolio_as_of_(*, at: str, json_: bool, **parts: Any) -> None:
       casework audit as-of --at 2026-03-01
       casework audit as-of --at 2026-03-01T12:00+08:00 --institution wuhan --json | jq .total
     """
+    from casework.evidence.past.portfolio import PortfolioFilter
+    from casework.evidence.past.whole import portfolio_as_of
+    from casework.storage.database import reading
+
     with started() as open_, reading(open_.engine, snapshot=True) as conn:
         instant = _instant(open_.branch, at)
         with _watching(conn) as progress:
@@ -155,6 +165,10 @@ def portfolio_diff(*, start: str, end: str, after: int, limit: int, json_: bool,
       casework audit diff --from 2026-03-01 --to 2026-03-31
       casework audit diff --from 2026-03-01 --to now --owner S0012 --limit 200 --json
     """
+    from casework.evidence.past.portfolio import PortfolioFilter
+    from casework.evidence.past.whole import portfolio_difference
+    from casework.storage.database import reading
+
     with started() as open_, reading(open_.engine, snapshot=True) as conn:
         branch = open_.branch
         instants = _instant(branch, start), _instant(branch, end)
@@ -169,8 +183,13 @@ def portfolio_diff(*, start: str, end: str, after: int, limit: int, json_: bool,
 
 
 @contextmanager
-def _watching(conn: Connection) -> Iterator[Callable[[int], None]]:
+def _watching(conn: "Connection") -> Iterator[Callable[[int], None]]:
     """A bar on a terminal, nothing in a pipe."""
+    import sqlalchemy as sa
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from casework.log.tables import entries
+
     if not progress_wanted():
         yield lambda _: None
         return
@@ -181,7 +200,9 @@ def _watching(conn: Connection) -> Iterator[Callable[[int], None]]:
         yield lambda done: bar.update(task, completed=done)
 
 
-def _instant(branch: Branch, text: str) -> Instant:
+def _instant(branch: "Branch", text: str) -> "Instant":
+    from casework.evidence.past.instant import read_instant
+
     return read_instant(text, branch.time_zone, now())
 
 

@@ -1,23 +1,19 @@
 """The past as tables and lines for people."""
 
 from collections.abc import Iterable
-from typing import Any
-
-from rich.markup import escape
+from typing import TYPE_CHECKING, Any
 
 from casework.cli.shell import console
 from casework.cli.tables import NONE, Table
-from casework.evidence.past.case_then import CaseDifference, CaseThen
-from casework.evidence.past.instant import Instant
-from casework.evidence.past.portfolio import (
-    Portfolio,
-    PortfolioDifference,
-    PortfolioFilter,
-    Sums,
-)
 from casework.instants import branch_text
 from casework.money import yuan_text
-from casework.rules.statechart.chart import Chart
+
+if TYPE_CHECKING:
+    from casework.evidence.past.case_then import CaseDifference, CaseThen
+    from casework.evidence.past.instant import Instant
+    from casework.evidence.past.portfolio import Portfolio, PortfolioDifference, PortfolioFilter, Sums
+    from casework.rules.statechart.chart import Chart
+
 
 _READ_AS = {
     "offset": "as given with its offset / 按所给时区",
@@ -28,8 +24,10 @@ _READ_AS = {
 _FROM = {"feed": "last feed 最近数据", "entry": "the case's last entry 案件分录", "calendar": "calendar 日历"}
 
 
-def case(then: CaseThen) -> None:
+def case(then: "CaseThen") -> None:
     """A case as it was."""
+    from rich.markup import escape
+
     console.print(
         f"[bold]Case {then.id}[/bold] of loan {escape(then.loan_id)} at {_told(then.instant)}: {then.state}"
         f" {then.state_zh}"
@@ -55,8 +53,10 @@ def case(then: CaseThen) -> None:
     console.print(facts)
 
 
-def case_difference(found: CaseDifference) -> None:
+def case_difference(found: "CaseDifference") -> None:
     """What changed, then who did what."""
+    from rich.markup import escape
+
     console.print(f"[bold]Case {found.case_id}[/bold] from {_told(found.from_at)}")
     console.print(f"{'':>{len(str(found.case_id)) + 5}} to   {_told(found.to_at)}")
     if found.before is None:
@@ -84,8 +84,10 @@ def case_difference(found: CaseDifference) -> None:
     console.print(f"{len(found.entries)} of {found.entries_in_all} entries between{more}")
 
 
-def portfolio(found: Portfolio, chart: Chart) -> None:
+def portfolio(found: "Portfolio", chart: "Chart") -> None:
     """Totals, then state by bucket, owners, teams."""
+    from rich.markup import escape
+
     console.print(f"[bold]Portfolio[/bold] at {_told(found.instant)}{_of(found.filter)}")
     for one in found.business_dates:
         console.print(f"business date of {escape(one.institution)}: {one.business_date} ({_FROM[one.source]})")
@@ -104,8 +106,10 @@ def portfolio(found: Portfolio, chart: Chart) -> None:
     console.print(f"{found.entries:,} entries of cases read")
 
 
-def portfolio_difference(found: PortfolioDifference, chart: Chart) -> None:
+def portfolio_difference(found: "PortfolioDifference", chart: "Chart") -> None:
     """Totals, from state to state, owners, changed cases."""
+    from rich.markup import escape
+
     console.print(f"[bold]Portfolio[/bold] from {_told(found.from_at)}{_of(found.filter)}")
     console.print(f"          to   {_told(found.to_at)}")
     sums = _sums("")
@@ -142,25 +146,29 @@ def portfolio_difference(found: PortfolioDifference, chart: Chart) -> None:
 
 
 def _moved(one: Any, name: str) -> str:
+    from rich.markup import escape
+
     before, after = getattr(one.before, name, None), getattr(one.after, name)
     shown = [yuan_text(value) if name.endswith("_fen") else escape(str(value)) for value in (before or 0, after)]
     return shown[1] if before in (None, after) else " → ".join(shown)
 
 
-def _told(instant: Instant) -> str:
+def _told(instant: "Instant") -> str:
     return f"{branch_text(instant.at, instant.time_zone, 'auto')} {instant.time_zone} ({_READ_AS[instant.read_as]})"
 
 
-def _local(at: Any, instant: Instant) -> str:
+def _local(at: Any, instant: "Instant") -> str:
     return branch_text(at, instant.time_zone)
 
 
-def _of(wanted: PortfolioFilter) -> str:
+def _of(wanted: "PortfolioFilter") -> str:
+    from rich.markup import escape
+
     parts = [f"{name} {getattr(wanted, name)}" for name in wanted.__struct_fields__ if getattr(wanted, name)]
     return escape(f", {', '.join(parts)}") if parts else ""
 
 
-def _state(state: str, chart: Chart) -> str:
+def _state(state: str, chart: "Chart") -> str:
     known = chart.states.get(state)
     return f"{state} {known.zh}" if known else state
 
@@ -179,5 +187,5 @@ def _right(table: Table, first: int) -> Table:
     return table
 
 
-def _figures(sums: Sums) -> Iterable[str]:
+def _figures(sums: "Sums") -> Iterable[str]:
     return f"{sums.cases:,}", f"{sums.live:,}", yuan_text(sums.overdue_fen), yuan_text(sums.outstanding_principal_fen)

@@ -1,16 +1,17 @@
 """`casework permissions`: the table of who may do what and is shown what, as people read it."""
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from casework.cli.shell import as_json, console, print_json, told
 from casework.cli.tables import Table
-from casework.people.staff.permissions import Permissions
-from casework.rules.statechart.chart import Chart, Opening
-from casework.settings import Settings
-from casework.work.cases.rulebook import load_rulebook
+
+if TYPE_CHECKING:
+    from casework.people.staff.permissions import Permissions
+    from casework.rules.statechart.chart import Chart
+
 
 _MARK, _OWN, _NOT = "●", "○", "·"
 
@@ -29,6 +30,9 @@ def cli(json_: bool, post: str | None) -> None:
       casework permissions --post phone_collector
       casework permissions --json
     """
+    from casework.settings import Settings
+    from casework.work.cases.rulebook import load_rulebook
+
     with told():
         rulebook = load_rulebook(Settings.from_environment().statecharts)
     permissions, chart = rulebook.permissions, rulebook.chart
@@ -41,7 +45,7 @@ def cli(json_: bool, post: str | None) -> None:
     _print(permissions, chart, posts)
 
 
-def _document(permissions: Permissions, chart: Chart, posts: list[str]) -> dict[str, Any]:
+def _document(permissions: "Permissions", chart: "Chart", posts: list[str]) -> dict[str, Any]:
     """Everything as data; every list of posts holds those asked for."""
     wanted = set(posts)
 
@@ -83,7 +87,9 @@ def _document(permissions: Permissions, chart: Chart, posts: list[str]) -> dict[
     }  # fmt: skip
 
 
-def _print(permissions: Permissions, chart: Chart, posts: list[str]) -> None:
+def _print(permissions: "Permissions", chart: "Chart", posts: list[str]) -> None:
+    from casework.rules.statechart.chart import Opening
+
     console.print(f"[bold]{permissions.title}[/bold]  {permissions.digest[:16]}")
     reach = Table("post", "sees", "acts", "rules", box=None)
     for name in posts:
@@ -116,7 +122,7 @@ def _grid(
     console.print(table)
 
 
-def _seen(permissions: Permissions, field: str, post: str) -> str:
+def _seen(permissions: "Permissions", field: str, post: str) -> str:
     row = permissions.personal[field]
     if post in row.clear:
         return "whole"

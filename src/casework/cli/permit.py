@@ -5,21 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 
 from casework.cli.contact_typed import result_of, tell_many
 from casework.cli.several import GivenRows, atomic_option, from_option, right, rows_of
 from casework.cli.shell import as_json, as_staff, console, permitted, print_json, started
 from casework.clock import now
 from casework.instants import branch_text
-from casework.intake.dialler.dialling import dial
-from casework.intake.dialler.outcome import PermitOutcome, record_outcomes
-from casework.intake.dialler.row import KNOWN
+from casework.intake.dialler.outcome import PermitOutcome
 from casework.intake.dialler.typed import MOST
-from casework.storage.database import writing
 from casework.work.cases.filter import MAX_ID
 from casework.work.contacts.contact import PARTIES, PURPOSES
-from casework.work.gate.asking import COMMAND, OUTBOUND, Wanted, decide
+from casework.work.gate.asking import OUTBOUND
 
 _ID = click.IntRange(1, MAX_ID)
 _COLUMNS = PermitOutcome.__struct_fields__
@@ -57,6 +53,9 @@ def ask_(*, json_: bool, staff_no: str | None, **wanted: Any) -> None:
       casework permit ask 17 --party debtor --contact 9 --as S0012
       casework permit ask 17 --party contact --phone 12000000000 --json
     """
+    from casework.storage.database import writing
+    from casework.work.gate.asking import COMMAND, Wanted, decide
+
     with started() as open_:
         zone = open_.branch.time_zone
         with writing(open_.engine) as conn:
@@ -89,6 +88,9 @@ def reveal_(*, permit_id: int, json_: bool, staff_no: str | None) -> None:
       casework permit reveal 5501 --as S0012
       casework permit reveal 5501 --as S0012 --json
     """
+    from casework.intake.dialler.dialling import dial
+    from casework.work.gate.asking import COMMAND
+
     with started() as open_:
         branch, zone = open_.branch, open_.branch.time_zone
         begun = dial(
@@ -126,6 +128,13 @@ def settle_(*, file: Path | None, atomic: bool, json_: bool, staff_no: str | Non
       casework permit settle 5501 --result no_answer --started-at 2026-03-09T10:00:00+08:00 --as S0012
       casework permit settle --from outcomes.csv --atomic --as S0012
     """
+    import msgspec
+
+    from casework.intake.dialler.outcome import record_outcomes
+    from casework.intake.dialler.row import KNOWN
+    from casework.storage.database import writing
+    from casework.work.gate.asking import COMMAND
+
     given = rows_of(file, _COLUMNS, _NEEDED, MOST, KNOWN) if file else [{k: v for k, v in cells.items() if v}]
     reported, wrong = list[PermitOutcome](), list[str]()
     for at, row in enumerate(given):

@@ -1,7 +1,7 @@
 """`casework privacy`: what is held of a borrower, legal holds, erasure."""
 
 import sys
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -11,22 +11,15 @@ from casework.cli.tables import NONE, Table
 from casework.clock import now
 from casework.errors import CallerError
 from casework.instants import branch_text
-from casework.intake.feed.customers import customer_named
-from casework.operation.startup import Started
-from casework.oversight.privacy.erase import (
-    COMMAND,
-    Erasure,
-    ErasureRefused,
-    erase,
-    look_through,
-)
-from casework.oversight.privacy.holding import hold, release
-from casework.oversight.privacy.remaining import Copies, Remaining
-from casework.oversight.privacy.scrub import Scrubbed, scrub
-from casework.oversight.privacy.showing import PLACES, Holding, holding_of
-from casework.people.staff.actor import Actor
-from casework.storage.database import reading, writing
-from casework.work.photos.dropping import drop_files
+
+if TYPE_CHECKING:
+    from casework.operation.startup import Started
+    from casework.oversight.privacy.erase import Erasure, ErasureRefused
+    from casework.oversight.privacy.remaining import Copies, Remaining
+    from casework.oversight.privacy.scrub import Scrubbed
+    from casework.oversight.privacy.showing import Holding
+    from casework.people.staff.actor import Actor
+
 
 _READ = "privacy.read"
 
@@ -58,6 +51,10 @@ def show(borrower_id: str, institution: str | None, json_: bool, staff_no: str |
       casework privacy show B000731
       casework privacy show B000731 --json | jq .bases
     """
+    from casework.intake.feed.customers import customer_named
+    from casework.oversight.privacy.showing import holding_of
+    from casework.storage.database import reading
+
     with started() as open_, reading(open_.engine, snapshot=True) as conn:
         permitted(conn, open_.branch, staff_no, _READ)
         found = holding_of(conn, open_.branch, customer_named(conn, borrower_id, institution), now())
@@ -82,6 +79,10 @@ def hold_(
     Examples:
       casework privacy hold B000731 --reason litigation --as S0031
     """
+    from casework.intake.feed.customers import customer_named
+    from casework.oversight.privacy.holding import hold
+    from casework.storage.database import writing
+
     with started() as open_, writing(open_.engine) as conn:
         actor = permitted(conn, open_.branch, staff_no, "privacy.hold")
         customer = customer_named(conn, borrower_id, institution)
@@ -105,6 +106,10 @@ def release_(
       casework privacy release B000731 --as S0031
       casework privacy release B000731 --reason complaint --as S0031
     """
+    from casework.intake.feed.customers import customer_named
+    from casework.oversight.privacy.holding import release
+    from casework.storage.database import writing
+
     with started() as open_, writing(open_.engine) as conn:
         actor = permitted(conn, open_.branch, staff_no, "privacy.hold")
         customer = customer_named(conn, borrower_id, institution)
@@ -137,6 +142,11 @@ def erase_(
       casework privacy erase B000731 --basis retention_over --as S0012
       casework privacy erase B000731 --institution wuhan --basis ordered --as S0012 --yes --json
     """
+    from casework.intake.feed.customers import customer_named
+    from casework.oversight.privacy.erase import COMMAND, ErasureRefused, erase, look_through
+    from casework.oversight.privacy.showing import holding_of
+    from casework.storage.database import reading, writing
+
     with started() as open_:
         with reading(open_.engine, snapshot=True) as conn:
             permitted(conn, open_.branch, staff_no, COMMAND)
@@ -161,8 +171,11 @@ def erase_(
         _print_erasure(told, scrubbed, open_.branch.time_zone)
 
 
-def _scrubbed(open_: Started, told: Erasure, *, rewrite: bool) -> Scrubbed | None:
+def _scrubbed(open_: "Started", told: "Erasure", *, rewrite: bool) -> "Scrubbed | None":
     """The files; what goes wrong there undoes nothing, and is reported."""
+    from casework.oversight.privacy.scrub import scrub
+    from casework.work.photos.dropping import drop_files
+
     try:
         drop_files(open_.engine, open_.branch)
         return scrub(open_.settings, told.gone.traces, rewrite=rewrite)
@@ -171,7 +184,7 @@ def _scrubbed(open_: Started, told: Erasure, *, rewrite: bool) -> Scrubbed | Non
         return None
 
 
-def _confirm(found: Holding) -> None:
+def _confirm(found: "Holding") -> None:
     if not sys.stdin.isatty():
         raise CallerError("not_confirmed")
     _print_holding(found)
@@ -180,7 +193,7 @@ def _confirm(found: Holding) -> None:
         raise CallerError("not_confirmed", "未确认", "not confirmed; nothing was erased")
 
 
-def _refused(told: ErasureRefused, json_: bool) -> NoReturn:
+def _refused(told: "ErasureRefused", json_: bool) -> NoReturn:
     if json_:
         reasons = [{"code": one.code, "zh": one.zh, "en": one.en, "saw": one.saw, "opens_on": one.opens_on}
                    for one in told.reasons]  # fmt: skip
@@ -201,7 +214,9 @@ def _told_entry(entry_id: str, what: str, json_: bool) -> None:
         console.print(f"{what}: {entry_id}", markup=False)
 
 
-def _print_holding(found: Holding) -> None:
+def _print_holding(found: "Holding") -> None:
+    from casework.oversight.privacy.showing import PLACES
+
     table = Table(box=None, show_header=False, title=f"{found.borrower_id} ({found.institution})", title_justify="left")
     for name, number in found.held.items():
         zh, en = PLACES[name]
@@ -220,7 +235,9 @@ def _print_holding(found: Holding) -> None:
     console.print(bases)
 
 
-def _print_erasure(told: Erasure, scrubbed: Scrubbed | None, zone: str) -> None:
+def _print_erasure(told: "Erasure", scrubbed: "Scrubbed | None", zone: str) -> None:
+    from casework.oversight.privacy.showing import PLACES
+
     table = Table("erased 已删除", "", box=None)
     for name, number in told.gone.counts.items():
         zh, en = PLACES[name]
@@ -232,7 +249,7 @@ def _print_erasure(told: Erasure, scrubbed: Scrubbed | None, zone: str) -> None:
     _print_remaining(told.remaining, zone)
 
 
-def _print_scrubbed(done: Scrubbed) -> None:
+def _print_scrubbed(done: "Scrubbed") -> None:
     if done.left is not None:
         state = "emptied" if done.log_emptied else "NOT emptied while others read (the last to close it does)"
         console.print(f"write-ahead log {state}")
@@ -243,7 +260,7 @@ def _print_scrubbed(done: Scrubbed) -> None:
         console.print(f"NOT vacuumed (only their owner may; set CASEWORK_DATABASE_OWNER_URL): {done.not_permitted}")
 
 
-def _print_remaining(still: Remaining, zone: str) -> None:
+def _print_remaining(still: "Remaining", zone: str) -> None:
     kinds = {
         "backups 备份": still.backups,
         "exports 导出": still.exports,
@@ -256,7 +273,7 @@ def _print_remaining(still: Remaining, zone: str) -> None:
     console.print(f"  {still.en}", markup=False)
 
 
-def _newest(copies: Copies, zone: str) -> str:
+def _newest(copies: "Copies", zone: str) -> str:
     shown = [f"{branch_text(copy.at, zone, 'minutes')} ({copy.entry_id})" for copy in copies.newest[:5]]
     more = ", …" if copies.count > len(shown) else ""
     return f": {', '.join(shown)}{more}" if shown else ""

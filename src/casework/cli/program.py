@@ -1,16 +1,13 @@
 """`casework program`: keys of programs, each with somebody who answers for it."""
 
 import click
-import msgspec
 
 from casework.cli.changing import as_, changing
 from casework.cli.shell import FOLDED, as_json, console, permitted, print_json, started
 from casework.cli.tables import Table
 from casework.clock import now
 from casework.instants import branch_text
-from casework.people.identity import programs
 from casework.people.staff.tokens import MAX_DAYS
-from casework.storage.database import reading
 
 
 @click.group()
@@ -47,6 +44,8 @@ def key(name: str, owner: str, commands: tuple[str, ...], days: int, *, json_: b
       casework program key prometheus --owner 10021 --may service.read > /etc/prometheus/casework.token
       casework program key core-bank --owner 10021 --may feed.import --may feed.read --days 180
     """
+    from casework.people.identity import programs
+
     with changing(by, "program.change") as change:
         open_to = change.branch.rulebook.permissions.for_programs
         issued = programs.issue_program_key(
@@ -71,6 +70,11 @@ def list_(owner: str | None, *, json_: bool, by: str | None) -> None:
       casework program list
       casework program list --owner 10021 --json
     """
+    import msgspec
+
+    from casework.people.identity import programs
+    from casework.storage.database import reading
+
     with started() as branch, reading(branch.engine) as conn:
         permitted(conn, branch.branch, by, "program.read")
         found = programs.program_keys(conn, now(), owner)
@@ -97,6 +101,8 @@ def revoke(name: str, key_id: int, *, json_: bool, by: str | None) -> None:
     Example:
       casework program revoke prometheus 9
     """
+    from casework.people.identity import programs
+
     with changing(by, "program.change") as change:
         programs.revoke_program_key(change.conn, change.trail, change.actor, program=name, key_id=key_id)
     if json_:

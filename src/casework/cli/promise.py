@@ -4,14 +4,12 @@ from pathlib import Path
 
 import click
 
-from casework.cli import lifecycle
+from casework.cli import lifecycle, looking
 from casework.cli.agreed import import_file, listed
 from casework.cli.faults import mend_option
 from casework.cli.several import atomic_option
 from casework.cli.shell import as_json
-from casework.intake.feed.agreed import import_promises
 from casework.money import yuan_text
-from casework.work.cases.lifecycles import PROMISES
 
 
 @click.group()
@@ -28,10 +26,11 @@ def cli() -> None:
     """
 
 
-for _command in lifecycle.looking(PROMISES):
+for _command in looking.looking("promise"):
     cli.add_command(_command)
 for _command in lifecycle.doing(
-    PROMISES,
+    "promise",
+    child=True,
     opening="--case 1207 --ground made --data amount_fen=50000 --data made_on=2026-03-09 \\\n    "
     "--data pay_by=2026-03-12 --as S0012",
     event="204 withdraw --data reason=misheard --as S0012",
@@ -54,6 +53,8 @@ def import_(*, file: Path, atomic: bool, mend: Path | None, json_: bool) -> None
       casework promise import promises.csv
       casework promise import 承诺.xlsx --json
     """
+    from casework.intake.feed.agreed import import_promises
+
     import_file(import_promises, "promises", file, json_=json_, atomic=atomic, mend=mend)
 
 
@@ -68,6 +69,8 @@ def list_(all_: bool, json_: bool) -> None:
       casework promise list
       casework promise list --all --json
     """
+    from casework.work.cases.lifecycles import PROMISES
+
     listed(
         PROMISES, "pay_by", every_one=all_, json_=json_,
         line=lambda one: {

@@ -4,31 +4,19 @@ import base64
 import binascii
 import sys
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from casework.cli.shell import as_json, console, print_json, started
 from casework.clock import now
 from casework.errors import CallerError, RulesBroken, TryAgain
-from casework.log.check.findings import EXIT_CODES, TEXTS
-from casework.log.check.honoured import (
-    KeptWord,
-    change_of_entry,
-    kept,
-    opened,
-    trusted_keys,
-)
-from casework.log.format.note import MAX_NOTE_BYTES
-from casework.log.format.receipt import SignedReceipt
-from casework.log.format.times import instant_text
-from casework.log.write import receipt_keys
-from casework.log.write.cosignatures import take_in
-from casework.log.write.witnesses import known_witnesses
-from casework.operation.startup import check_schema, start
 from casework.screen import on_screen
-from casework.settings import Settings
-from casework.storage.database import reading, writing
+
+if TYPE_CHECKING:
+    from casework.log.check.honoured import KeptWord
+    from casework.log.format.receipt import SignedReceipt
+
 
 _WORDS = {
     "included": "included 已纳入日志", "not_sealed_yet": "not sealed yet 尚未封存",
@@ -54,6 +42,10 @@ def receipt(entry_id: str | None, file: Path | None, json_: bool) -> None:
       casework audit receipt case:17:3 > case-17-3.receipt
       casework audit receipt --check case-17-3.receipt
     """
+    from casework.log.check.honoured import change_of_entry
+    from casework.log.write import receipt_keys
+    from casework.storage.database import reading
+
     if (entry_id is None) == (file is None):
         raise click.UsageError("give an ENTRY_ID, or --check FILE")
     if file is not None:
@@ -75,6 +67,8 @@ def no_receipt_key() -> CallerError:
 
 def _check(file: Path, json_: bool) -> NoReturn:
     """Ends with the exit code; only what the log says may accuse it."""
+    from casework.log.check.findings import EXIT_CODES
+
     try:
         signed, found = _looked_up(file)
     except (CallerError, TryAgain) as failure:
@@ -91,7 +85,12 @@ def _check(file: Path, json_: bool) -> NoReturn:
     sys.exit(EXIT_CODES["tampered" if broken else "cannot_tell" if waiting else "sound"])
 
 
-def _looked_up(file: Path) -> tuple[SignedReceipt, list[KeptWord]]:
+def _looked_up(file: Path) -> "tuple[SignedReceipt, list[KeptWord]]":
+    from casework.log.check.honoured import kept, opened, trusted_keys
+    from casework.operation.startup import check_schema, start
+    from casework.settings import Settings
+    from casework.storage.database import reading
+
     data = as_note(_read(file))
     branch = start(Settings.from_environment(), check=False)
     try:
@@ -104,6 +103,8 @@ def _looked_up(file: Path) -> tuple[SignedReceipt, list[KeptWord]]:
 
 
 def _read(file: Path) -> bytes:
+    from casework.log.format.note import MAX_NOTE_BYTES
+
     try:
         if file.stat().st_size <= 2 * MAX_NOTE_BYTES:
             return file.read_bytes()
@@ -121,20 +122,24 @@ def as_note(data: bytes) -> bytes:
 
 
 def _cannot_tell(json_: bool, code: str, en: str) -> NoReturn:
+    from casework.log.check.findings import EXIT_CODES
+
     if json_:
         print_json({"verdict": "cannot_tell", "code": code, "en": en})
     click.echo(f"cannot tell: {code}: {en}", err=True)
     sys.exit(EXIT_CODES["cannot_tell"])
 
 
-def _facts(signed: SignedReceipt, found: list[KeptWord], verdict: str) -> dict[str, Any]:
+def _facts(signed: "SignedReceipt", found: "list[KeptWord]", verdict: str) -> dict[str, Any]:
     return {
         "verdict": verdict, "origin": signed.receipt.origin, "recorded_at": signed.receipt.recorded_at,
         "key": signed.key.text, "entries": [one._asdict() for one in found],
     }  # fmt: skip
 
 
-def _tell(signed: SignedReceipt, found: list[KeptWord], verdict: str) -> None:
+def _tell(signed: "SignedReceipt", found: "list[KeptWord]", verdict: str) -> None:
+    from casework.log.check.findings import TEXTS
+
     console.print(f"receipt 回执: {on_screen(signed.receipt.origin)}, {signed.receipt.recorded_at}", markup=False)
     for one in found:
         where = "" if one.leaf_index is None else f", leaf {one.leaf_index}"
@@ -155,6 +160,11 @@ def take_cosignature(file: Path, json_: bool) -> None:
     Examples:
       casework audit take-cosignature /media/stick/1307
     """
+    from casework.log.format.times import instant_text
+    from casework.log.write.cosignatures import take_in
+    from casework.log.write.witnesses import known_witnesses
+    from casework.storage.database import writing
+
     with started() as branch:
         data = _read(file)
         witnesses = known_witnesses(branch.settings.keys_dir)

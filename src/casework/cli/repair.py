@@ -2,13 +2,10 @@
 
 import click
 
-from casework.cli import lifecycle
+from casework.cli import lifecycle, looking
 from casework.cli.shell import as_json, as_staff, console, permitted, print_json, started
 from casework.cli.tables import Table
-from casework.intake.contact_book.adding import ADDRESS_KINDS, RELATIONS, Finding
-from casework.intake.contact_book.repairing import find
-from casework.storage.database import reading, writing
-from casework.work.cases.repairing import REPAIRS
+from casework.intake.contact_book.adding import ADDRESS_KINDS, RELATIONS
 from casework.work.contacts.contact import PARTIES
 
 
@@ -27,10 +24,11 @@ def cli() -> None:
 
 
 for _command in (
-    *lifecycle.looking(REPAIRS),
-    lifecycle.list_of(REPAIRS),
+    *looking.looking("repair"),
+    looking.list_of("repair"),
     *lifecycle.doing(
-        REPAIRS,
+        "repair",
+        child=True,
         opening="--case 1207 --ground started --data because=lost_contact --as S0012",
         event="31 try_source --data source=court --as S0012",
     ),
@@ -62,6 +60,11 @@ def found_(
       casework repair found 31 --role debtor --phone 12000000000 --source liable_person \\
         --legal-basis contract --as S0012
     """
+    from casework.intake.contact_book.adding import Finding
+    from casework.intake.contact_book.repairing import find
+    from casework.storage.database import writing
+    from casework.work.cases.repairing import REPAIRS
+
     found = Finding(role=role, source=source, legal_basis=legal_basis, **more)
     with started() as open_, writing(open_.engine) as conn:
         actor = permitted(conn, open_.branch, staff_no, f"{REPAIRS.word}.event")
@@ -79,6 +82,9 @@ def sources_(*, json_: bool, staff_no: str | None) -> None:
     Example:
       casework repair sources
     """
+    from casework.storage.database import reading
+    from casework.work.cases.repairing import REPAIRS
+
     with started() as open_:
         with reading(open_.engine) as conn:
             permitted(conn, open_.branch, staff_no, f"{REPAIRS.word}.sources")

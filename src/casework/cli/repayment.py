@@ -8,7 +8,6 @@ from casework.cli.agreed import import_file
 from casework.cli.faults import mend_option
 from casework.cli.several import atomic_option
 from casework.cli.shell import as_json
-from casework.intake.feed.daytime import import_repayments
 
 
 @click.group()
@@ -37,4 +36,6 @@ def import_(*, file: Path, atomic: bool, mend: Path | None, json_: bool) -> None
       casework repayment import repayments-2026-03-09-1400.csv
       casework repayment import 还款.xlsx --json
     """
+    from casework.intake.feed.daytime import import_repayments
+
     import_file(import_repayments, "repayments", file, json_=json_, atomic=atomic, mend=mend)

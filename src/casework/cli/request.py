@@ -1,36 +1,25 @@
 """`casework request`: what one person asks for, another reviews and a third approves."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import click
-import msgspec
-from rich.markup import escape
-from sqlalchemy.engine import Connection
 
 from casework.cli.given import data_json_option, data_option, given
 from casework.cli.shell import as_json, as_staff, console, errors, permitted, print_json, started
 from casework.cli.tables import Table
-from casework.people.staff.actor import Actor
-from casework.rules.statechart.decide import Reason
-from casework.storage.database import reading, writing
-from casework.work.cases.branch import Branch
-from casework.work.cases.options import ReasonOffer
-from casework.work.four_eyes import (
-    chart_moves,  # noqa: F401  (registers the kind `chart_move`)
-    requests,
-)
-from casework.work.four_eyes.events import event_of
-from casework.work.four_eyes.listing import (
-    INBOX,
-    MAX_PAGE,
-    MINE,
-    OPEN,
-    RequestDetail,
-    request_detail,
-    request_list,
-)
-from casework.work.four_eyes.requests import Asked, Moved, Refused
-from casework.work.requests import EVENT
+from casework.work.four_eyes.listing import MAX_PAGE, MINE, OPEN
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+    from casework.people.staff.actor import Actor
+    from casework.rules.statechart.decide import Reason
+    from casework.work.cases.branch import Branch
+    from casework.work.cases.options import ReasonOffer
+    from casework.work.four_eyes.listing import RequestDetail
+    from casework.work.four_eyes.requests import Asked, Moved, Refused
+
 
 _id = click.argument("request_id", type=click.IntRange(1, 2**53 - 1), metavar="ID")
 _remark = click.option("--remark", metavar="TEXT", help="What you want to say; kept sealed, outside the log.")
@@ -71,6 +60,9 @@ def list_(*, box: str | None, subject: str | None, after: int, limit: int, json_
       casework request list --open --as S0017
       casework request list --subject case:1207 --json
     """
+    from casework.storage.database import reading
+    from casework.work.four_eyes.listing import INBOX, request_list
+
     with started() as open_, reading(open_.engine, snapshot=True) as conn:
         actor = permitted(conn, open_.branch, staff_no, "request.read")
         box = box or (OPEN if staff_no is None else INBOX)  # the service itself decides nothing
@@ -102,6 +94,9 @@ def show(request_id: int, json_: bool, staff_no: str | None) -> None:
       casework request show 3 --as S0007
       casework request show 3 --json
     """
+    from casework.storage.database import reading
+    from casework.work.four_eyes.listing import request_detail
+
     with started() as open_, reading(open_.engine, snapshot=True) as conn:
         actor = permitted(conn, open_.branch, staff_no, "request.read")
         found = request_detail(conn, open_.branch, actor, request_id)
@@ -127,6 +122,11 @@ def ask(
       casework request ask case:1207 sue --data claim_fen=5230000 --as S0012
       casework request ask staff:S0031 phone_collector --data from_on=2026-04-01 --as S0001
     """
+    from casework.storage.database import writing
+    from casework.work.four_eyes import requests
+    from casework.work.four_eyes.events import event_of
+    from casework.work.requests import EVENT
+
     kind = "post" if subject.startswith("staff:") else EVENT
     with started() as open_, writing(open_.engine) as conn:
         spec = event_of(open_.branch, subject, what) if kind == EVENT else None
@@ -151,6 +151,8 @@ def review(request_id: int, remark: str | None, version: int | None, json_: bool
     Example:
       casework request review 3 --as S0007
     """
+    from casework.work.four_eyes import requests
+
     _decide("request.decide", staff_no, json_, lambda conn, branch, actor: requests.review(
         conn, branch, request_id, actor=actor, remark=remark, version=version))  # fmt: skip
 
@@ -168,6 +170,8 @@ def approve(request_id: int, remark: str | None, version: int | None, json_: boo
     Example:
       casework request approve 3 --remark 同意 --as S0009
     """
+    from casework.work.four_eyes import requests
+
     _decide("request.decide", staff_no, json_, lambda conn, branch, actor: requests.approve(
         conn, branch, request_id, actor=actor, remark=remark, version=version))  # fmt: skip
 
@@ -188,6 +192,8 @@ def return_(
     Example:
       casework request return 3 --reason evidence_missing --as S0007
     """
+    from casework.work.four_eyes import requests
+
     _decide("request.decide", staff_no, json_, lambda conn, branch, actor: requests.send_back(
         conn, branch, request_id, actor=actor, reason=reason, remark=remark, version=version))  # fmt: skip
 
@@ -205,20 +211,29 @@ def withdraw(request_id: int, remark: str | None, version: int | None, json_: bo
     Example:
       casework request withdraw 3 --as S0012
     """
+    from casework.work.four_eyes import requests
+
     _decide("request.ask", staff_no, json_, lambda conn, branch, actor: requests.withdraw(
         conn, branch, request_id, actor=actor, remark=remark, version=version))  # fmt: skip
 
 
 def _decide(
-    command: str, staff_no: str | None, json_: bool, act: Callable[[Connection, Branch, Actor], Moved | Refused]
+    command: str, staff_no: str | None, json_: bool, act: "Callable[[Connection, Branch, Actor], Moved | Refused]"
 ) -> None:
+    from casework.storage.database import writing
+
     with started() as open_, writing(open_.engine) as conn:
         told = act(conn, open_.branch, permitted(conn, open_.branch, staff_no, command))
     _tell(told, json_=json_)
 
 
-def _tell(told: Asked | Moved | Refused, *, json_: bool) -> None:
+def _tell(told: "Asked | Moved | Refused", *, json_: bool) -> None:
     """What became of it; a refusal is committed by now, for its entry must survive."""
+    import msgspec
+    from rich.markup import escape
+
+    from casework.work.four_eyes.requests import Asked, Moved, Refused
+
     if json_:
         print_json({"outcome": type(told).__name__.lower(), **msgspec.to_builtins(told)})
     if isinstance(told, Refused):
@@ -235,15 +250,17 @@ def _tell(told: Asked | Moved | Refused, *, json_: bool) -> None:
     console.print(f"request {told.request_id} is {told.state}{after}, entry {told.entry_id}")
 
 
-def _why(reason: Reason) -> str:
+def _why(reason: "Reason") -> str:
     return f"refused: {_said(reason)}"
 
 
-def _said(reason: Reason | ReasonOffer) -> str:
+def _said(reason: "Reason | ReasonOffer") -> str:
     return f"{reason.code} ({' '.join(reason.rules)}): {reason.en} / {reason.zh}"
 
 
-def _show(found: RequestDetail) -> None:
+def _show(found: "RequestDetail") -> None:
+    from rich.markup import escape
+
     line = found.request
     console.print(
         f"[bold]Request {line.id}[/bold] {line.what_zh} {line.what} of {line.subject}: {line.state_zh} {line.state}"

@@ -10,13 +10,6 @@ from casework.cli.faults import mend_option, mended, tell_faults, told_in_json, 
 from casework.cli.shell import FOLDED, as_json, as_staff, console, errors, permitted, print_json, started
 from casework.cli.tables import NONE, Table
 from casework.clock import now
-from casework.intake.dialler.importing import read_bounded
-from casework.intake.enrolment.shift_sheet import import_shifts
-from casework.people.shifts.answering import NOBODY_ON, WHYS, answers_on
-from casework.people.shifts.entering import ShiftGiven, enter_shifts, shifts_between
-from casework.people.shifts.lending import posts_for
-from casework.storage.database import reading, writing
-from casework.work.cases.gather import closed_through
 
 _WEEK = timedelta(days=6)
 
@@ -53,6 +46,11 @@ def import_(file: Path, by: str | None, *, each: bool, mend: Path | None, json_:
       casework roster import roster.csv --as S0012
       casework roster import 班表.xlsx --each --json
     """
+    from casework.intake.dialler.importing import read_bounded
+    from casework.intake.enrolment.shift_sheet import import_shifts
+    from casework.storage.database import writing
+    from casework.work.cases.gather import closed_through
+
     content = read_bounded(file)
     with started() as open_:
         told = told_whole(open_, mend, "roster", content, file.name, json_=json_)
@@ -92,6 +90,9 @@ def set_(on: datetime, staff_no: str, shift: str, stand_in: str | None, by: str 
       casework roster set --on 2026-03-10 --staff 10021 --shift day --as S0012
       casework roster set --on 2026-03-10 --staff 10021 --shift none
     """
+    from casework.people.shifts.entering import ShiftGiven, enter_shifts
+    from casework.work.cases.gather import closed_through
+
     one = ShiftGiven(on.date(), staff_no, None if shift == "none" else shift, stand_in)
     with changing(by, "roster.change") as change:
         rules, closed = change.branch.rulebook.shifts, closed_through(change.conn)
@@ -112,6 +113,9 @@ def show(first: datetime | None, last: datetime | None, staff_no: str | None, *,
       casework roster show --from 2026-03-09
       casework roster show --from 2026-03-01 --until 2026-03-31 --json
     """
+    from casework.people.shifts.entering import shifts_between
+    from casework.storage.database import reading
+
     with started() as open_, reading(open_.engine) as conn:
         permitted(conn, open_.branch, staff_no, "roster.read")
         begin = first.date() if first else open_.branch.today(now())
@@ -140,6 +144,10 @@ def who(on: datetime, staff_no: str | None, *, json_: bool) -> None:
       casework roster who --on 2026-02-17
       casework roster who --on 2026-03-10 --json
     """
+    from casework.people.shifts.answering import NOBODY_ON, WHYS, answers_on
+    from casework.people.shifts.lending import posts_for
+    from casework.storage.database import reading
+
     with started() as open_, reading(open_.engine) as conn:
         permitted(conn, open_.branch, staff_no, "roster.read")
         rulebook = open_.branch.rulebook

@@ -2,26 +2,18 @@
 
 import signal
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
 from casework.cli.shell import as_json, console, errors, print_json, started
 from casework.errors import CallerError, TryAgain
-from casework.log.format.proof import encode_hashes
 from casework.log.format.tree import MAX_SIZE
-from casework.log.proving import (
-    consistency_of,
-    cosigned_note,
-    inclusion_of,
-    published_note,
-)
-from casework.log.write.seal import Round, Sealer
-from casework.log.write.witnesses import known_witnesses
-from casework.operation.sealing import sealer_of
 from casework.screen import on_screen
-from casework.storage.database import reading
+
+if TYPE_CHECKING:
+    from casework.log.write.seal import Round, Sealer
+
 
 _LEFT_SHOWN = 20
 
@@ -44,6 +36,8 @@ def seal(watch: bool, json_: bool) -> None:
       casework audit seal --watch
       casework audit seal --json | jq .left
     """
+    from casework.operation.sealing import sealer_of
+
     with started() as branch:
         sealer = sealer_of(branch)
         if watch:
@@ -58,8 +52,10 @@ def seal(watch: bool, json_: bool) -> None:
         raise SystemExit(1)
 
 
-def as_facts(done: Round) -> dict[str, Any]:
+def as_facts(done: "Round") -> dict[str, Any]:
     """A round for machines."""
+    import msgspec
+
     return {
         "sealed": done.sealed, "left": msgspec.to_builtins(done.left), "elsewhere": done.elsewhere,
         "checkpoint": done.checkpoint.size if done.checkpoint else None,
@@ -67,15 +63,19 @@ def as_facts(done: Round) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _watch(sealer: Sealer, json_: bool) -> None:
+def _watch(sealer: "Sealer", json_: bool) -> None:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
 
     told_last: list[Any] = [None]
 
-    def tell(done: Round | CallerError | TryAgain) -> None:
+    def tell(done: "Round | CallerError | TryAgain") -> None:
         """What is new: trouble that stays is reported once, and a round without work not at all."""
+        import msgspec
+
+        from casework.log.write.seal import Round
+
         facts = as_facts(done) if isinstance(done, Round) else {"refused": done.code}
         trouble = (facts["refused"], facts.get("left"), facts.get("troubled"))
         if facts.get("sealed") or facts.get("checkpoint") or trouble != told_last[0]:
@@ -90,7 +90,7 @@ def _watch(sealer: Sealer, json_: bool) -> None:
     sealer.watch(stop, tell=tell)
 
 
-def _tell(done: Round) -> None:
+def _tell(done: "Round") -> None:
     console.print(f"sealed 已封存: {done.sealed:,}")
     if done.checkpoint:
         console.print(
@@ -120,6 +120,10 @@ def checkpoint(cosigned: bool) -> None:
       casework audit checkpoint > kept/$(date +%F).checkpoint
       casework audit checkpoint --cosigned
     """
+    from casework.log.proving import cosigned_note, published_note
+    from casework.log.write.witnesses import known_witnesses
+    from casework.storage.database import reading
+
     with started() as branch, reading(branch.engine, snapshot=True) as conn:
         witnesses = known_witnesses(branch.settings.keys_dir)
         click.echo(cosigned_note(conn, witnesses) if cosigned else published_note(conn, witnesses), nl=False)
@@ -134,6 +138,10 @@ def proof_(entry_id: str) -> None:
     Examples:
       casework audit proof case:17:3 > case-17-3.tlog-proof
     """
+    from casework.log.proving import inclusion_of
+    from casework.log.write.witnesses import known_witnesses
+    from casework.storage.database import reading
+
     with started() as branch, reading(branch.engine, snapshot=True) as conn:
         witnesses = known_witnesses(branch.settings.keys_dir)
         click.echo(inclusion_of(conn, entry_id, witnesses).encode(), nl=False)
@@ -151,6 +159,10 @@ def consistency(old: int, new: int) -> None:
     Examples:
       casework audit consistency 1200 1307
     """
+    from casework.log.format.proof import encode_hashes
+    from casework.log.proving import consistency_of
+    from casework.storage.database import reading
+
     with started() as branch, reading(branch.engine, snapshot=True) as conn:
         click.echo(encode_hashes(consistency_of(conn, old, new)), nl=False)
 

@@ -5,18 +5,14 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import click
-import msgspec
-import sqlalchemy as sa
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from sqlalchemy.engine import Connection
 
 from casework.cli.ledger import place
+from casework.cli.progress import Rate
 from casework.cli.shell import (
     FOLDED,
-    Rate,
     as_json,
     as_staff,
     console,
@@ -29,29 +25,22 @@ from casework.cli.shell import (
 from casework.cli.tables import Table
 from casework.cli.taking_out import write_taken
 from casework.clock import now
-from casework.evidence.search.compare import differences
-from casework.evidence.search.export import ENTRIES, Format, entries_jsonl, named_amounts
-from casework.evidence.search.find import (
-    EntryPage,
-    collect,
-    page_of_entries,
-    walk,
-)
-from casework.evidence.search.index import Indexer, begin_anew
-from casework.evidence.search.wanted import TermsWanted, malformed
-from casework.evidence.searching import SearchAsked, entries_taken, record_entries_export, wanted_of
-from casework.file_names import file_name
 from casework.instants import branch_text
-from casework.log.format.entry_line import EntryLine
-from casework.log.queries import line_of
-from casework.log.tables import entries
 from casework.money import fen_from_yuan, yuan_text
-from casework.operation.startup import Started
-from casework.people.staff.actor import Actor
-from casework.storage.database import reading, writing
 from casework.table import MAX_ROWS, Lang
-from casework.work.cases.taking_out import taker_of
 from casework.written_file import written_to
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+    from casework.evidence.search.find import EntryPage
+    from casework.evidence.search.wanted import TermsWanted
+    from casework.evidence.searching import SearchAsked
+    from casework.log.format.entry_line import EntryLine
+    from casework.operation.startup import Started
+    from casework.people.staff.actor import Actor
+
+Format = Literal["jsonl", "csv", "xlsx"]
 
 _SHOWN = 50
 
@@ -100,6 +89,9 @@ def search(
       casework audit search --amount-min 50000 --event case.step.write_off
       casework audit search --rule '1.3.*' --format xlsx --out 催收.xlsx
     """
+    from casework.evidence.searching import SearchAsked, wanted_of
+    from casework.storage.database import reading
+
     if (kind is None) != (out is None):
         raise click.UsageError("--format and --out belong together")
     with started() as branch:
@@ -120,14 +112,18 @@ def search(
 
 
 def _fen(name: str, text: str | None) -> int | None:
+    from casework.evidence.search.wanted import malformed
+
     try:
         return None if text is None else fen_from_yuan(text)
     except ValueError:
         raise malformed(name, "an amount in yuan, such as 50000 or 0.05") from None
 
 
-def _page(conn: Connection, mac_key: bytes, wanted: TermsWanted, cursor: str | None, limit: int) -> EntryPage:
+def _page(conn: "Connection", mac_key: bytes, wanted: "TermsWanted", cursor: str | None, limit: int) -> "EntryPage":
     """A page that is full, or the last: at the shell nobody minds when a rare thing takes some stretches."""
+    from casework.evidence.search.find import EntryPage, page_of_entries
+
     page = page_of_entries(conn, mac_key, wanted, after=cursor, limit=limit)
     while page.next is not None and len(page.items) < limit:
         more = page_of_entries(conn, mac_key, wanted, after=page.next, limit=limit - len(page.items))
@@ -135,7 +131,7 @@ def _page(conn: Connection, mac_key: bytes, wanted: TermsWanted, cursor: str | N
     return page
 
 
-def _show(page: EntryPage, zone: str) -> None:
+def _show(page: "EntryPage", zone: str) -> None:
     table = Table(
         "recorded 记录时间",
         "entry 分录",
@@ -157,7 +153,11 @@ def _show(page: EntryPage, zone: str) -> None:
         console.print("no entries 没有符合条件的分录")
 
 
-def _cells(line: EntryLine, zone: str) -> list[str]:
+def _cells(line: "EntryLine", zone: str) -> list[str]:
+    import msgspec
+
+    from casework.evidence.search.export import named_amounts
+
     shown = [branch_text(line.recorded_at, zone), line.entry_id]
     try:
         body = msgspec.json.decode(line.body)
@@ -176,9 +176,16 @@ def _cells(line: EntryLine, zone: str) -> list[str]:
 
 
 def _export(
-    branch: Started, actor: Actor, asked: SearchAsked, wanted: TermsWanted, kind: Format, out: Path, lang: Lang
+    branch: "Started", actor: "Actor", asked: "SearchAsked", wanted: "TermsWanted", kind: Format, out: Path, lang: Lang
 ) -> None:
     """The export on record, and only then the file."""
+    from casework.evidence.search.export import ENTRIES
+    from casework.evidence.search.find import collect
+    from casework.evidence.searching import entries_taken
+    from casework.file_names import file_name
+    from casework.storage.database import reading, writing
+    from casework.work.cases.taking_out import taker_of
+
     if kind == "jsonl":
         out = place(out, file_name(ENTRIES.zh, ENTRIES.name, branch.branch.today(now()), kind=kind).name)
         rows = _bodies(branch, actor, asked, wanted, out)
@@ -195,8 +202,14 @@ def _export(
         errors.print(f"cut: more than {MAX_ROWS:,} match; narrow the filter, or take jsonl 已截断", markup=False)
 
 
-def _bodies(branch: Started, actor: Actor, asked: SearchAsked, wanted: TermsWanted, out: Path) -> int:
+def _bodies(branch: "Started", actor: "Actor", asked: "SearchAsked", wanted: "TermsWanted", out: Path) -> int:
     """All of them, as they are found: written beside the place, and put there when that is on record."""
+    from casework.evidence.search.export import entries_jsonl
+    from casework.evidence.search.find import walk
+    from casework.evidence.searching import record_entries_export
+    from casework.log.queries import line_of
+    from casework.storage.database import reading, writing
+
     with written_to(out):
         handle, name = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}.")
     try:
@@ -221,6 +234,8 @@ def _bodies(branch: Started, actor: Actor, asked: SearchAsked, wanted: TermsWant
 @contextmanager
 def _progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
     """A bar on a terminal, nothing in a pipe."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
     if not progress_wanted():
         yield lambda _: None
         return
@@ -250,6 +265,9 @@ def reindex(check: bool, json_: bool) -> None:
       casework audit reindex --check
       casework audit reindex
     """
+    from casework.evidence.search.index import Indexer, begin_anew
+    from casework.storage.database import writing
+
     with started() as branch:
         if check:
             _check(branch, json_)
@@ -264,7 +282,13 @@ def reindex(check: bool, json_: bool) -> None:
         console.print(f"indexed 已编入索引: {covered:,} leaves")
 
 
-def _check(branch: Started, json_: bool) -> None:
+def _check(branch: "Started", json_: bool) -> None:
+    import sqlalchemy as sa
+
+    from casework.evidence.search.compare import differences
+    from casework.log.tables import entries
+    from casework.storage.database import reading
+
     with reading(branch.engine, snapshot=True) as conn:
         total = conn.execute(sa.select(sa.func.count()).select_from(entries)).scalar_one()
         with _progress("核对索引 index", total) as told:

@@ -8,16 +8,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from casework.cli.shell import as_typed, told
 from casework.errors import CallerError
 from casework.file_limit import raise_file_limit, room_for
-from casework.operation.startup import start
-from casework.settings import Settings
-from casework.storage.garbage import collected_as_before
+
+if TYPE_CHECKING:
+    from casework.settings import Settings
+
 
 _DRAIN_S = 30
 
@@ -37,6 +38,8 @@ def cli(host: str | None, port: int | None, workers: int, *, demo: bool) -> None
       casework serve
       casework serve --host 0.0.0.0 --port 8080 --workers 2
     """
+    from casework.settings import Settings
+
     with told():
         settings = Settings.from_environment(_environment(demo=demo))
         _check(settings, workers)
@@ -47,7 +50,7 @@ def cli(host: str | None, port: int | None, workers: int, *, demo: bool) -> None
 
 
 @contextmanager
-def _beside(settings: Settings, workers: int) -> Iterator[None]:
+def _beside(settings: "Settings", workers: int) -> Iterator[None]:
     """A folder in which several workers count together, and the sealer, which outlives them, says how it does."""
     from api import logs  # as `api.app` below
     from api.sealing_apart import sealed_apart
@@ -72,8 +75,10 @@ def _environment(*, demo: bool) -> dict[str, str]:
     return dict(os.environ)
 
 
-def _check(settings: Settings, workers: int) -> None:
+def _check(settings: "Settings", workers: int) -> None:
     """Tell what stands in the way before any process is started: one line instead of one per worker."""
+    from casework.operation.startup import start
+
     raise_file_limit(settings.connections)
     if (room := room_for(settings.connections)) < settings.connections:
         click.echo(
@@ -96,8 +101,10 @@ def _check(settings: Settings, workers: int) -> None:
         started.engine.dispose()
 
 
-def _run(settings: Settings, workers: int) -> None:
+def _run(settings: "Settings", workers: int) -> None:
     import uvicorn
+
+    from casework.storage.garbage import collected_as_before
 
     collected_as_before()
     options: dict[str, Any] = {

@@ -2,19 +2,17 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from casework.cli.shell import console, print_json
 from casework.errors import CallerError
-from casework.intake.dialler.importing import read_bounded
-from casework.intake.feed.headers import places_of
-from casework.intake.feed.sheet import read_rows
-from casework.intake.sheets.column import FileColumn, is_ours, normal
-from casework.intake.sheets.fault import Fault, Places
-from casework.intake.sheets.kinds import CODE, TEXT
-from casework.personal import kind_of
+
+if TYPE_CHECKING:
+    from casework.intake.sheets.column import FileColumn
+    from casework.intake.sheets.fault import Places
+
 
 _CUT_TOLD: Final = 20
 _DESCRIBING: Final = frozenset({"note", "remark", "reason", "relation", "recording"})
@@ -32,7 +30,7 @@ def from_option(columns: Sequence[str], most: int) -> Callable[[Any], Any]:
 class GivenRows(list[dict[str, str]]):
     """The rows of a file, cells that say something by column, and where they stand in it."""
 
-    def __init__(self, rows: Sequence[tuple[int, dict[str, str]]], places: Places) -> None:
+    def __init__(self, rows: Sequence[tuple[int, dict[str, str]]], places: "Places") -> None:
         super().__init__(row for _, row in rows)
         self._lines, self._places = [line for line, _ in rows], places
 
@@ -42,6 +40,8 @@ class GivenRows(list[dict[str, str]]):
 
     def with_place(self, at: int, one: ResultTold) -> ResultTold:
         """What became of the row at this place, with file, line, and the cell that is wrong with its value masked."""
+        from casework.intake.sheets.fault import Fault
+
         column = str(one.get("column") or one.get("field") or "")
         fault = self._places.placed(Fault(self._lines[at], column, "", "", ""), None)
         told = {"file": fault.file, "line": fault.line, "cell": fault.cell if one.get("en") is not None else None}
@@ -49,8 +49,12 @@ class GivenRows(list[dict[str, str]]):
         return {**one, **told, "value": value}
 
 
-def column_of(name: str) -> FileColumn:
+def column_of(name: str) -> "FileColumn":
     """A column of which the name alone is known: what names or describes somebody is masked."""
+    from casework.intake.sheets.column import FileColumn
+    from casework.intake.sheets.kinds import CODE, TEXT
+    from casework.personal import kind_of
+
     return FileColumn(name, TEXT if name in _DESCRIBING else CODE, personal=kind_of(name) != "text")
 
 
@@ -62,6 +66,12 @@ def rows_of(
     `aliases`: by `normal` of what else a header may be, the column. UsageError where it is no such file: it names every
     column that is unknown or missing, and every line whose cells may have moved.
     """
+    from casework.intake.dialler.importing import read_bounded
+    from casework.intake.feed.headers import places_of
+    from casework.intake.feed.sheet import read_rows
+    from casework.intake.sheets.column import is_ours, normal
+    from casework.intake.sheets.fault import Places
+
     known = {normal(name): name for name in columns} | dict(aliases or {})
     try:
         lines = read_rows(read_bounded(file), file.name, most)

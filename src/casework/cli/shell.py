@@ -7,26 +7,23 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-import msgspec
 from rich.console import Console
-from rich.progress import ProgressColumn, Task
-from rich.text import Text
-from sqlalchemy.engine import Connection
 
 from casework import ids
 from casework.clock import now
 from casework.codes import texts_of
 from casework.errors import CallerError, RulesBroken, TryAgain
-from casework.operation.startup import Started, start
-from casework.people.identity.holding import holder_of
-from casework.people.staff.actor import Actor, system
-from casework.people.staff.tokens import hash_of, is_shaped
 from casework.screen import in_json, on_screen
-from casework.settings import Settings
-from casework.work.cases.branch import Branch
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+    from casework.operation.startup import Started
+    from casework.people.staff.actor import Actor
+    from casework.work.cases.branch import Branch
 
 
 class _Folded(click.ParamType[str]):
@@ -78,8 +75,11 @@ def _end(*lines: str) -> None:
 
 
 @contextmanager
-def started(*, check: bool = True) -> Iterator[Started]:
+def started(*, check: bool = True) -> "Iterator[Started]":
     """The branch that the environment names, closed at the end; mistakes are shown."""
+    from casework.operation.startup import start
+    from casework.settings import Settings
+
     with told():
         branch = start(Settings.from_environment(), check=check)
         try:
@@ -88,16 +88,22 @@ def started(*, check: bool = True) -> Iterator[Started]:
             branch.engine.dispose()
 
 
-def acting(conn: Connection, branch: Branch, staff_no: str | None) -> Actor:
+def acting(conn: "Connection", branch: "Branch", staff_no: str | None) -> "Actor":
     """Who acts at the shell: the member of staff that `--as` names, or the service itself.
 
     CallerError `as_needs_token` where CASEWORK_AS asks for a token of theirs, and CASEWORK_TOKEN holds none.
     """
+    from casework.people.staff.actor import system
+    from casework.people.staff.tokens import hash_of, is_shaped
+    from casework.settings import Settings
+
     if staff_no is None:
         return system("cli")
     settings, today = Settings.from_environment(), branch.today(now())
     if not settings.as_needs_token:
         return branch.actor(conn, staff_no, "cli", today)
+    from casework.people.identity.holding import holder_of  # most commands are taken on trust
+
     holder, token = None, settings.token or ""
     if is_shaped(token):
         policy = branch.rulebook.policies.at(today)
@@ -109,7 +115,7 @@ def acting(conn: Connection, branch: Branch, staff_no: str | None) -> Actor:
     return replace(holder.actor, via="cli")
 
 
-def permitted(conn: Connection, branch: Branch, staff_no: str | None, command: str) -> Actor:
+def permitted(conn: "Connection", branch: "Branch", staff_no: str | None, command: str) -> "Actor":
     """Who acts, if they may do `command` of permissions.toml; CallerErrors post_not_permitted, key_not_permitted."""
     actor = acting(conn, branch, staff_no)
     branch.rulebook.permissions.require(actor, command)
@@ -130,15 +136,9 @@ def as_typed() -> str:
 
 def print_json(value: Any) -> None:
     """One JSON document on stdout, indented, keys as given; safe to look at."""
+    import msgspec
+
     click.echo(in_json(msgspec.json.format(msgspec.json.encode(value), indent=2).decode()))
-
-
-class Rate(ProgressColumn):
-    """Rows a second, of the last half minute."""
-
-    def render(self, task: Task) -> Text:
-        """Nothing until there is something to divide."""
-        return Text(f"{task.speed:,.0f}/s" if task.speed else "")
 
 
 def progress_wanted() -> bool:

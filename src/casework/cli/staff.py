@@ -1,10 +1,9 @@
 """`casework staff`: who is in the register, with which posts, and the keys they come in with."""
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 from rich.table import Column
 
 from casework.cli import access, staff_changes, staff_import
@@ -13,21 +12,15 @@ from casework.cli.orphans import cli as orphans
 from casework.cli.shell import FOLDED, as_json, console, errors, print_json, started
 from casework.cli.tables import Table
 from casework.clock import now
-from casework.intake.enrolment.grants import PostsGranted, enrol
-from casework.people.identity import ending
-from casework.people.staff import listing, tokens
-from casework.people.staff.listing import Member, StaffWanted
-from casework.people.staff.person import (
-    ACTIVE,
-    LEFT,
-    MERGED,
-    UNVERIFIED,
-    Person,
-)
-from casework.people.staff.posts import post_labels
-from casework.storage.database import reading
-from casework.work.cases.branch import Branch
-from casework.work.cases.unverified import unverified
+from casework.people.staff import tokens
+from casework.people.staff.person import ACTIVE, LEFT, MERGED, UNVERIFIED
+
+if TYPE_CHECKING:
+    from casework.intake.enrolment.grants import PostsGranted
+    from casework.people.staff.listing import Member
+    from casework.people.staff.person import Person
+    from casework.work.cases.branch import Branch
+
 
 _TITLES = {
     "posts": "posts 岗位", "homes": "teams 团队", "certificates": "certificates 证书", "absences": "leave 请假"
@@ -82,6 +75,8 @@ def add(
       casework staff add 10021 张伟 --post business_rep --post post_loan_officer --team T1 --region R2
       casework staff add 10022 王芳 --post approver --as A1
     """
+    from casework.intake.enrolment.grants import enrol
+
     with changing(by, "staff.change") as change:
         _, granted = enrol(
             change.conn, change.branch, change.trail, change.actor, staff_no=staff_no, name=name, posts=posts,
@@ -94,8 +89,10 @@ def add(
         tell_granted(granted)
 
 
-def _granted(granted: list[PostsGranted]) -> dict[str, Any]:
+def _granted(granted: "list[PostsGranted]") -> dict[str, Any]:
     """Posts granted, asked for (with their request) and refused, for machines."""
+    import msgspec
+
     return {
         "posts": [one.post for one in granted if one.request is None and not one.reasons],
         "requests": [{"post": one.post, "request": one.request} for one in granted if one.request is not None],
@@ -106,7 +103,7 @@ def _granted(granted: list[PostsGranted]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def tell_granted(granted: list[PostsGranted]) -> None:
+def tell_granted(granted: "list[PostsGranted]") -> None:
     """What became of each post, for people."""
     for one in granted:
         for reason in one.reasons:
@@ -149,6 +146,8 @@ def revoke(staff_no: str, *, json_: bool, by: str | None) -> None:
     Example:
       casework staff revoke 10021
     """
+    from casework.people.identity import ending
+
     with changing(by, "staff.reset") as change:
         revoked = ending.revoke_tokens(change.conn, change.trail, change.actor, staff_no=staff_no)
     if json_:
@@ -180,6 +179,12 @@ def list_(
       casework staff list --unverified --json
       casework staff list --team T1 --on 2026-01-31
     """
+    import msgspec
+
+    from casework.people.staff import listing
+    from casework.people.staff.listing import StaffWanted
+    from casework.storage.database import reading
+
     wanted = StaffWanted(post, team, region, UNVERIFIED if unverified else status)
     with started() as branch:
         on = date_of(on_) or branch.branch.today(now())
@@ -198,7 +203,7 @@ def list_(
     console.print(table)
 
 
-def _row(member: Member, labels: dict[str, str]) -> list[str]:
+def _row(member: "Member", labels: dict[str, str]) -> list[str]:
     posts = ", ".join(labels.get(post, post) + "*" * (post in member.shell_posts) for post in member.posts)
     leave = f"until {member.away_until}" if member.away_until else ""
     return [
@@ -218,6 +223,11 @@ def unverified_(*, json_: bool) -> None:
       casework staff unverified
       casework staff unverified --json
     """
+    import msgspec
+
+    from casework.storage.database import reading
+    from casework.work.cases.unverified import unverified
+
     with started() as branch, reading(branch.engine) as conn:
         found = unverified(conn, branch.branch.today(now()), branch.branch.time_zone)
     if json_:
@@ -242,6 +252,11 @@ def certificates(days: int | None, *, json_: bool) -> None:
       casework staff certificates
       casework staff certificates --within 90 --json
     """
+    import msgspec
+
+    from casework.people.staff import listing
+    from casework.storage.database import reading
+
     with started() as branch, reading(branch.engine) as conn:
         today = branch.branch.today(now())
         warning: int = branch.branch.rulebook.policies.at(today).figure("staff.certificate_warning_days")
@@ -267,6 +282,11 @@ def show(staff_no: str, on_: datetime | None, *, json_: bool) -> None:
       casework staff show 10021
       casework staff show 10021 --on 2026-01-31 --json
     """
+    import msgspec
+
+    from casework.people.staff import listing
+    from casework.storage.database import reading
+
     with started() as branch:
         on = date_of(on_)
         with reading(branch.engine, snapshot=True) as conn:
@@ -285,7 +305,7 @@ def show(staff_no: str, on_: datetime | None, *, json_: bool) -> None:
             console.print(table)
 
 
-def _tell(member: Member, person: Person, labels: dict[str, str]) -> None:
+def _tell(member: "Member", person: "Person", labels: dict[str, str]) -> None:
     console.print(f"{member.staff_no} {member.name}: {member.status}")
     if member.posts:
         console.print(f"posts 岗位: {', '.join(labels.get(post, post) for post in member.posts)}")
@@ -298,5 +318,7 @@ def _tell(member: Member, person: Person, labels: dict[str, str]) -> None:
             console.print(f"{words}: {value}")
 
 
-def _labels(branch: Branch) -> dict[str, str]:
+def _labels(branch: "Branch") -> dict[str, str]:
+    from casework.people.staff.posts import post_labels
+
     return {code: f"{code} {words['zh']}" for code, words in post_labels(branch.rulebook.chart).items()}

@@ -2,25 +2,25 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
 from casework.cli.changing import as_, changing, date_of, day
 from casework.cli.shell import FOLDED, as_json, console, errors, print_json, started
 from casework.cli.tables import NONE, Table
-from casework.intake.enrolment.grants import grant as grant_one
-from casework.people.staff import absence, places, register
-from casework.people.staff.listing import dated, particulars
-from casework.people.staff.person import Person, day_before
-from casework.storage.database import reading
-from casework.work.cases.merging import merge as merge_into
+from casework.people.staff import absence
+
+if TYPE_CHECKING:
+    from casework.people.staff.person import Person
+
 
 _GONE = "none"
 
 
-def _told(person: Person, en: str, *, json_: bool) -> None:
+def _told(person: "Person", en: str, *, json_: bool) -> None:
+    from casework.people.staff.listing import dated, particulars
+
     if json_:
         print_json({
             "staff_no": person.staff_no, "status": person.status, "capacity": person.capacity, **particulars(person),
@@ -45,6 +45,8 @@ def confirm(staff_no: str, name: str, team: str | None, region: str | None, *, j
       casework staff confirm 10077 李强 --team T2
       casework staff post grant 10077 business_rep
     """
+    from casework.people.staff import register
+
     with changing(by, "staff.change") as change:
         person = register.confirm(
             change.conn, change.trail, change.actor, staff_no=staff_no, name=name, team=team, region=region
@@ -64,6 +66,8 @@ def merge(staff_no: str, into: str, *, json_: bool, by: str | None) -> None:
     Example:
       casework staff merge 1OO21 10021
     """
+    from casework.work.cases.merging import merge as merge_into
+
     with changing(by, "staff.change") as change:
         moved = merge_into(change.conn, change.branch, change.trail, change.actor, staff_no=staff_no, into=into)
     if json_:
@@ -92,6 +96,8 @@ def change_(
       casework staff change 10021 --leaves 2026-04-30
       casework staff change 10021 --leaves none
     """
+    from casework.people.staff import register
+
     figures: dict[str, Any] = {}
     if capacity is not None:
         figures["capacity"] = None if capacity == _GONE else int(click.INT(capacity))
@@ -122,6 +128,8 @@ def move(
       casework staff move 10021 --team T2 --from 2026-04-01
       casework handover plan 10021 --transfer --team T2
     """
+    from casework.people.staff import register
+
     with changing(by, "staff.change") as change:
         person = register.move(
             change.conn, change.trail, change.actor, staff_no=staff_no, team=team, region=region,
@@ -144,6 +152,8 @@ def return_(staff_no: str, team: str | None, region: str | None, *, json_: bool,
     Example:
       casework staff return 10021 --team T1
     """
+    from casework.people.staff import register
+
     with changing(by, "staff.change") as change:
         person = register.come_back(
             change.conn, change.trail, change.actor, staff_no=staff_no, team=team, region=region
@@ -263,6 +273,10 @@ def grant(
       casework staff post grant 10021 approver --until 2026-12-31 --as A1
       casework request approve 4 --as B1
     """
+    import msgspec
+
+    from casework.intake.enrolment.grants import grant as grant_one
+
     with changing(by, "staff.change") as change:
         granted = grant_one(
             change.conn, change.branch, change.trail, change.actor, staff_no=staff_no, post=post,
@@ -293,6 +307,9 @@ def end(staff_no: str, post: str, on_: datetime | None, *, json_: bool, by: str 
     Example:
       casework staff post end 10021 approver --on 2026-03-31
     """
+    from casework.people.staff import register
+    from casework.people.staff.person import day_before
+
     with changing(by, "staff.change") as change:
         person = register.end_post(
             change.conn, change.trail, change.actor, staff_no=staff_no, post=post,
@@ -316,6 +333,8 @@ def team(code: str, name: str, region: str | None, *, by: str | None) -> None:
     Example:
       casework staff team T1 江岸一组 --region R1
     """
+    from casework.people.staff import places
+
     with changing(by, "team.change") as change:
         places.set_team(change.conn, change.trail, change.actor, code=code, name=name, region=region)
     console.print(f"team {code} {name}" + (f" in region {region}" if region else ""))
@@ -332,6 +351,8 @@ def region_(code: str, name: str, *, by: str | None) -> None:
     Example:
       casework staff region R1 武汉
     """
+    from casework.people.staff import places
+
     with changing(by, "team.change") as change:
         places.set_region(change.conn, change.trail, change.actor, code=code, name=name)
     console.print(f"region {code} {name}")
@@ -346,6 +367,9 @@ def teams(*, json_: bool) -> None:
     Example:
       casework staff teams --json
     """
+    from casework.people.staff import places
+    from casework.storage.database import reading
+
     with started() as branch, reading(branch.engine) as conn:
         found, regions = places.all_teams(conn), places.all_regions(conn)
     if json_:

@@ -2,20 +2,17 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
 from casework.cli.changing import as_
 from casework.cli.faults import mend_option, mended, tell_faults, told_in_json
 from casework.cli.shell import as_json, console, errors, permitted, print_json, started
 from casework.cli.tables import Table
-from casework.intake.dialler.importing import read_bounded
-from casework.intake.enrolment.roll import Outcome, import_staff
-from casework.intake.enrolment.sheet import MOST_BYTES
-from casework.intake.feed.cell import TEXTS
-from casework.storage.database import writing
+
+if TYPE_CHECKING:
+    from casework.intake.enrolment.roll import Outcome
 
 
 @click.command("import")
@@ -37,6 +34,12 @@ def import_(file: Path, dry_run: bool, *, mend: Path | None, json_: bool, by: st
       casework staff import staff.csv --dry-run
       casework staff import 员工名册.xlsx --as A1 --json
     """
+    from casework.intake.dialler.importing import read_bounded
+    from casework.intake.enrolment.roll import import_staff
+    from casework.intake.enrolment.sheet import MOST_BYTES
+    from casework.intake.feed.cell import TEXTS
+    from casework.storage.database import writing
+
     with started() as branch:
         content = read_bounded(file, MOST_BYTES)
         with writing(branch.engine) as conn:
@@ -53,7 +56,9 @@ def import_(file: Path, dry_run: bool, *, mend: Path | None, json_: bool, by: st
         raise click.exceptions.Exit(1)
 
 
-def _as_json(outcome: Outcome) -> dict[str, Any]:
+def _as_json(outcome: "Outcome") -> dict[str, Any]:
+    import msgspec
+
     return {
         "applied": outcome.applied, "rows": outcome.rows, "unchanged": outcome.unchanged,
         "differences": [msgspec.to_builtins(one) for one in outcome.differences],
@@ -63,7 +68,7 @@ def _as_json(outcome: Outcome) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _tell(outcome: Outcome) -> None:
+def _tell(outcome: "Outcome") -> None:
     if outcome.unread:
         errors.print(f"columns not read: {', '.join(outcome.unread)}", markup=False)
     if outcome.faults:

@@ -1,16 +1,17 @@
 """`casework sweep`: for cron, once a day after the feed."""
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import click
-import msgspec
-from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from casework.cli.calendar import warn_of
 from casework.cli.changing import day
 from casework.cli.shell import as_json, console, errors, print_json, progress_wanted, started
-from casework.operation.closing import Closed, close
-from casework.work.handover.sweep import Swept
+
+if TYPE_CHECKING:
+    from casework.operation.closing import Closed
+    from casework.work.handover.sweep import Swept
 
 
 @click.command()
@@ -29,6 +30,11 @@ def cli(day: datetime | None, json_: bool) -> None:
       casework sweep
       casework sweep --date 2026-03-09 --json
     """
+    import msgspec
+    from rich.progress import Progress, SpinnerColumn, TextColumn
+
+    from casework.operation.closing import close
+
     columns = SpinnerColumn(), TextColumn("{task.completed} cases looked at")
     with started() as branch, Progress(*columns, console=errors, transient=True, disable=not progress_wanted()) as bar:
         task = bar.add_task("", total=None)
@@ -67,12 +73,12 @@ def cli(day: datetime | None, json_: bool) -> None:
     _tell(done.departures)
 
 
-def _tell_trouble(done: Closed) -> None:
+def _tell_trouble(done: "Closed") -> None:
     if done.file_trouble is not None:
         errors.print(f"files that are to go are still there 待删除的文件仍在文件库: {done.file_trouble}", markup=False)
 
 
-def _tell(departures: Swept) -> None:
+def _tell(departures: "Swept") -> None:
     for done in departures.applied:
         console.print(f"hand-over {done.handover} applied 移交已执行: {done.cases:,} cases")
     for replanned in departures.replanned:

@@ -2,18 +2,22 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
-from sqlalchemy.engine import Connection
 
 from casework.cli.ledger import place, write_out
 from casework.cli.sheet_file import SheetFile
-from casework.people.staff.actor import Actor
-from casework.work.cases.branch import Branch
-from casework.work.cases.taking_out import BulkFile, FileKind, record_taken
 
-_KINDS: Final[dict[str, FileKind]] = {".xlsx": "xlsx", ".csv": "csv"}
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+    from casework.people.staff.actor import Actor
+    from casework.work.cases.branch import Branch
+    from casework.work.cases.taking_out import BulkFile, FileKind
+
+
+_KINDS: Final[dict[str, "FileKind"]] = {".xlsx": "xlsx", ".csv": "csv"}
 
 
 class OutFile(SheetFile):
@@ -30,20 +34,22 @@ def out_option(told: str, *, required: bool = False) -> Callable[[Any], Any]:
     return click.option("--out", type=OutFile(), metavar="PATH", required=required, help=told)
 
 
-def kind_of(out: Path) -> FileKind:
+def kind_of(out: Path) -> "FileKind":
     """By the name's end; in a folder it is a workbook."""
     return _KINDS.get(out.suffix.lower(), "xlsx") if not out.is_dir() else "xlsx"
 
 
-def write_taken(conn: Connection, branch: Branch, actor: Actor, taken: BulkFile, out: Path) -> Path:
+def write_taken(conn: "Connection", branch: "Branch", actor: "Actor", taken: "BulkFile", out: Path) -> Path:
     """The entry in the caller's transaction, and the file; CallerError `file_unwritable`, and neither is there."""
+    from casework.work.cases.taking_out import record_taken
+
     record_taken(conn, branch, actor, taken)
     file = place(out, taken.name.name)
     write_out(file, taken.body)
     return file
 
 
-def told_of(taken: BulkFile, file: Path, what: str) -> str:
+def told_of(taken: "BulkFile", file: Path, what: str) -> str:
     """What the shell says of it."""
     more = f"; cut 已截断: only the first {taken.rows:,}, narrow the filter 请缩小筛选范围" if taken.cut else ""
     return f"{file.name}: {taken.rows:,} {what}{more}"

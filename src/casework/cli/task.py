@@ -10,12 +10,6 @@ from casework.cli.tables import Table
 from casework.cli.task_acts import COMMANDS
 from casework.clock import now
 from casework.money import yuan_text
-from casework.operation.morning import make_lists
-from casework.people.staff.actor import system
-from casework.storage.database import writing
-from casework.work.cases.gather import business_dates
-from casework.work.tasks.own import state_of, take_list, tasks_of, told
-from casework.work.tasks.words import word_of
 
 _on = click.option("--on", type=day, required=True, metavar="DAY", help="Whose morning, YYYY-MM-DD.")
 _who = as_option("staff_no", "Whose list", required=True)
@@ -47,6 +41,13 @@ def list_(on: datetime, staff_no: str, *, json_: bool) -> None:
       casework task list --on 2026-03-10 --as S0103
       casework task list --on 2026-03-10 --as S0103 --json
     """
+    from casework.operation.morning import make_lists
+    from casework.people.staff.actor import system
+    from casework.storage.database import writing
+    from casework.work.cases.gather import business_dates
+    from casework.work.tasks.own import state_of, tasks_of, told
+    from casework.work.tasks.words import word_of
+
     with started() as open_, writing(open_.engine) as conn:
         branch = open_.branch
         actor = permitted(conn, branch, staff_no, "task.read")
@@ -95,6 +96,9 @@ def make(on: datetime, by: str | None, *, again: bool) -> None:
       casework task make --on 2026-03-10
       casework task make --on 2026-03-10 --again --as S0109
     """
+    from casework.operation.morning import make_lists
+    from casework.storage.database import writing
+
     with started() as open_, writing(open_.engine) as conn:
         actor = permitted(conn, open_.branch, by, "task.make")
         made = make_lists(conn, open_.branch, on.date(), actor, again=again)
@@ -112,6 +116,11 @@ def take(on: datetime, staff_no: str) -> None:
     Examples:
       casework task take --on 2026-03-10 --as S0103
     """
+    from casework.operation.morning import make_lists
+    from casework.people.staff.actor import system
+    from casework.storage.database import writing
+    from casework.work.tasks.own import take_list
+
     with started() as open_, writing(open_.engine) as conn:
         actor = permitted(conn, open_.branch, staff_no, "task.take")
         make_lists(conn, open_.branch, on.date(), system("cli"))

@@ -3,10 +3,9 @@
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from sqlalchemy.engine import Connection
 
 from casework.cli.changing import day
 from casework.cli.several import atomic_option, tell_each
@@ -14,23 +13,17 @@ from casework.cli.shell import FOLDED, as_json, as_option, console, permitted, p
 from casework.cli.tables import Table
 from casework.cli.taking_out import kind_of, out_option, told_of, write_taken
 from casework.clock import now
-from casework.evidence.ledger.people import members_of, teams_then
 from casework.instants import branch_text
 from casework.money import yuan_text
-from casework.operation.morning import make_lists
-from casework.people.staff.actor import Actor, system
-from casework.people.staff.permissions import EVERYTHING
-from casework.storage.database import reading, writing
 from casework.table import BulkList
-from casework.work.cases.branch import Branch
-from casework.work.cases.taking_out import file_of_list, taker_of
-from casework.work.tasks.acts import Addition, Became, Desk
-from casework.work.tasks.own import list_of, states, told
-from casework.work.tasks.pulling import take_next
-from casework.work.tasks.strategies import COMMAND as STRATEGY
-from casework.work.tasks.strategies import counted, lines_of, start
-from casework.work.tasks.table import TASK_LISTS, four_list, lines_of_cases, lines_of_list
-from casework.work.tasks.words import word_of
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+    from casework.people.staff.actor import Actor
+    from casework.work.cases.branch import Branch
+    from casework.work.tasks.acts import Became, Desk
+
 
 _who = as_option("staff_no", "Who acts", required=True)
 _ids = click.argument("ids", type=click.IntRange(1), nargs=-1, required=True)
@@ -47,6 +40,13 @@ def next_(staff_no: str, *, json_: bool) -> None:
       casework task next --as S0103
       casework task next --as S0103 --json
     """
+    from casework.operation.morning import make_lists
+    from casework.people.staff.actor import system
+    from casework.storage.database import writing
+    from casework.work.tasks.own import told
+    from casework.work.tasks.pulling import take_next
+    from casework.work.tasks.words import word_of
+
     with started() as open_, writing(open_.engine) as conn:
         branch, at = open_.branch, now()
         actor = permitted(conn, branch, staff_no, "task.next")
@@ -117,6 +117,8 @@ def add(
     Examples:
       casework task add 17 18 --what papers --due 2026-03-12 --as S0103
     """
+    from casework.work.tasks.acts import Addition
+
     wanted = [Addition(one, what, due.date(), to) for one in case_ids]
     _acted("task.change", staff_no, lambda desk: desk.add(wanted, atomic=atomic), json_=json_)
 
@@ -150,6 +152,10 @@ def lists(on: datetime, team: str | None, staff_no: str | None, *, json_: bool) 
       casework task lists --on 2026-03-10 --team 电催一组
       casework task lists --on 2026-03-10 --json
     """
+    from casework.evidence.ledger.people import members_of, teams_then
+    from casework.storage.database import reading
+    from casework.work.tasks.own import states
+
     with started() as open_, reading(open_.engine, snapshot=True) as conn:
         permitted(conn, open_.branch, staff_no, "task.lists")
         zone, today = open_.branch.time_zone, open_.branch.today(now())
@@ -180,6 +186,10 @@ def strategy(case_ids: tuple[int, ...], strategy: str, staff_no: str, *, atomic:
     Examples:
       casework task strategy 17 18 --strategy visit --as S0103
     """
+    from casework.storage.database import writing
+    from casework.work.tasks.strategies import COMMAND as STRATEGY
+    from casework.work.tasks.strategies import start
+
     with started() as open_, writing(open_.engine) as conn:
         actor = permitted(conn, open_.branch, staff_no, STRATEGY)
         became = start(conn, open_.branch, actor, case_ids, strategy, now(), atomic=atomic)
@@ -200,6 +210,11 @@ def worklists(name: str | None, staff_no: str | None, out: Path | None, *, json_
       casework task worklists --list visit --json
       casework task worklists --list visit --out 下户-2026-03-10.xlsx --as S0109
     """
+    from casework.people.staff.permissions import EVERYTHING
+    from casework.storage.database import reading, writing
+    from casework.work.tasks.strategies import counted, lines_of
+    from casework.work.tasks.table import four_list, lines_of_cases
+
     if out is not None and name is None:
         raise click.UsageError("--out needs --list")
     with started() as open_, writing(open_.engine) if out else reading(open_.engine, snapshot=True) as conn:
@@ -231,7 +246,7 @@ def worklists(name: str | None, staff_no: str | None, out: Path | None, *, json_
 _MOST_LINES = 1_000_000
 
 
-def _tell_counts(branch: Branch, counts: dict[str, int], *, json_: bool) -> None:
+def _tell_counts(branch: "Branch", counts: dict[str, int], *, json_: bool) -> None:
     if json_:
         print_json(counts)
         return
@@ -254,6 +269,10 @@ def export(on: datetime, whose: str | None, out: Path, staff_no: str | None) -> 
       casework task export --on 2026-03-10 --out lists.xlsx --as S0109
       casework task export --on 2026-03-10 --list S0103 --out S0103.csv
     """
+    from casework.storage.database import writing
+    from casework.work.tasks.own import list_of, states
+    from casework.work.tasks.table import TASK_LISTS, lines_of_list
+
     with started() as open_, writing(open_.engine) as conn:
         branch, past = open_.branch, on.date() < open_.branch.today(now())
         actor = permitted(conn, branch, staff_no, "task.lists")
@@ -268,17 +287,24 @@ def export(on: datetime, whose: str | None, out: Path, staff_no: str | None) -> 
 
 
 def _take_out(
-    conn: Connection, branch: Branch, actor: Actor, listed: BulkList, lines: Iterable[Sequence[Any]], out: Path,
+    conn: "Connection", branch: "Branch", actor: "Actor", listed: BulkList, lines: Iterable[Sequence[Any]], out: Path,
     asked: dict[str, Any], what: str,
 ) -> None:  # fmt: skip
     """The file, and the entry that it was taken out."""
+    from casework.work.cases.taking_out import file_of_list, taker_of
+
     taken = file_of_list(listed, lines, kind_of(out), "zh", asked, taker_of(conn, branch, actor, now()))
     file = write_taken(conn, branch, actor, taken, out)
     console.print(told_of(taken, file, what), markup=False)
 
 
-def _acted(command: str, staff_no: str, act: Callable[[Desk], Sequence[Became]], *, json_: bool) -> None:
+def _acted(command: str, staff_no: str, act: "Callable[[Desk], Sequence[Became]]", *, json_: bool) -> None:
     """A line for each: done, or why not; exit code 1 if something was not."""
+    from casework.operation.morning import make_lists
+    from casework.people.staff.actor import system
+    from casework.storage.database import writing
+    from casework.work.tasks.acts import Desk
+
     with started() as open_, writing(open_.engine) as conn:
         branch, at = open_.branch, now()
         actor = permitted(conn, branch, staff_no, command)
@@ -289,7 +315,7 @@ def _acted(command: str, staff_no: str, act: Callable[[Desk], Sequence[Became]],
     _tell(became, json_=json_)
 
 
-def _tell(became: Sequence[Became], *, json_: bool) -> None:
+def _tell(became: "Sequence[Became]", *, json_: bool) -> None:
     results = [
         {
             "task_id": one.task_id, "outcome": one.refused.code if one.refused else "done",

@@ -9,7 +9,6 @@ from casework.cli.faults import write_private
 from casework.cli.sheet_file import SheetFile
 from casework.cli.shell import as_json, console, print_json, started
 from casework.cli.tables import Table
-from casework.intake.sheets.forms import forms_of
 from casework.intake.sheets.template import template, template_csv
 
 _MADE = {".xlsx": template, ".csv": template_csv}
@@ -30,6 +29,8 @@ def cli(kind: str | None, out: Path | None, lang: Any, *, json_: bool) -> None:
       casework template
       casework template contact_records -o 催记.xlsx
     """
+    from casework.intake.sheets.forms import forms_of
+
     with started() as open_:
         forms = forms_of(open_.branch)
     if kind is None:

@@ -10,12 +10,7 @@ from casework.cli.shell import as_json, as_staff, console, permitted, print_json
 from casework.cli.tables import Table
 from casework.clock import now
 from casework.money import yuan_text
-from casework.storage.database import reading
 from casework.work.cases.lifecycles import VISITS
-from casework.work.cases.route import route_of
-from casework.work.cases.sight import reach_of
-from casework.work.cases.visits_due import VisitsDueWanted, page_of_visits_due
-from casework.work.photos.drawing import COMMAND, draw_photos
 
 cli = lifecycle.group(VISITS)
 _READ = "visit.read"
@@ -43,6 +38,10 @@ def due(
       casework visit due --due-by 2026-03-31 --not-planned
       casework visit due --owner S0012 --json
     """
+    from casework.storage.database import reading
+    from casework.work.cases.sight import reach_of
+    from casework.work.cases.visits_due import VisitsDueWanted, page_of_visits_due
+
     wanted = VisitsDueWanted(due_by=date_of(due_by), owner=owner, team=team, region=region, area=area, planned=planned)
     with started() as open_, reading(open_.engine, snapshot=True) as conn:
         within = reach_of(
@@ -73,6 +72,10 @@ def route(*, on: datetime, visitor: str, json_: bool, staff_no: str | None) -> N
     Examples:
       casework visit route --on 2026-03-10 --visitor S0012
     """
+    from casework.storage.database import reading
+    from casework.work.cases.route import route_of
+    from casework.work.cases.sight import reach_of
+
     with started() as open_, reading(open_.engine, snapshot=True) as conn:
         within = reach_of(
             open_.branch, permitted(conn, open_.branch, staff_no, _READ), _READ, open_.branch.today(now())
@@ -102,6 +105,9 @@ def draw(*, first: datetime, last: datetime, json_: bool, staff_no: str | None) 
     Examples:
       casework visit draw --from 2026-02-01 --to 2026-02-28 --as S0109
     """
+    from casework.storage.database import reading
+    from casework.work.photos.drawing import COMMAND, draw_photos
+
     with started() as open_:
         with reading(open_.engine) as conn:
             actor = permitted(conn, open_.branch, staff_no, COMMAND)

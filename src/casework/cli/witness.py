@@ -5,20 +5,17 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
 
 from casework.cli.shell import as_json, console, errors, print_json, told
 from casework.errors import CallerError
-from casework.evidence.witness import folder as kept
-from casework.evidence.witness.checking import Checked, check_branch, check_file
-from casework.evidence.witness.fetching import CannotTell, WitnessedBranch
-from casework.evidence.witness.judging import CosigningRefused, trust_of
-from casework.log.format import note
-from casework.log.format.times import instant_text
-from casework.log.write.kept import holding
 from casework.screen import on_screen
+
+if TYPE_CHECKING:
+    from casework.evidence.witness.checking import Checked
+    from casework.evidence.witness.fetching import WitnessedBranch
 
 _REFUSED: Final = 1
 _CANNOT_TELL: Final = 2
@@ -55,6 +52,10 @@ def init(folder: Path, name: str, texts: tuple[str, ...]) -> None:
     Examples:
       casework witness init /audit/wuhan audit.bank.example --key bank.example/loans/wuhan+3a1f…+AY…
     """
+    from casework.evidence.witness import folder as kept
+    from casework.evidence.witness.judging import trust_of
+    from casework.log.write.kept import holding
+
     with told(), holding(folder, kept.LOCK):
         if texts:
             trust_of(texts)  # nothing is made where they are wrong
@@ -76,6 +77,9 @@ def trust(folder: Path, texts: tuple[str, ...]) -> None:
     Examples:
       casework witness trust /audit/wuhan --key bank.example/loans/wuhan+3a1f…+AY…
     """
+    from casework.evidence.witness import folder as kept
+    from casework.log.write.kept import holding
+
     if not texts:
         raise click.UsageError("give at least one --key")
     with told(), holding(folder, kept.LOCK):
@@ -94,6 +98,10 @@ def show(folder: Path, json_: bool) -> None:
     Examples:
       casework witness show /audit/wuhan
     """
+    from casework.evidence.witness import folder as kept
+    from casework.evidence.witness.judging import trust_of
+    from casework.log.format import note
+
     with told():
         key, texts = kept.read_key(folder).key.text, kept.trusted_texts(folder)
         last = kept.remembered(folder, trust_of(texts)) if texts else None
@@ -146,6 +154,8 @@ def check(
       casework witness check /audit/wuhan https://branch.example --token-file /audit/token --watch --every 60
       casework witness check /audit/wuhan --file 1307.checkpoint --proof 1200-1307.proof
     """
+    from casework.evidence.witness.checking import check_branch, check_file
+
     if (url is None) == (note_file is None) or (watch and url is None) or (proof and note_file is None):
         raise click.UsageError("give a URL (with --watch or not), or --file NOTE with its --proof")
     if note_file is not None:
@@ -157,7 +167,9 @@ def check(
     _watch(folder, branch, first, every, json_)
 
 
-def _branch(url: str, token_file: Path | None, json_: bool) -> WitnessedBranch:
+def _branch(url: str, token_file: Path | None, json_: bool) -> "WitnessedBranch":
+    from casework.evidence.witness.fetching import WitnessedBranch
+
     try:
         token = token_file.read_text(encoding="ascii").strip() if token_file else None
         return WitnessedBranch(url, token)
@@ -167,8 +179,10 @@ def _branch(url: str, token_file: Path | None, json_: bool) -> WitnessedBranch:
         _end(json_, "unreadable", f"--token-file: {type(failure).__name__}")
 
 
-def _watch(folder: Path, branch: WitnessedBranch, first: Path | None, every: float, json_: bool) -> None:
+def _watch(folder: Path, branch: "WitnessedBranch", first: Path | None, every: float, json_: bool) -> None:
     """Look again and again; what cannot be said now may be said later, what is refused ends it."""
+    from casework.evidence.witness.checking import check_branch
+
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -180,8 +194,11 @@ def _watch(folder: Path, branch: WitnessedBranch, first: Path | None, every: flo
         stop.wait(every)
 
 
-def _told(do: Callable[[], Checked], json_: bool) -> int:
+def _told(do: "Callable[[], Checked]", json_: bool) -> int:
     """Say what came of a check; its exit code. Only what was shown and verified may accuse anybody."""
+    from casework.evidence.witness.fetching import CannotTell
+    from casework.evidence.witness.judging import CosigningRefused
+
     try:
         checked = do()
     except CosigningRefused as refused:
@@ -204,7 +221,10 @@ def _told(do: Callable[[], Checked], json_: bool) -> int:
     return _CANNOT_TELL
 
 
-def _tell(checked: Checked, json_: bool) -> None:
+def _tell(checked: "Checked", json_: bool) -> None:
+    from casework.log.format import note
+    from casework.log.format.times import instant_text
+
     root = note.to_base64(checked.checkpoint.root)
     if checked.step == "first":
         errors.print(

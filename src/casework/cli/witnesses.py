@@ -3,9 +3,6 @@
 import click
 
 from casework.cli.shell import as_json, print_json, told
-from casework.log.write import witnesses
-from casework.log.write.signer import held
-from casework.settings import Settings
 
 
 @click.group("witness")
@@ -31,6 +28,10 @@ def add(key: str) -> None:
     Examples:
       casework keys witness add audit.bank.example+1f0e7a9c+BGq…
     """
+    from casework.log.write import witnesses
+    from casework.log.write.signer import held
+    from casework.settings import Settings
+
     with told():
         folder = Settings.from_environment().keys_dir
         with held(folder):
@@ -46,6 +47,9 @@ def list_(json_: bool) -> None:
     Examples:
       casework keys witness list
     """
+    from casework.log.write import witnesses
+    from casework.settings import Settings
+
     with told():
         known = [key.text for key in witnesses.known_witnesses(Settings.from_environment().keys_dir)]
     if json_:
@@ -64,6 +68,10 @@ def remove(name: str) -> None:
     Examples:
       casework keys witness remove audit.bank.example
     """
+    from casework.log.write import witnesses
+    from casework.log.write.signer import held
+    from casework.settings import Settings
+
     with told():
         folder = Settings.from_environment().keys_dir
         with held(folder):

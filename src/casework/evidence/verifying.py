@@ -35,6 +35,7 @@ from casework.people.identity import replay as identity
 from casework.people.shifts import replay as shifts
 from casework.people.staff import replay as staff
 from casework.personal import Vault
+from casework.storage import jobs
 from casework.storage.garbage import seldom_collected
 from casework.work.cases import replay as cases
 from casework.work.cases.answer_mac import check_answers
@@ -51,7 +52,7 @@ RUN: Final = "verification"
 _ENTRIES: Final = "entries"
 PARTED: Final = (privacy.PREFIX, cases.PREFIX)
 """Kinds of streams that are walked in parts; cases after customers, of whom then is known to whom something is told."""
-_ALSO = (feed_tables, search_tables)
+_ALSO = (feed_tables, search_tables, jobs)
 """Imported so that every table of the database is known: kinds and foreign parts are looked at in all of them."""
 
 

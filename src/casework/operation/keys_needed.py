@@ -7,7 +7,6 @@ signing key that nobody trusts. So what is missing is named, to be brought back 
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -16,14 +15,9 @@ from casework.address import parse_url
 from casework.errors import CallerError, TryAgain
 from casework.log.tables import entries, logs
 from casework.log.tables import keys as key_rows
-from casework.log.write import receipt_keys, signer
 from casework.settings import KEY_NAMES, Keys, Settings, load_keys
 from casework.storage.database import open_engine, reading
 from casework.storage.driver_errors import try_again
-
-_OF_LOG: Final = (
-    signer.KEYS_FILE, signer.KNOWN_FILE, signer.MEMORY_FILE, receipt_keys.KEY_FILE, receipt_keys.KNOWN_FILE,
-)  # fmt: skip
 
 
 def check_nothing_needed(settings: Settings) -> None:
@@ -68,12 +62,15 @@ def _check_file(settings: Settings) -> None:
 
 def needed(conn: Connection, folder: Path) -> list[str]:
     """The files of keys that this database was written with and that `folder` lacks; none while it is unused."""
+    from casework.log.write import receipt_keys, signer  # noqa: PLC0415  # asked where keys lack: not by most commands
+
     there = set(sa.inspect(conn).get_table_names())
     names = []
     if _has_rows(conn, there, key_rows) or _has_rows(conn, there, entries):
         names += _absent(folder, KEY_NAMES)
     if _has_rows(conn, there, logs) and len(_absent(folder, (signer.KEYS_FILE, signer.KNOWN_FILE))) == 2:
-        names += _absent(folder, _OF_LOG)
+        of_log = signer.KEYS_FILE, signer.KNOWN_FILE, signer.MEMORY_FILE, receipt_keys.KEY_FILE, receipt_keys.KNOWN_FILE
+        names += _absent(folder, of_log)
     return names
 
 

@@ -7,23 +7,18 @@ from sqlalchemy.engine import Connection, Engine
 
 from casework.clock import Clock, now
 from casework.errors import CallerError
-from casework.lifecycles import AFTERWARDS, APART, KINDS
 from casework.log.tables import keys as key_rows
-from casework.log.write import receipt_keys, signer
-from casework.log.write.logs import default_origin
 from casework.operation.keys_needed import check_nothing_needed, keys_at_hand
+from casework.oversight.privacy.columns import ALL
 from casework.people.staff.actor import Actor
 from casework.personal import Vault
 from casework.settings import Keys, Settings, ensure_keys, fingerprint
-from casework.storage import jobs as _jobs  # noqa: F401  # its table is asked for too, whatever a command imports
 from casework.storage import schema
 from casework.storage.append_only import missing_guards
 from casework.storage.database import open_engine, reading, writing
-from casework.work.cases.branch import Branch
-from casework.work.cases.publish import publish, unpublished
+from casework.work.cases.branch import Above, Branch
 from casework.work.cases.rulebook import load_rulebook
-from casework.work.gate.visits import against_visits
-from casework.work.handover.standing import handing_over
+from casework.work.cases.unpublished import unpublished
 
 
 @dataclass(frozen=True)
@@ -58,14 +53,18 @@ def branch_of(settings: Settings, keys: Keys) -> Branch:
         rulebook,
         vault,
         keys.mac,
-        apart=APART,
-        kinds=KINDS,
-        handing_over=handing_over,
-        afterwards=AFTERWARDS,
-        against_visits=against_visits,
+        look_above=_above,
         loans_dir=settings.loans_dir,
         files_at=(settings.files or str(settings.loans_dir.with_suffix(".files")), settings.file_secrets),
     )
+
+
+def _above() -> Above:
+    from casework.lifecycles import AFTERWARDS, APART, KINDS  # noqa: PLC0415  # see Branch.look_above
+    from casework.work.gate.visits import against_visits  # noqa: PLC0415  # see Branch.look_above
+    from casework.work.handover.standing import handing_over  # noqa: PLC0415  # see Branch.look_above
+
+    return Above(APART, KINDS, handing_over, AFTERWARDS, against_visits)
 
 
 def upgrade(settings: Settings, actor: Actor, *, clock: Clock = now) -> list[str]:
@@ -73,14 +72,17 @@ def upgrade(settings: Settings, actor: Actor, *, clock: Clock = now) -> list[str
 
     CallerError `key_missing` where the database is in use and keys of it are not at hand: then nothing is changed.
     """
+    # Most commands neither make keys nor walk nor publish, and importing what does takes long.
+    from casework.log.write import receipt_keys, signer  # noqa: PLC0415  # see above
+    from casework.storage import migrate  # noqa: PLC0415  # see above
+    from casework.work.cases.publish import publish  # noqa: PLC0415  # see above
+
     check_nothing_needed(settings)
     keys = ensure_keys(settings.keys_dir)
     origin = origin_of(settings, keys)
     signer.make_keys_once(settings.keys_dir, origin)
     receipt_keys.make_once(settings.keys_dir, signer.signed_origin(settings.keys_dir) or origin)
     branch = branch_of(settings, keys)
-    from casework.storage import migrate  # noqa: PLC0415  # most commands walk nowhere, and importing it takes long
-
     migrate.upgrade(settings)
     engine = open_engine(settings.database_url)
     try:
@@ -93,6 +95,8 @@ def upgrade(settings: Settings, actor: Actor, *, clock: Clock = now) -> list[str
 
 def origin_of(settings: Settings, keys: Keys) -> str:
     """The name of the log that this branch begins: the setting's, or one that no other branch has."""
+    from casework.log.write.logs import default_origin  # noqa: PLC0415  # see `upgrade`
+
     return settings.log_origin or default_origin(fingerprint("casework/log-origin\n", keys.mac))
 
 
@@ -111,7 +115,7 @@ def check_ready(conn: Connection, branch: Branch, keys: Keys) -> None:
 def check_schema(conn: Connection) -> None:
     """CallerError `schema_not_current` unless the database is at the newest revision, and as that is today."""
     revision = schema.revision(conn)
-    if revision == schema.NEWEST and (lacking := schema.lacking(conn)):
+    if revision == schema.NEWEST and (lacking := schema.lacking(conn, ALL)):
         raise CallerError(
             "schema_not_current", f"数据库由同一结构编号的另一版本建立，缺少{'、'.join(lacking[:3])}",
             f"the database was made by another version with the same revision: it lacks {', '.join(lacking[:3])}",

@@ -3,12 +3,11 @@
 Apart from it, since every command looks and few walk: what walks takes longer to import than most commands to run.
 """
 
+from collections.abc import Collection, Mapping
 from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
-
-from casework.storage.database import metadata
 
 NEWEST: Final = "0001"
 """The revision that this code needs: the last in `migrations/versions`."""
@@ -29,11 +28,12 @@ _COLUMNS = {
 }
 
 
-def lacking(conn: Connection) -> list[str]:
-    """Columns that this version of the service needs and the database has not, as `table.column`.
+def lacking(conn: Connection, needed: Mapping[str, Collection[str]]) -> list[str]:
+    """Columns of those that this version of the service needs and the database has not, as `table.column`.
 
     A revision that was never released is changed in place: a database made before has its number, and another schema.
     """
     held = {tuple(row) for row in conn.exec_driver_sql(_COLUMNS[conn.dialect.name])}
-    needed = ((table.name, column.name) for table in metadata.tables.values() for column in table.columns)
-    return sorted(f"{table}.{column}" for table, column in needed if (table, column) not in held)
+    return sorted(
+        f"{table}.{column}" for table, columns in needed.items() for column in columns if (table, column) not in held
+    )

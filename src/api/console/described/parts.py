@@ -1,7 +1,6 @@
 """What the API's own description says of an operation, as a page shows it: rows of fields, answers, problems."""
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+import tomli
 
 METHODS: Final = ("get", "post", "put", "patch", "delete")
 _DEEPEST: Final = 4
@@ -88,7 +88,7 @@ class Operation:
 @cache
 def titles() -> Mapping[str, Any]:
     """The table of titles."""
-    return tomllib.loads(Path(__file__).with_name("titles.toml").read_text(encoding="utf-8"))
+    return tomli.loads(Path(__file__).with_name("titles.toml").read_text(encoding="utf-8"))
 
 
 def operations_of(document: Mapping[str, Any], nouns: Mapping[str, str]) -> list[Operation]:
@@ -104,7 +104,7 @@ def operations_of(document: Mapping[str, Any], nouns: Mapping[str, str]) -> list
 
 @cache
 def _abouts() -> Mapping[str, Any]:
-    return tomllib.loads(Path(__file__).with_name("abouts.toml").read_text(encoding="utf-8"))
+    return tomli.loads(Path(__file__).with_name("abouts.toml").read_text(encoding="utf-8"))
 
 
 def about_of(method: str, path: str, nouns: Mapping[str, str]) -> list[str]:

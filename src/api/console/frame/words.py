@@ -1,15 +1,16 @@
 """The words of the pages in Chinese and English: one table, `words.toml`. What charts call things is theirs."""
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
+
+import tomli
 
 LANGUAGES: Final = ("zh", "en")
 
 
 def _read() -> Mapping[str, Mapping[str, str]]:
-    table = tomllib.loads(Path(__file__).with_name("words.toml").read_text(encoding="utf-8"))
+    table = tomli.loads(Path(__file__).with_name("words.toml").read_text(encoding="utf-8"))
     return {f"{group}.{name}": texts for group, names in table.items() for name, texts in names.items()}
 
 

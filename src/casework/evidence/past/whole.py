@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework.errors import CallerError
+from casework.evidence.past.bounds import MAX_PAGE
 from casework.evidence.past.chained import (
     COLUMNS,
     Chain,
@@ -40,7 +41,6 @@ from casework.work.cases.filter import (
 )
 
 BATCH: Final = 2_000
-MAX_PAGE: Final = 1_000
 Progress = Callable[[int], None]
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -15,7 +15,6 @@ from casework.spreadsheet import Column
 from casework.table import BulkList, Lang
 from casework.work.cases.export import CASE_COLUMNS, fields_in
 
-Format = Literal["jsonl", "csv", "xlsx"]
 EXPORTED: Final = "audit.exported"
 
 

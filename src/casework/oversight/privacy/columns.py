@@ -198,3 +198,8 @@ NOT_PERSONAL: Final[Mapping[str, frozenset[str]]] = {
     }.items()
 } | {noun.table.name: frozenset(noun.table.c.keys()) for noun in LIFECYCLES[1:]}
 """Every other column, by table. The row of a noun has none: what is text of its chart's data goes into no row."""
+
+ALL: Final[Mapping[str, frozenset[str]]] = {
+    table: NOT_PERSONAL.get(table, frozenset()).union(PERSONAL.get(table, ())) for table in {*NOT_PERSONAL, *PERSONAL}
+}
+"""Every column of every table: what a database has to have, whichever tables a command has imported."""

@@ -1,13 +1,14 @@
 """What shifts there are and who heads a post (`statecharts/rules/shifts.toml`). Pure but for the file."""
 
 import hashlib
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
+
+import tomli
 
 from casework.errors import RulesBroken
 from casework.rules.statechart.policy import Policies, Policy
@@ -72,7 +73,7 @@ _PRESET = table({"from_on": text, "until_on": text, "shift": name})
 def parse_shift_rules(body: bytes, policies: Policies, posts: frozenset[str]) -> ShiftRules:
     """Read and check whole; `RulesBroken` with every fault."""
     try:
-        document = tomllib.loads(body.decode())
+        document = tomli.loads(body.decode())
     except (ValueError, RecursionError) as error:
         raise RulesBroken([f"{_FILE_NAME}: {error}"]) from None
     faults = shape_faults(_FILE, document)

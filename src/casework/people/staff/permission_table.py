@@ -2,10 +2,11 @@
 
 import hashlib
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+import tomli
 
 from casework.errors import RulesBroken
 from casework.people.staff.permissions import (
@@ -87,7 +88,7 @@ _FILE = table(
 def parse_permissions(body: bytes, policies: Policies, posts: frozenset[str]) -> Permissions:
     """Read and check whole; `RulesBroken` with every fault. `posts`: all that a person may hold."""
     try:
-        document = tomllib.loads(body.decode())
+        document = tomli.loads(body.decode())
     except (ValueError, RecursionError) as error:
         raise RulesBroken([f"{_FILE_NAME}: {error}"]) from None
     faults = shape_faults(_FILE, document) or list(_meaning(document, policies, posts))

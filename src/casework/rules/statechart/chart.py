@@ -6,7 +6,6 @@ callbacks; the record it moves is a throw-away snapshot.
 
 import hashlib
 import logging
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -14,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
+import tomli
 from transitions import EventData, Machine
 
 from casework.errors import RulesBroken
@@ -383,7 +383,7 @@ def parse_chart(
     from casework.rules.statechart.read import read_chart  # noqa: PLC0415 - they import this module
 
     try:
-        document = tomllib.loads(text.decode())
+        document = tomli.loads(text.decode())
     except (ValueError, RecursionError) as error:  # not UTF-8, not TOML, or nested without end
         raise RulesBroken([f"{file}: {error}"]) from None
     faults: list[str] = []

@@ -4,11 +4,11 @@ Both are laid flat, a name of a part → its properties as texts; what a version
 as renamed, not as gone and added with everything that names it.
 """
 
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, Literal
 
 import msgspec
+import tomli
 
 from casework.rules.statechart.chart import Chart, EffectUse, Fires, GuardUse, Tell
 from casework.rules.statechart.fields import Field
@@ -113,7 +113,7 @@ class _Flat:
     def __init__(self, chart: Chart, renamed: Mapping[str, str]) -> None:
         self._chart = chart
         self._renamed = renamed
-        self._document: dict[str, Any] = tomllib.loads(chart.text.decode())
+        self._document: dict[str, Any] = tomli.loads(chart.text.decode())
 
     def parts(self) -> Iterator[tuple[tuple[str, str], dict[str, str]]]:
         chart = self._chart

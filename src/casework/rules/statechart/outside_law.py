@@ -4,10 +4,11 @@ A bound is `at_most`, `at_least`, `must_hold` (codes that a list may not leave o
 list has none) or `floors` (of classes). A figure that is looser is a fault, of the branch or of one product alike.
 """
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
+
+import tomli
 
 from casework.errors import RulesBroken
 from casework.rules.statechart.shape import Shape, shape_faults, some, table, text, zero_or_more
@@ -22,7 +23,7 @@ _UNBOUND: Final = frozenset({"messages_per_day", "third_party_calls_per_day"})
 def load_law(folder: Path) -> Mapping[str, Any]:
     """The floors and ceilings of outside law by policy key (`outside_law.toml`)."""
     try:
-        law: Mapping[str, Any] = tomllib.loads((folder / "outside_law.toml").read_bytes().decode())
+        law: Mapping[str, Any] = tomli.loads((folder / "outside_law.toml").read_bytes().decode())
     except (OSError, ValueError, RecursionError) as error:
         raise RulesBroken([f"outside_law.toml: {error}"]) from None
     faults = [f"outside_law.toml: {fault}" for fault in shape_faults(_LAW, law)]

@@ -9,7 +9,6 @@ outside law sets in `statecharts/outside_law.toml` is refused here, when the pol
 
 import hashlib
 import re
-import tomllib
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +16,8 @@ from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
+
+import tomli
 
 from casework.errors import RulesBroken
 from casework.rules.statechart.outside_law import CLASSES, floor_faults, law_faults, load_law, product_faults
@@ -148,7 +149,7 @@ def parse_policy(name: str, text: bytes, law: Mapping[str, Any]) -> Policy:
     faults: list[str] = []
     try:
         effective_on = date.fromisoformat(name[:10])
-        document = tomllib.loads(text.decode())
+        document = tomli.loads(text.decode())
     except (ValueError, RecursionError) as error:
         raise RulesBroken([f"policy {name}: {error}"]) from None
     if _NAME.fullmatch(name) is None:

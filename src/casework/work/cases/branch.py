@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from sqlalchemy.engine import Connection
 
@@ -25,9 +26,8 @@ from casework.work.cases.lifecycles import LIFECYCLES
 from casework.work.cases.rulebook import Rulebook
 
 
-@dataclass(frozen=True)
-class Branch:
-    """Loaded once per process; safe to share between threads.
+class Above(NamedTuple):
+    """What lies above the cases and takes part in their work.
 
     `apart`: nouns that have a door of their own (decisions 0039, 0043).
     `kinds` of request under four eyes, as `casework.work.four_eyes.kinds` describes them.
@@ -36,21 +36,42 @@ class Branch:
     by somebody (both given in pairs) at an instant.
     """
 
+    apart: tuple[Kept, ...] = ()
+    kinds: tuple[Any, ...] = ()
+    handing_over: Callable[[Connection, date], Iterable[str]] = lambda _conn, _on: ()
+    afterwards: Afterwards = MappingProxyType({})
+    against_visits: Callable[[Connection, Any, Sequence[tuple[Actor, Any]], datetime], Sequence[Sequence[Any]]] = (
+        lambda _conn, _branch, wanted, _at: [()] * len(wanted)
+    )
+
+
+@dataclass(frozen=True)
+class Branch:
+    """Loaded once per process; safe to share between threads.
+
+    `look_above` gives what lies above the cases, asked when it is wanted first: who only looks at cases has no use for
+    all that, and it takes longer to import than to look.
+    """
+
     rulebook: Rulebook
     vault: Vault
     mac_key: bytes
     nouns: tuple[Kept, ...] = LIFECYCLES
-    apart: tuple[Kept, ...] = ()
-    kinds: tuple[Any, ...] = ()
-    handing_over: Callable[[Connection, date], Iterable[str]] = lambda _conn, _on: ()
-    afterwards: Afterwards = field(default_factory=dict)
-    against_visits: Callable[[Connection, Any, Sequence[tuple[Actor, Any]], datetime], Sequence[Sequence[Any]]] = (
-        lambda _conn, _branch, wanted, _at: [()] * len(wanted)
-    )
+    look_above: Callable[[], Above] = Above
     loans_dir: Path | None = None  # where an import keeps the loans as they came
     files_at: tuple[str, tuple[tuple[str, str], ...]] = ("", ())  # and by what it is reached
     _rosters: dict[tuple[int, date], Roster] = field(default_factory=dict, repr=False, compare=False)
     _off: dict[tuple[int, date], ByAnswerer] = field(default_factory=dict, repr=False, compare=False)
+
+    @cached_property
+    def above(self) -> Above:
+        """What lies above the cases."""
+        return self.look_above()
+
+    @property
+    def afterwards(self) -> Afterwards:
+        """What follows some acts, as the door asks a house for it."""
+        return self.above.afterwards
 
     @cached_property
     def files(self) -> FileStore:
@@ -61,7 +82,7 @@ class Branch:
         """The register on `on`, read again only when its version is another one."""
         roster = self._rosters.get((version, on))
         if roster is None:
-            roster = read_roster(conn, on, self.handing_over(conn, on))
+            roster = read_roster(conn, on, self.above.handing_over(conn, on))
             self._rosters.clear()
             self._rosters[version, on] = roster
         return roster

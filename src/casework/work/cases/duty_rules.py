@@ -2,12 +2,13 @@
 
 import hashlib
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import time, timedelta
 from pathlib import Path
 from typing import Any, Final, NamedTuple
+
+import tomli
 
 from casework.errors import RulesBroken
 from casework.rules.statechart.policy import Policies, Policy
@@ -213,7 +214,7 @@ _FILE = table(
 def parse_duty_rules(body: bytes, policies: Policies, posts: frozenset[str], states: frozenset[str]) -> DutyRules:
     """Read and check whole; `RulesBroken` with every fault."""
     try:
-        document = tomllib.loads(body.decode())
+        document = tomli.loads(body.decode())
     except (ValueError, RecursionError) as error:
         raise RulesBroken([f"{_FILE_NAME}: {error}"]) from None
     faults = shape_faults(_FILE, document) or [

@@ -1,13 +1,14 @@
 """The rules that say which post owns a case, read from `statecharts/rules/owners.toml`. Pure but for the file."""
 
 import hashlib
-import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+import tomli
 
 from casework.errors import RulesBroken
 from casework.rules.statechart.policy import Policies, Policy
@@ -210,7 +211,7 @@ def parse_owner_rules(
 ) -> OwnerRules:
     """Read and check whole; `RulesBroken` with every fault. `states`: of the chart; none: of a version unknown here."""
     try:
-        document = tomllib.loads(body.decode())
+        document = tomli.loads(body.decode())
     except (ValueError, RecursionError) as error:
         raise RulesBroken([f"owners.toml: {error}"]) from None
     faults = [f"owners.toml: {fault}" for fault in shape_faults(_FILE, document)]

@@ -1,11 +1,12 @@
 """When personal data may be erased, and reasons of a hold, from `rules/privacy.toml`. Pure but for the file."""
 
 import hashlib
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+import tomli
 
 from casework.errors import CallerError, RulesBroken
 from casework.rules.statechart.shape import (
@@ -96,7 +97,7 @@ _FILE = table(
 def parse_privacy_rules(body: bytes) -> PrivacyRules:
     """Read and check whole; `RulesBroken` with every fault."""
     try:
-        document = tomllib.loads(body.decode())
+        document = tomli.loads(body.decode())
     except (ValueError, RecursionError) as error:
         raise RulesBroken([f"{_FILE_NAME}: {error}"]) from None
     faults = shape_faults(_FILE, document) or list(_meaning(document))

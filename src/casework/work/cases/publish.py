@@ -17,6 +17,7 @@ from casework.rules.statechart.chart import Chart
 from casework.work.cases.branch import Branch
 from casework.work.cases.cited import Cited
 from casework.work.cases.published import Published
+from casework.work.cases.unpublished import texts_of
 
 STREAM = "rulebook:published"
 
@@ -27,7 +28,7 @@ def publish(conn: Connection, branch: Branch, actor: Actor, *, clock: Clock = no
     held = {(row.kind, row.name): row.digest for row in there}
     trail = branch.trail(clock())
     published = []
-    for kind, name, digest, body in _texts_of(branch):
+    for kind, name, digest, body in texts_of(branch):
         if held.get((kind, name), digest) != digest:
             raise _changed(kind, name)
         if (kind, name) in held:
@@ -39,12 +40,6 @@ def publish(conn: Connection, branch: Branch, actor: Actor, *, clock: Clock = no
         published.append(f"{kind} {name}")
     trail.write(conn)
     return published
-
-
-def unpublished(conn: Connection, branch: Branch) -> list[str]:
-    """Names in the rulebook that the database does not hold with the same digest; empty when all is published."""
-    held = {row.digest for row in conn.execute(sa.select(texts.c.digest))}
-    return [f"{kind} {name}" for kind, name, digest, _ in _texts_of(branch) if digest not in held]
 
 
 def published(conn: Connection) -> Published:
@@ -66,25 +61,6 @@ def cited_in(conn: Connection, report: Report) -> Cited:
         return Cited(published(conn), report)
     except TypeError:  # SQLite may hold a text where bytes belong; the walk over the texts says where
         return Cited(None, report)
-
-
-def _texts_of(branch: Branch) -> list[tuple[str, str, str, bytes]]:
-    rulebook = branch.rulebook
-    permissions, owners = rulebook.permissions, rulebook.owners
-    charts = [("chart", chart.title, chart.digest, chart.text) for chart in rulebook.charts.values()]
-    policies = [("policy", policy.name, policy.digest, policy.text) for policy in rulebook.policies.all]
-    return [
-        *policies,
-        *charts,
-        ("permissions", permissions.title, permissions.digest, permissions.text),
-        ("owners", owners.title, owners.digest, owners.text),
-        ("privacy", rulebook.privacy.title, rulebook.privacy.digest, rulebook.privacy.text),
-        ("results", rulebook.results.title, rulebook.results.digest, rulebook.results.text),
-        ("sources", rulebook.sources.title, rulebook.sources.digest, rulebook.sources.text),
-        ("duties", rulebook.duties.title, rulebook.duties.digest, rulebook.duties.text),
-        ("shifts", rulebook.shifts.title, rulebook.shifts.digest, rulebook.shifts.text),
-        ("tasks", rulebook.tasks.title, rulebook.tasks.digest, rulebook.tasks.text),
-    ]
 
 
 def _changed(kind: str, name: str) -> CallerError:

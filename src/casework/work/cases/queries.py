@@ -7,7 +7,7 @@ a walk over all pages meets every case that was there from the start once, whate
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
@@ -35,11 +35,9 @@ from casework.work.cases.lifecycles import CASES
 from casework.work.cases.line import CaseLine, CasePage
 from casework.work.cases.paging import MAX_PAGE, Place, place_of, read_cursor, write_cursor
 from casework.work.cases.reached import covered_by
+from casework.work.cases.sorts import Sort
 from casework.work.cases.tables import cases
 from casework.work.cases.unseen import unseen
-
-Sort = Literal["id", "-id", "overdue_fen", "-overdue_fen", "oldest_due_date", "-oldest_due_date"]
-"""A minus is descending. Oldest due date ascending is days past due descending; not in arrears comes last."""
 
 CHANGED = "changed"
 """The order of the log, in cursors; nothing else can be asked for with an instant since when."""

@@ -1,10 +1,11 @@
 """Permissions and owner rules as they were published: the replay asks under which an entry was written. Pure."""
 
-import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeVar
+
+import tomli
 
 from casework.errors import RulesBroken
 from casework.lifecycle.judge import Judged
@@ -39,7 +40,7 @@ class Parsed:
 def _posts_in(body: bytes) -> frozenset[str]:
     """Every post that somebody could hold has a row in the table, whichever chart the entry cites."""
     try:
-        return frozenset(tomllib.loads(body.decode())["posts"])
+        return frozenset(tomli.loads(body.decode())["posts"])
     except (ValueError, KeyError, TypeError):
         return frozenset()  # told when it is parsed
 

@@ -6,7 +6,7 @@ it; of a customer without live cases, whoever reaches everything. Nothing here l
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -41,10 +41,8 @@ from casework.work.cases.options import (
 from casework.work.cases.paging import MAX_PAGE, Listing, Place, place_of, read_cursor, write_cursor
 from casework.work.cases.queries import CHANGED
 from casework.work.cases.reached import covered_by
+from casework.work.cases.sorts import SortOfNouns
 from casework.work.cases.tables import cases
-
-Sort = Literal["id", "-id", "due_on", "-due_on"]
-"""A minus is descending; what has no day on which it is due comes last."""
 
 
 class ShownWanted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -78,7 +76,7 @@ class NounOptions(msgspec.Struct):
 
 def page_of(
     conn: Connection, branch: Branch, noun: Kept, within: Reach, wanted: ShownWanted, *, limit: int, cursor: str | None,
-    sort: Sort = "id",
+    sort: SortOfNouns = "id",
 ) -> tuple[list[Any], str | None]:  # fmt: skip
     """At most `limit` (1 to 200) subjects within a reach, and the cursor after them.
 
@@ -139,7 +137,14 @@ def _asked_for(
 
 
 def all_of(
-    conn: Connection, branch: Branch, noun: Kept, within: Reach, wanted: ShownWanted, *, sort: Sort = "id", at_most: int
+    conn: Connection,
+    branch: Branch,
+    noun: Kept,
+    within: Reach,
+    wanted: ShownWanted,
+    *,
+    sort: SortOfNouns = "id",
+    at_most: int,
 ) -> tuple[list[Any], bool]:
     """`at_most` subjects of a filter, page after page, and whether there are more."""
     found: list[Any] = []

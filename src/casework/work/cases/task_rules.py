@@ -1,12 +1,13 @@
 """What a morning's lists may hold beside duties (`statecharts/rules/tasks.toml`). Pure but for the file."""
 
 import hashlib
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import time
 from pathlib import Path
 from typing import Any, Final, NamedTuple
+
+import tomli
 
 from casework.errors import RulesBroken
 from casework.rules.statechart.policy import Policies, Policy
@@ -124,7 +125,7 @@ _CHANCE = some(table({"bucket": lambda _at, _value: iter(()), "percent": zero_or
 def parse_task_rules(body: bytes, policies: Policies, posts: frozenset[str], states: frozenset[str]) -> TaskRules:
     """Read and check whole; `RulesBroken` with every fault."""
     try:
-        document = tomllib.loads(body.decode())
+        document = tomli.loads(body.decode())
     except (ValueError, RecursionError) as error:
         raise RulesBroken([f"{_FILE_NAME}: {error}"]) from None
     faults = shape_faults(_FILE, document) or [

@@ -77,7 +77,7 @@ def prepare(
             by_instant.setdefault(at, []).append((one.actor, case, told.by_visit, one.id))
     for at, asked in by_instant.items():
         there = [one for one in asked if one[1] is not None]
-        said = branch.against_visits(conn, branch, [(actor, case) for actor, case, _, _ in there], at)
+        said = branch.above.against_visits(conn, branch, [(actor, case) for actor, case, _, _ in there], at)
         for (_, _, found, number), against in zip(there, said, strict=True):
             found[number] = list(against)
     told.at_address = risks_at(conn, addresses) if addresses else {}

@@ -1,12 +1,13 @@
 """What may come of a contact (`statecharts/rules/results.toml`): outcome, number afterwards. Pure but for the file."""
 
 import hashlib
-import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
+
+import tomli
 
 from casework.errors import RulesBroken
 from casework.rules.statechart.shape import (
@@ -86,7 +87,7 @@ _FILE = table({"name": name, "version": whole, "results": each(_RESULT)})
 def parse_results(body: bytes, checks: Collection[str] | None = None) -> Results:
     """Read and check whole; `RulesBroken` with every fault. `checks`: those that there are; none: any."""
     try:
-        document = tomllib.loads(body.decode())
+        document = tomli.loads(body.decode())
     except (ValueError, RecursionError) as error:
         raise RulesBroken([f"{_FILE_NAME}: {error}"]) from None
     faults = shape_faults(_FILE, document) or list(_meaning(document["results"], checks))

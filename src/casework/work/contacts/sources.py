@@ -1,11 +1,12 @@
 """Where numbers and addresses may come from, on which ground (`statecharts/rules/sources.toml`). Pure but for it."""
 
 import hashlib
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+import tomli
 
 from casework.codes import texts_of
 from casework.errors import CallerError, RulesBroken
@@ -109,7 +110,7 @@ _FILE = table(
 def parse_sources(body: bytes) -> Sources:
     """Read and check whole; `RulesBroken` with every fault."""
     try:
-        document = tomllib.loads(body.decode())
+        document = tomli.loads(body.decode())
     except (ValueError, RecursionError) as error:
         raise RulesBroken([f"{_FILE_NAME}: {error}"]) from None
     faults = shape_faults(_FILE, document) or list(_meaning(document))

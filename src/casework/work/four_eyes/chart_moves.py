@@ -60,7 +60,7 @@ def named(conn: Connection, branch: Branch, name: str, version: int | None = Non
 
     CallerErrors `unknown_chart`, `unknown_version`, `no_version_before`.
     """
-    movable = {one.chart: one for one in (*branch.nouns, *branch.apart)}
+    movable = {one.chart: one for one in (*branch.nouns, *branch.above.apart)}
     noun = movable.get(name)
     if noun is None:
         known = ", ".join(sorted(movable))

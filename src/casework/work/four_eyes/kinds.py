@@ -88,7 +88,7 @@ class AboutSubjects(Protocol):
 
 def kind_named(branch: Branch, name: str) -> Kind:
     """CallerError `unknown_kind`."""
-    kinds: dict[str, Kind] = {kind.name: kind for kind in branch.kinds}
+    kinds: dict[str, Kind] = {kind.name: kind for kind in branch.above.kinds}
     if name not in kinds:
         known = ", ".join(sorted(kinds))
         raise CallerError(
@@ -101,7 +101,7 @@ def kind_named(branch: Branch, name: str) -> Kind:
 def standings(conn: Connection, branch: Branch, asked: Sequence[Request]) -> dict[int, Standing]:
     """What those requests are about that are about anything that is worked on."""
     found: dict[int, Standing] = {}
-    for kind in branch.kinds:
+    for kind in branch.above.kinds:
         own = [request for request in asked if request.kind == kind.name]
         if own and isinstance(kind, AboutSubjects):
             found.update(kind.standings(conn, branch, own))

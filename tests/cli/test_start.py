@@ -1,0 +1,95 @@
+"""What a command imports: no more than it uses. Counted, for counts are the same on every machine."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from casework.cli.main import main
+from casework.work.cases.lifecycles import LIFECYCLES
+from tests.conftest import Published
+
+_TELL = """
+import json, sys
+from casework.cli import main
+for words in json.loads(sys.argv[1]):
+    try:
+        main(words)
+    except SystemExit as ended:
+        if ended.code:
+            raise
+print(json.dumps(sorted(sys.modules)), file=sys.stderr)
+"""
+NEVER = {
+    "alembic", "api", "casework.demo", "casework.evidence.verifying", "casework.lifecycles", "httpx", "jinja2",
+    "litestar", "numpy", "obstore", "PIL", "phonenumbers", "prometheus_client", "psycopg", "python_calamine",
+    "sqlalchemy.orm", "structlog", "uvicorn", "xlsxwriter",
+}  # fmt: skip
+"""What looking at cases has no use for; the driver of PostgreSQL on SQLite is among it."""
+MOST = 215
+"""Modules of our own that looking at cases may import; it was 387 of 660 when all that the house does came along."""
+LIGHT = ("case", "task", "day", "promise", "hold", "disposal", "feed", "db", "keys", "roster", "sweep", "privacy")
+"""Groups of every day whose help is told without a database's library."""
+
+
+@pytest.fixture(scope="module")
+def branch(published: Callable[[str], Published], tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment of a branch on SQLite in which nothing has happened yet."""
+    folder, source = tmp_path_factory.mktemp("shell"), published("sqlite")
+    shutil.copyfile(source.source, folder / "casework.db")
+    named = {"DATABASE_URL": f"sqlite:///{folder / 'casework.db'}", "KEYS_DIR": str(source.keys_dir)}
+    return {**os.environ, **{f"CASEWORK_{name}": value for name, value in named.items()}}
+
+
+def imported(environment: dict[str, str], *commands: list[str]) -> set[str]:
+    """The modules of a process that has run these commands."""
+    asked = [sys.executable, "-c", _TELL, json.dumps(commands)]
+    told = subprocess.run(asked, env=environment, capture_output=True, text=True, check=True).stderr
+    return set(json.loads(told.splitlines()[-1]))
+
+
+def test_looking_at_cases_imports_what_it_uses(branch: dict[str, str]) -> None:
+    """A list imports neither what other commands need nor the other database's driver."""
+    found = imported(branch, ["case", "list"])
+    assert "sqlalchemy" in found  # it did look
+    assert found & NEVER == set()
+    assert len([name for name in found if name.startswith("casework")]) <= MOST
+
+
+def test_the_help_of_the_groups_of_every_day_asks_no_database(branch: dict[str, str]) -> None:
+    found = imported(branch, *([name, "--help"] for name in LIGHT), ["case", "list", "--help"])
+    assert found & {"sqlalchemy", "cryptography", "asyncio", *NEVER} == set()
+
+
+def test_verification_knows_every_table_whatever_a_command_imports() -> None:
+    """It looks for mistyped values and foreign parts in all of them."""
+    tables = (
+        "import casework.evidence.verifying, sys\n"
+        "from casework.oversight.privacy.columns import ALL\n"
+        "from casework.storage.database import metadata\n"
+        "sys.exit(sorted(set(ALL) ^ set(metadata.tables)) or 0)"
+    )
+    assert subprocess.run([sys.executable, "-c", tables], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("noun", LIFECYCLES[1:], ids=lambda noun: noun.word)
+def test_the_commands_of_a_noun_are_what_the_noun_says(noun: Any) -> None:
+    """They are declared by its word: whether it is of a case, and what its file is called, is as it says."""
+    group = main.get_command(click.Context(main), noun.word)
+    assert isinstance(group, click.Group)
+    of_case = [option for option in group.commands["open"].params if option.name == "of"]
+    assert bool(of_case) is noun.child
+    assert f"export {noun.table.name}.csv" in (group.commands["export"].help or "")
+
+
+def test_a_process_that_runs_one_command_is_what_the_package_installs() -> None:
+    """`casework.cli:run`, which keeps the collector from looking through what stays until the end."""
+    project = (Path(__file__).parents[2] / "pyproject.toml").read_text()
+    assert 'casework = "casework.cli:run"' in project
