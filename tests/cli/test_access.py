@@ -14,7 +14,7 @@ CODE = re.compile(r"^[2-9A-HJKMNP-TV-Z]{4}(-[2-9A-HJKMNP-TV-Z]{4}){3}$", re.MULT
 
 
 @pytest.fixture
-def shell(settings: Settings) -> Any:
+def shell(settings: Settings, rulebook_published: None) -> Any:
     """A fresh, empty branch and its command line."""
 
     def run(*arguments: str) -> Result:
@@ -24,7 +24,6 @@ def shell(settings: Settings) -> Any:
         }  # fmt: skip
         return CliRunner().invoke(main, list(arguments), env=given)
 
-    assert run("db", "upgrade").exit_code == 0
     return run
 
 

@@ -10,7 +10,7 @@ from casework.settings import Settings
 
 
 @pytest.fixture
-def shell(settings: Settings) -> Any:
+def shell(settings: Settings, rulebook_published: None) -> Any:
     """A branch with two administrators and its command line, in an environment."""
     given = {
         "CASEWORK_DATABASE_URL": settings.database_url, "CASEWORK_KEYS_DIR": str(settings.keys_dir),
@@ -20,7 +20,6 @@ def shell(settings: Settings) -> Any:
     def run(*words: str, **environment: str) -> Result:
         return CliRunner().invoke(main, list(words), env={**given, **environment})
 
-    assert run("db", "upgrade").exit_code == 0
     for staff_no in ("A1", "A2"):
         assert run("staff", "add", staff_no, "甄不存", "--post", "administrator").exit_code == 0
     return run

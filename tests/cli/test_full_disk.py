@@ -37,7 +37,7 @@ def full() -> Iterator[Path]:
 
 
 @pytest.fixture
-def shell(settings: Settings) -> Any:
+def shell(settings: Settings, rulebook_published: None) -> Any:
     """A branch with some entries and its command line."""
     given = {
         "CASEWORK_DATABASE_URL": settings.database_url, "CASEWORK_KEYS_DIR": str(settings.keys_dir),
@@ -47,7 +47,6 @@ def shell(settings: Settings) -> Any:
     def run(*words: str) -> Result:
         return CliRunner().invoke(main, list(words), env=given)
 
-    assert run("db", "upgrade").exit_code == 0
     assert run("staff", "team", "T1", "一组").exit_code == 0
     assert run("audit", "seal").exit_code == 0
     return run
