@@ -74,6 +74,21 @@ class Declared:
             yield f"{named}: the header etag is declared and was not sent"
         yield from self._of_body(named, [template, method.lower(), "responses", status], answer)
 
+    def examples(self) -> Iterator[tuple[tuple[str, ...], Any, list[str]]]:
+        """Each example of a JSON body: where it stands, its value, and why it is none of its schema."""
+        of_components = self._document["components"].get("examples", {})
+        for path, methods in self._document["paths"].items():
+            for method, operation in methods.items():
+                bodies: dict[tuple[str, ...], Any] = {("requestBody",): operation.get("requestBody", {})}
+                bodies |= {("responses", status): told for status, told in operation["responses"].items()}
+                for at, body in bodies.items():
+                    for kind, content in body.get("content", {}).items():
+                        for one in content.get("examples", {}).values() if kind.endswith("json") else ():
+                            value = of_components.get(one.get("$ref", "").rpartition("/")[2], one)["value"]
+                            place = (path, method, *at)
+                            validator = self._validator([*place, "content", kind, "schema"])
+                            yield place, value, [f"{place}: {error.message}" for error in validator.iter_errors(value)]
+
     def _of_body(self, named: str, at: list[str], answer: httpx.Response) -> Iterator[str]:
         content = self._document["paths"][at[0]][at[1]]["responses"][at[3]].get("content", {})
         kind = answer.headers.get("content-type", "").partition(";")[0].strip()

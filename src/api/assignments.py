@@ -6,13 +6,13 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Request, Response, post
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import Example
 from litestar.params import Body
 from msgspec import Meta
 
 from api.auth import actor_of
 from api.bulk import found_by
 from api.changing import IdempotencyKey, respond, through_the_writer
+from api.example import Example
 from api.idempotency import StoredAnswer
 from api.outcomes import encode, results_of, totals_of
 from api.permitted import reach

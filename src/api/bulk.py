@@ -7,12 +7,12 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 from litestar import Request, Response, post
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import Example
 from litestar.params import Body
 from msgspec import Meta
 
 from api.auth import actor_of
 from api.changing import IdempotencyKey, respond, through_the_writer
+from api.example import Example
 from api.idempotency import StoredAnswer
 from api.outcomes import CASE_NAMED, Named, bulk_answer
 from api.permitted import reach

@@ -5,12 +5,12 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Request, Response, get, post
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import Example
 from litestar.params import Body, FromPath, QueryParameter
 from msgspec import Meta
 from sqlalchemy.engine import Connection
 
 from api.changing import IdempotencyKey
+from api.example import Example
 from api.idempotency import StoredAnswer
 from api.problems import problem_responses, request_id_of
 from api.reading.asking import answers, reader_of

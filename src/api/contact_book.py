@@ -5,10 +5,10 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, get, post
-from litestar.openapi.spec import Example
 from litestar.params import Body, PathParameter, QueryParameter
 from msgspec import Meta
 
+from api.example import Example
 from api.permitted import case_in_sight, reach
 from api.reading.asking import answers, reader_of
 from api.several import DONE, answered, in_one, refused

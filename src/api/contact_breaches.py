@@ -6,11 +6,11 @@ from typing import Annotated, Any, Final
 
 import msgspec
 from litestar import Request, Response, get, post
-from litestar.openapi.spec import Example
 from litestar.params import Body, QueryParameter
 from msgspec import Meta
 
 from api.auth import still_valid
+from api.example import Example
 from api.permitted import reach
 from api.reading.asking import answers, reader_of
 from api.reading.exports import CSV, file_of

@@ -5,11 +5,11 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, post
-from litestar.openapi.spec import Example
 from litestar.params import Body
 from msgspec import Meta
 
 from api.contacts import ContactsAnswer, answer_of
+from api.example import Example
 from api.reading.asking import answers
 from api.several import in_one
 from casework.intake.dialler.correcting import Correction, correct_contacts

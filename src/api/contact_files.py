@@ -11,11 +11,11 @@ from typing import Annotated, Any, Final, NamedTuple
 import msgspec
 from litestar import Request, Response, get, post
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import Example
 from litestar.params import QueryParameter
 
 from api.auth import actor_of
 from api.console.frame.behind import Came, Kind, Run, Went, begin, behind
+from api.example import whole_answer
 from api.mending import to_mend
 from api.one_file import ATOMIC, OneFile, is_atomic, one_file
 from api.problems import problem_responses
@@ -102,7 +102,9 @@ _RUN: dict[str, Any] = {
 }  # fmt: skip
 _BEGUN = ResponseSpec(
     ContactFileRun, generate_examples=False, description="Begun; GET /contact-files tells how far it is.",
-    examples=[Example(summary="begun", value={"status": "running", "file": "calls.csv", "source": "dialler"})],
+    examples=whole_answer(
+        ContactFileRun, {"status": "running", "file": "calls.csv", "source": "dialler"}, summary="begun"
+    ),
 )  # fmt: skip
 
 

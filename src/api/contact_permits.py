@@ -4,7 +4,6 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, Response, post
-from litestar.openapi.spec import Example
 from litestar.params import Body, PathParameter
 from msgspec import Meta
 from sqlalchemy.engine import Connection
@@ -12,6 +11,7 @@ from sqlalchemy.engine import Connection
 from api.auth import still_valid
 from api.changing import IdempotencyKey
 from api.contacts import ContactsAnswer, answer_of
+from api.example import Example
 from api.idempotency import StoredAnswer
 from api.outcomes import encode
 from api.reading.asking import answers

@@ -4,11 +4,11 @@ from typing import Annotated, Any, Final
 
 import msgspec
 from litestar import Request, post
-from litestar.openapi.spec import Example
 from litestar.params import Body
 from msgspec import Meta
 
 from api.contact_breaches import ReviewBody
+from api.example import Example
 from api.reading.asking import answers
 from api.several import DONE, answered, in_one, refused
 from casework.errors import CallerError

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, get, post
-from litestar.openapi.spec import Example
 from litestar.params import Body, QueryParameter
 from msgspec import Meta
 
+from api.example import Example
 from api.permitted import case_in_sight, reach
 from api.reading.asking import TIMES, Cursor, Limit, answers, reader_of, time_of
 from api.several import DONE, counted, in_one, refused

@@ -7,12 +7,12 @@ from typing import Annotated, Any, Literal
 import msgspec
 from litestar import Request, Response, get, post
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import Example
 from litestar.params import Body, QueryParameter
 from msgspec import Meta
 
 from api.auth import actor_of, still_valid
 from api.changing import IdempotencyKey
+from api.example import Example
 from api.idempotency import StoredAnswer
 from api.problems import problem_responses, status_of
 from api.reading.asking import answers, reader_of

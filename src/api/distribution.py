@@ -7,11 +7,11 @@ from typing import Annotated, Any, Final, NamedTuple
 import msgspec
 from litestar import Request, Response, get, post
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import Example
 from litestar.params import Body, QueryParameter
 
 from api.auth import actor_of
 from api.console.frame.behind import Came, Kind, Went, begin, behind
+from api.example import Example, whole_answer
 from api.problems import problem_responses
 from api.reading.asking import After, answers, check_parameters
 from api.serving import serving_of
@@ -75,7 +75,7 @@ _RUN: dict[str, Any] = {
 }  # fmt: skip
 _BEGUN = ResponseSpec(
     DistributionRun, generate_examples=False, description="Begun; GET /distribution tells how far it is.",
-    examples=[Example(summary="begun", value={"status": "running", "on": "2026-03-10", "dry_run": True})],
+    examples=whole_answer(DistributionRun, {"status": "running", "on": "2026-03-10", "dry_run": True}, summary="begun"),
 )  # fmt: skip
 
 

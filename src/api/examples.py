@@ -5,8 +5,7 @@ from datetime import date
 from types import SimpleNamespace
 from typing import Any, Final
 
-from litestar.openapi.spec import Example
-
+from api.example import Example
 from casework.lifecycle import fold
 from casework.lifecycle.noun import Noun
 from casework.rules.statechart.chart import Chart, Event, Opening

@@ -7,13 +7,13 @@ from typing import Annotated, Any, Literal
 import msgspec
 from litestar import Request, Response, get, post
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import Example
 from litestar.params import Body, FromQuery, PathParameter, QueryParameter
 from msgspec import Meta
 from sqlalchemy.engine import Connection
 
 from api.auth import still_valid
 from api.changing import IdempotencyKey
+from api.example import Example, whole_answer
 from api.idempotency import StoredAnswer
 from api.problems import MEDIA_TYPE, problem_body, problem_responses, request_id_of, status_of
 from api.reading.asking import answers, check_parameters
@@ -115,8 +115,7 @@ _PAST = ("handover_applied", "handover_replaced", "handover_withdrawn")
 
 
 def _told(kind: Any, example: Mapping[str, Any], description: str) -> ResponseSpec:
-    shown = [Example(id="example", summary="An example", value=example)]
-    return ResponseSpec(kind, generate_examples=False, description=description, examples=shown)
+    return ResponseSpec(kind, generate_examples=False, description=description, examples=whole_answer(kind, example))
 
 
 @post("/handovers", status_code=201, summary="Plan a departure or a transfer", tags=["hand-overs"],

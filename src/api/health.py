@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 from litestar import Litestar, Request, Response, get
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import Example
 
+from api.example import Example
 from api.metrics import CONTENT_TYPE
 from api.problems import problem_responses
 from api.readiness import why_not

@@ -8,11 +8,12 @@ import msgspec
 from litestar import Request, Response, post
 from litestar.datastructures import UploadFile
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import Example, OpenAPIMediaType, Schema
+from litestar.openapi.spec import OpenAPIMediaType, Schema
 from litestar.openapi.spec.enums import OpenAPIType
 from msgspec import Meta
 
 from api.auth import actor_of, still_valid
+from api.example import Example
 from api.faults import taken
 from api.one_file import OwnBody, form_of
 from api.problems import problem_responses, request_id_of

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Request, Response, post
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import Example
 from litestar.params import Body
 from msgspec import Meta
 
@@ -23,6 +22,7 @@ from api.changing import (
     seen_version,
     through_the_writer,
 )
+from api.example import Example
 from api.nouns import Described, Number
 from api.permitted import reach
 from api.problems import problem_responses

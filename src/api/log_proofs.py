@@ -6,11 +6,12 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Request, Response, get, post
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import Example, OpenAPIMediaType, Schema
+from litestar.openapi.spec import OpenAPIMediaType, Schema
 from litestar.openapi.spec.enums import OpenAPIType
 from litestar.params import FromPath, PathParameter
 
 from api.auth import still_valid
+from api.example import Example
 from api.log import FOR_EVER, FRESH
 from api.one_file import OwnBody
 from api.problems import problem_responses

@@ -6,10 +6,10 @@ from typing import Annotated, Any, get_type_hints
 
 import msgspec
 from litestar import Request
-from litestar.openapi.spec import Example
 from litestar.params import PathParameter
 
 from api import examples
+from api.example import Example
 from api.idempotency import StoredAnswer
 from api.outcomes import CASE_NAMED, Named, answer_of
 from api.problems import request_id_of

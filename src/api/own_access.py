@@ -7,12 +7,12 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Request, Response, delete, get, post
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import Example
 from litestar.params import Body, PathParameter
 from msgspec import Meta
 from sqlalchemy.engine import Connection
 
 from api.auth import actor_of, holder_of, session_of, still_valid
+from api.example import Example, whole_answer
 from api.list_shape import whole, whole_of
 from api.problems import problem_responses
 from api.serving import Serving, serving_of
@@ -95,8 +95,11 @@ class EnrolmentBody(msgspec.Struct):
 
 
 def _shown(kind: Any, value: Any, status: int = 200) -> dict[int, ResponseSpec]:
-    examples = [Example(id="example", summary="An example", value=value)]
-    return {status: ResponseSpec(kind, generate_examples=False, description="As asked for", examples=examples)}
+    return {
+        status: ResponseSpec(
+            kind, generate_examples=False, description="As asked for", examples=whole_answer(kind, value)
+        )
+    }
 
 
 # ── sessions ────────────────────────────────────────────────────────────────────────────────────────────────────────

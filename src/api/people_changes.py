@@ -7,10 +7,10 @@ from urllib.parse import quote
 import msgspec
 from litestar import Request, Response, post
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import Example
 from litestar.params import Body
 from msgspec import UNSET, Meta, UnsetType
 
+from api.example import Example, whole_answer
 from api.people import HISTORY, REGION, TEAM, DatedView, MemberHistory, RegionBody, StaffNo, TeamBody
 from api.problems import problem_responses
 from api.written import Change, changing
@@ -167,7 +167,7 @@ def _shown(change: Change, staff_no: str) -> MemberHistory:
 def _answers(kind: Any, example: Any, *codes: str, status: int = 200) -> dict[int, ResponseSpec]:
     shown = ResponseSpec(
         kind, generate_examples=False, description="Done",
-        examples=[Example(id="example", summary="An example", value=example)],
+        examples=whole_answer(kind, example),
     )  # fmt: skip
     return {status: shown, **problem_responses(*codes, *_ALWAYS)}
 

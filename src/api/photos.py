@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo
 import msgspec
 from litestar import Request, Response, get, post
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import Example
 from litestar.params import QueryParameter
 
 from api.auth import actor_of
 from api.changing import respond
+from api.example import Example
 from api.nouns import Number
 from api.one_file import OneFile, one_file
 from api.outcomes import Named, answer_of, etag

@@ -11,9 +11,10 @@ from typing import Any
 import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, SerializationException, ValidationException
+from litestar.openapi import spec
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import Example
 
+from api.example import Example
 from api.faults import faults_of, missing_in
 from api.logs import FailedRequest, log, log_bug
 from api.manners import told_allowed
@@ -173,7 +174,7 @@ def code_of_http(status: int) -> str:
 
 
 def _spec(status: int, codes: Sequence[str]) -> ResponseSpec:
-    examples = [replace(example_of(code), id=code) for code in dict.fromkeys(codes)]
+    examples: list[spec.Example] = [replace(example_of(code), id=code) for code in dict.fromkeys(codes)]
     return ResponseSpec(
         data_container=Problem, generate_examples=False, media_type=MEDIA_TYPE, examples=examples,
         description=described_as(status, codes),

@@ -6,11 +6,11 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Request, Response, delete, get, post
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import Example
 from litestar.params import Body, PathParameter
 from msgspec import Meta
 
 from api.auth import holder_of, session_of
+from api.example import Example
 from api.list_shape import whole, whole_of
 from api.own_access import MAX_ID
 from api.people_changes import Number

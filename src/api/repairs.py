@@ -6,12 +6,12 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Request, Response, get, post
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import Example
 from litestar.params import Body
 from msgspec import Meta
 
 from api.auth import still_valid
 from api.changing import IfMatch, respond, seen_version
+from api.example import Example
 from api.nouns import Number
 from api.outcomes import Named, answer_of
 from api.problems import problem_responses, request_id_of

@@ -7,11 +7,11 @@ from typing import Annotated, Any, Literal
 import msgspec
 from litestar import Request, Response, get, post
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import Example
 from litestar.params import Body, PathParameter, QueryParameter
 from msgspec import Meta
 
 from api.changing import IdempotencyKey, IfMatch, seen_version
+from api.example import Example
 from api.idempotency import StoredAnswer
 from api.outcomes import etag
 from api.problems import MEDIA_TYPE, problem_body, problem_responses, request_id_of, status_of
@@ -119,12 +119,12 @@ _DETAIL = {
 ASKED = ResponseSpec(
     AskedBody, generate_examples=False, description="Asked; Location names the request.",
     examples=[Example(summary="asked", value={"request_id": 3, "state": "asked", "version": 1,
-                                              "expires_on": "2026-03-23", "entry_id": "request:3:1"})],
+                                              "expires_on": "2026-03-23", "entry_id": "request:3:1", "flags": []})],
 )  # fmt: skip
 _MOVED = ResponseSpec(
     MovedBody, generate_examples=False, description="Done.",
     examples=[Example(summary="approved", value={"request_id": 3, "state": "approved", "version": 3,
-                                                 "entry_id": "request:3:3", "carried_out": "case:17:9"})],
+                                                 "entry_id": "request:3:3", "carried_out": "case:17:9", "flags": []})],
 )  # fmt: skip
 _CHANGING = (
     "malformed_json", "malformed_header", "post_not_permitted", "out_of_reach", "key_not_permitted", "refused",

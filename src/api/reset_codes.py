@@ -7,9 +7,9 @@ from urllib.parse import quote
 import msgspec
 from litestar import Request, Response, delete, post
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import Example
 from litestar.params import Body, PathParameter
 
+from api.example import Example
 from api.problems import problem_responses
 from api.serving import serving_of
 from api.written import changing
@@ -47,7 +47,8 @@ class Revoked(msgspec.Struct):
 
 _CODE = Example(
     id="code", summary="A code",
-    value={"staff_no": "10021", "code": "7KQM-2XRT-PB4C-W9HD", "expires_at": "2026-03-10T08:15:02.114523Z"},
+    value={"staff_no": "10021", "code": "7KQM-2XRT-PB4C-W9HD", "expires_at": "2026-03-10T08:15:02.114523Z",
+           "awaits_second_administrator": False},
 )  # fmt: skip
 _REVOKED = Example(id="revoked", summary="Three of them", value={"staff_no": "10021", "revoked": 3})
 

@@ -5,10 +5,10 @@ from typing import Annotated, Any, Final
 
 import msgspec
 from litestar import Request, Response, get, post
-from litestar.openapi.spec import Example
 from litestar.params import Body, QueryParameter
 from msgspec import Meta
 
+from api.example import Example
 from api.list_shape import whole, whole_of
 from api.reading.asking import answers, reader_of
 from api.several import DONE, counted, refused

@@ -12,13 +12,13 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from litestar import Request, delete, post
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import Example
 from litestar.params import Body
 from msgspec import Meta
 from sqlalchemy.engine import Connection
 
 from api.auth import session_of, still_valid
 from api.client_address import client_address
+from api.example import Example
 from api.problems import problem_responses
 from api.serving import Serving, serving_of
 from casework.clock import now

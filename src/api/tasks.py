@@ -6,10 +6,10 @@ from typing import Annotated, Any, Final
 
 import msgspec
 from litestar import Request, get, post
-from litestar.openapi.spec import Example
 from litestar.params import Body, QueryParameter
 from msgspec import Meta
 
+from api.example import Example
 from api.reading.asking import answers, reader_of
 from api.serving import serving_of
 from api.several import DONE, answered, in_one, refused

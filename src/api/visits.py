@@ -5,10 +5,10 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, get, post
-from litestar.openapi.spec import Example
 from litestar.params import Body, QueryParameter
 
 from api.auth import actor_of
+from api.example import Example
 from api.permitted import reach
 from api.reading.asking import Cursor, Limit, answers, reader_of
 from api.serving import serving_of

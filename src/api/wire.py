@@ -4,9 +4,9 @@ from datetime import date
 from typing import Annotated, Any
 
 import msgspec
-from litestar.openapi.spec import Example
 from msgspec import Meta
 
+from api.example import Example
 from casework.work.cases.options import ReasonOffer
 
 Code = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,63}$(?!\n)", max_length=64)]

@@ -5,10 +5,10 @@ from typing import Annotated, Any, Final
 
 import msgspec
 from litestar import Request, get, post
-from litestar.openapi.spec import Example
 from litestar.params import Body
 from msgspec import Meta
 
+from api.example import Example
 from api.permitted import reach
 from api.reading.asking import After, Limit, answers, reader_of
 from api.several import in_one

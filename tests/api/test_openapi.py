@@ -9,6 +9,7 @@ import pytest
 
 from api.problems import MEDIA_TYPE
 from tests.api.conftest import Running
+from tests.declared import declared
 
 
 def described(running: Running) -> dict[str, Any]:
@@ -30,6 +31,15 @@ def test_every_error_is_described_as_a_problem_with_an_example(running: Running)
                     content = response["content"]
                     assert list(content) == [MEDIA_TYPE], (path, method, status)
                     assert content[MEDIA_TYPE].get("examples"), (path, method, status)
+
+
+def test_every_example_is_one_of_what_it_is_an_example_of_with_its_nulls() -> None:
+    whole = declared()
+    examples = list(whole.examples())
+    assert len(examples) > 4_000
+    assert [fault for _, _, faults in examples for fault in faults] == []
+    (case,) = [value["items"][0] for at, value, _ in examples if at[:2] == ("/cases", "get") and at[3] == "200"]
+    assert case["closed_as"] is None
 
 
 @pytest.mark.only("sqlite")

@@ -84,6 +84,18 @@ def test_the_language_is_asked_for_chosen_before_or_chinese(running: Running) ->
     assert '<html lang="en"' in chosen.text
 
 
+@pytest.mark.parametrize(("accepted", "lang"), [
+    ("en-GB,en;q=0.9", "en"), ("fr,en;q=0.3,zh;q=0.2", "en"), ("en;q=0.5,zh-CN", "zh-CN"), ("zh;q=0,en", "en"),
+    ("fr", "zh-CN"), ("en;q=x", "en"), ("", "zh-CN"),
+])  # fmt: skip
+def test_else_it_is_the_one_that_the_browser_asks_for(running: Running, accepted: str, lang: str) -> None:
+    """Below what is asked for and what was chosen before."""
+    page = running.client.get("/schema", headers={"Accept-Language": accepted})
+    assert f'<html lang="{lang}"' in page.text
+    both = {"Accept-Language": accepted, "Cookie": "casework_lang=en"}
+    assert '<html lang="en"' in running.client.get("/schema", headers=both).text
+
+
 def test_every_operation_has_a_name_and_is_explained_in_chinese(running: Running) -> None:
     """`described/titles.toml` and `abouts.toml`: of each route, and no other."""
     document = document_of(running)

@@ -32,6 +32,8 @@ def test_a_file_that_ends_within_a_character_was_cut() -> None:
     ("content", "code", "named"),
     [
         (_NAMES.encode("utf-16"), "file_unreadable", "UTF-16"),
+        (_NAMES.encode("utf-16-le"), "file_unreadable", "UTF-16"),
+        (_NAMES.encode("utf-16-be"), "file_unreadable", "UTF-16"),
         (b"\xfe\xff" + _NAMES.encode("utf-16-be"), "file_unreadable", "UTF-16"),
         (_NAMES.replace(",", "\t").encode(), "other_separator", "tabs"),
         (_NAMES.replace(",", ";").encode("gb18030"), "other_separator", "semicolons"),

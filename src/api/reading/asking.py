@@ -9,10 +9,10 @@ import msgspec
 from litestar import Request
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import Example
 from litestar.params import QueryParameter
 
 from api.auth import actor_of
+from api.example import whole_answer
 from api.faults import parameters_of
 from api.problems import problem_responses
 from api.serving import Serving, serving_of
@@ -127,7 +127,7 @@ def answers(kind: Any, example: Any, *codes: str, media_type: str = "application
     """`responses=` of a route: what it answers with an example, and the problems it may answer."""
     shown = ResponseSpec(
         data_container=kind, generate_examples=False, media_type=media_type, description="As asked for",
-        examples=[Example(id="example", summary="An example", value=example)],
+        examples=whole_answer(kind, example),
     )  # fmt: skip
     return {200: shown, **problem_responses(*codes, "post_not_permitted", "key_not_permitted")}
 
@@ -136,6 +136,7 @@ CASE_LINE: dict[str, Any] = {
     "id": 1207, "institution": "wuhan", "loan_id": "L2024000917", "borrower_id": "B000731",
     "product": "consumer", "channel_code": "CH03", "team": "T2", "region": "R1", "state": "phone_collection",
     "state_since": "2026-03-02", "live": True, "version": 6, "owner": "S0012", "handler": "S0012",
+    "owner_name": "王伟", "handler_name": "王伟", "ended_as": None,
     "opened_on": "2026-03-02", "opened_for": "arrears", "closed_as": None,
     "principal_at_opening_fen": 6250000, "oldest_due_date": "2026-03-01", "bucket": "M1",
     "overdue_principal_fen": 208333,

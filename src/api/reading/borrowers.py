@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, get, post
-from litestar.openapi.spec import Example
 from litestar.params import Body, FromPath, QueryParameter
 
 from api.auth import still_valid
+from api.example import Example
 from api.permitted import reach
 from api.reading.asking import CASE_LINE, answers, reader_of
 from casework.clock import now
@@ -63,7 +63,8 @@ _BORROWER = {
     "loans": [{"loan_id": "L2024000917", "product": "consumer", "channel_code": "CH03",
                "owner_staff_no": "S0012", "team": "T2", "region": "R1",
                "disbursed_on": "2024-05-20", "principal_fen": 9000000,
-               "outstanding_principal_fen": 6250000, "risk_class": "normal", "npl_since": None}],
+               "outstanding_principal_fen": 6250000, "risk_class": "normal", "npl_since": None,
+               "status": "on_book"}],
     "cases": [CASE_LINE],
     "contacts": [{"id": 9, "role": "debtor", "relation": None, "name": "张**", "phone": "138****0000",
                   "address_kind": "home", "address": "武汉市江岸区***", "source": "application_form",

@@ -66,7 +66,7 @@ _HISTORY = {
             "recorded_at": "2026-03-09T08:15:02.114523Z",
             "from_state": "phone_collection", "to_state": "home_visit", "reason_code": None,
             "rules": ["1.3.2a"], "data": {"given": {"address_kind": "home", "visit_on": "2026-03-10"}},
-            "committed": ["address"], "texts": {"address": "武汉市江岸区***"},
+            "committed": ["address"], "texts": {"address": "武汉市江岸区***"}, "mac_holds": True, "erased_on": None,
         }
     ],
     "next": None,

@@ -4,9 +4,9 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, post
-from litestar.openapi.spec import Example
 from litestar.params import Body
 
+from api.example import Example
 from api.permitted import reach
 from api.reading.asking import answers, reader_of
 from casework.storage.database import reading

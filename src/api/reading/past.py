@@ -67,7 +67,8 @@ _PORTFOLIO = {
     "by_owner": [_SUMS | {"owner": "S0012"}], "by_team": [_SUMS | {"region": "R1", "team": "T2"}],
 }  # fmt: skip
 _SIDE = {
-    "state": "phone_collection", "owner": "S0012", "handler": "S0012", "closed_as": None, "bucket_recorded": "M1",
+    "state": "phone_collection", "owner": "S0012", "handler": "S0012", "closed_as": None, "ended_as": None,
+    "bucket_recorded": "M1",
     "bucket_computed": "M1", "overdue_fen": 239995, "outstanding_principal_fen": 6250000,
 }  # fmt: skip
 _PORTFOLIO_DIFFERENCE = {

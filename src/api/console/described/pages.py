@@ -4,6 +4,7 @@ They are read without a script; with one, a call can be tried from there, with a
 look: each page is made once in a process, for making it anew takes a while and everybody else would wait.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
@@ -14,7 +15,7 @@ from litestar.openapi.plugins import OpenAPIRenderPlugin
 from litestar.params import FromPath
 
 from api.console.described.parts import Both, Operation, operations_of, paragraphs, titles
-from api.console.frame import assets, words
+from api.console.frame import assets, cookies, words
 from api.console.frame.page import HEADERS, language_of
 from api.permitted import command_of
 from api.problems import status_of
@@ -25,6 +26,8 @@ from casework.lifecycles import LIFECYCLES
 
 PLACE: Final = "/schema"
 _KNOWN: Final = frozenset(HTTPStatus)
+_WEIGHT: Final = re.compile(r";\s*q=(0(?:\.\d{1,3})?|1(?:\.0{1,3})?)\s*$")
+_LANGUAGES_READ: Final = 20
 
 
 class DescriptionPlugin(OpenAPIRenderPlugin):
@@ -129,8 +132,24 @@ def _page(request: Request[Any, Any, Any], template: str, lang: str, /, **given:
 
 
 def _language(request: Request[Any, Any, Any]) -> str:
-    asked = request.query_params.get("lang")
-    return asked if asked in words.LANGUAGES else language_of(request)
+    """The one that is asked for, that they chose before, or that their browser asks for, in this order."""
+    asked = request.query_params.get("lang", "")
+    if asked in words.LANGUAGES:
+        return str(asked)
+    chosen = cookies.LANGUAGE in cookies.all_of(request.scope)
+    return language_of(request) if chosen else _accepted(request.headers.get("accept-language", ""))
+
+
+def _accepted(header: str) -> str:
+    """The first of the pages' languages that `Accept-Language` names, by its weights; Chinese if it names none."""
+
+    def weight(part: str) -> float:
+        told = _WEIGHT.search(part)
+        return float(told[1]) if told else 1.0
+
+    wanted = sorted((part for part in header.split(",")[:_LANGUAGES_READ] if weight(part)), key=weight, reverse=True)
+    named = (part.strip()[:2].lower() for part in wanted)
+    return next((one for one in named if one in words.LANGUAGES), words.LANGUAGES[0])
 
 
 def _nouns(request: Request[Any, Any, Any]) -> Mapping[str, str]:

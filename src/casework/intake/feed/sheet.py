@@ -41,6 +41,7 @@ _SHARED_USE: Final = re.compile(rb"""\bt\s*=\s*["']s["']""")
 _ERROR: Final = re.compile(ERROR_VALUE.pattern.encode())
 _SHARED_END: Final = re.compile(rb"</(?:[\w.-]+:)?si\s*>")
 _UTF_8: Final = "utf-8-sig"
+_HEAD, _ZEROS_OF = 4_096, 20  # no other text has zeros, and none of these has a twentieth of them at both sides
 _OF_UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 # A character of two bytes and more, sound in UTF-8 (RFC 3629, §4, but for overlong forms and halves of surrogates).
 _SOUND: Final = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
@@ -129,7 +130,7 @@ def gunzip(content: bytes, name: str, limit: int = UNPACKED_LIMIT) -> bytes:
 def _encoding(content: bytes, name: str) -> str:
     # Text in GB18030 with any Chinese in it is never sound UTF-8 by chance over a whole file, so UTF-8 goes
     # first. In pieces: a text takes up to four times the memory of its bytes.
-    if content.startswith(_OF_UTF_16):
+    if content.startswith(_OF_UTF_16) or _is_bare_utf_16(content):
         raise _unreadable(
             name,
             "it is UTF-16 (Unicode text); save it as CSV UTF-8",
@@ -150,6 +151,13 @@ def _encoding(content: bytes, name: str) -> str:
             continue
         return encoding
     raise _unreadable(name, "it is neither UTF-8 nor GB18030", "既不是 UTF-8 也不是 GB18030 编码")
+
+
+def _is_bare_utf_16(content: bytes) -> bool:
+    """Whether it is UTF-16 without a byte-order mark: its digits, commas and line feeds have a zero at one side."""
+    head = content[:_HEAD]
+    zeros = sorted((head[::2].count(0), head[1::2].count(0)))
+    return zeros[1] * _ZEROS_OF > len(head) // 2 and zeros[0] * _ZEROS_OF <= zeros[1]
 
 
 def _is_cut_utf_8(content: bytes) -> bool:
