@@ -9,9 +9,10 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
+from psycopg.generators import send
 from sqlalchemy.engine import Engine
 
-from casework.storage import rows
+from casework.storage import rows, sent_together
 from casework.storage.database import (
     BigId,
     Bytes,
@@ -278,6 +279,44 @@ def test_questions_sent_together_are_answered_each_with_its_own(store: Engine) -
             every = rows.ask_all(conn, things)
         assert [tuple(row) for row in some()] == [_row(2), _row(4)]
         assert sorted(tuple(row) for row in every()) == [_row(number) for number in range(1, 6)]
+
+
+def test_an_answer_that_is_wanted_among_statements_sent_together_comes(store: Engine) -> None:
+    with writing(store) as conn, rows.together(conn):
+        rows.insert_many(conn, things, [_row(1)], COLUMNS)
+        assert [tuple(row) for row in rows.ask_all(conn, things)()] == [_row(1)]
+        with rows.together(conn):  # within the other one
+            rows.insert_many(conn, things, [_row(2)], COLUMNS)
+        assert [tuple(row) for row in rows.select_by_keys(conn, things, "id", [2])] == [_row(2)]
+    assert _all(store) == [_row(1), _row(2)]
+
+
+def test_statements_sent_together_may_be_larger_than_what_a_connection_takes_at_once(store: Engine) -> None:
+    large = [(*_row(number)[:2], "款" * 1_000_000, *_row(number)[3:]) for number in range(1, 4)]
+    with writing(store) as conn:
+        with rows.together(conn):
+            for row in large:
+                rows.insert_many(conn, things, [row], COLUMNS)
+            every = rows.ask_all(conn, things)
+        assert sorted(tuple(row) for row in every()) == large
+    assert _all(store) == large
+
+
+@pytest.mark.only("postgresql")  # SQLite is no server
+def test_statements_sent_together_are_sent_at_once(store: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = list[int]()
+
+    def counted(pgconn: Any) -> Any:
+        sent.append(pgconn.transaction_status)
+        return send(pgconn)
+
+    monkeypatch.setattr(sent_together, "send", counted)
+    with writing(store) as conn, rows.together(conn):
+        for number in range(1, 6):
+            rows.insert_many(conn, things, [_row(number)], COLUMNS)
+        assert sent == []
+    assert len(sent) == 1, "the beginning of the transaction goes with them"
+    assert len(_all(store)) == 5
 
 
 def test_an_error_among_statements_sent_together_is_raised_and_leaves_nothing(store: Engine) -> None:

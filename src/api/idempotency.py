@@ -141,7 +141,9 @@ def claim(
 def _look(conn: Connection, keys: Sequence[IdempotencyKey]) -> Sequence[Any]:
     if conn.dialect.name == "postgresql":
         lists = [key.lock for key in keys], [key.actor_id for key in keys], [key.key for key in keys]
-        return rows.ask_postgresql(conn, _LOCK_AND_LOOK, lists)
+        with rows.together(conn):  # with the beginning of the transaction
+            answer = rows.ask_postgresql(conn, _LOCK_AND_LOOK, lists)
+        return answer()
     return conn.execute(_LOOK, {"names": [key.name for key in keys]}).all()  # the writer holds the database
 
 

@@ -30,7 +30,7 @@ from casework.errors import CallerError, TryAgain
 from casework.lifecycle.advance import advance
 from casework.lifecycle.afterwards import is_followed
 from casework.lifecycle.commands import Done, Mistaken, Outcome, Refused
-from casework.log.write.trail import collecting
+from casework.log.write.trail import Collected, collecting
 from casework.operation.startup import Started
 from casework.people.identity.holding import Holder
 from casework.people.identity.sessions import not_authenticated
@@ -268,30 +268,44 @@ class Writer:
                 results.append((job, first))
         if not fresh:
             return results, []
-        stored: list[tuple[IdempotencyKey, StoredAnswer]] = []
-        counts: list[tuple[str, str]] = []
-        rulebook = self._started.branch.rulebook
+        answered: list[tuple[Job, StoredAnswer, list[tuple[str, str]]]] = []
         collected = collecting(conn)
-        of_all = self._advance(conn, fresh, lock)
-        changes = shared_out(collected, [[_first_entry(outcome) for outcome in outcomes] for outcomes in of_all])
-        for job, outcomes, change in zip(fresh, of_all, changes, strict=True):
-            if lock == "skip" and any(isinstance(one, Mistaken) and one.code.endswith("_busy") for one in outcomes):
-                continue  # no result: the slow lane will wait for the case
-            answer = replace(job.answer(outcomes), change=change)
-            results.append((job, answer))
-            if not job.dry_run:
-                counts += [counted(rulebook, *pair) for pair in zip(job.commands, outcomes, strict=True)]
-                if job.key is not None:
-                    stored.append((job.key, answer))
-        idempotency.store(conn, stored, moment, mac_key)
-        if stored and monotonic() > self._purge_at:
-            self._purge_at = monotonic() + (0.0 if idempotency.purge(conn, moment) else PURGE_EVERY_S)
-        return results, counts
 
-    def _advance(self, conn: Connection, jobs: list[Job], lock: rows.Lock) -> list[list[Outcome]]:
+        def store(outcomes: list[Outcome]) -> None:
+            """Make the answers, and keep those that may be asked for again."""
+            answered.extend(self._answered(fresh, outcomes, collected, lock))
+            stored = [(job.key, answer) for job, answer, _ in answered if job.key is not None and not job.dry_run]
+            idempotency.store(conn, stored, moment, mac_key)
+
+        # With what the log is given, unless more may follow that their receipts speak of.
+        also = None if any(job.alone for job in fresh) else store
+        outcomes = self._advance(conn, fresh, lock, also)
+        if not answered:
+            store(outcomes)
+        if monotonic() > self._purge_at and any(job.key is not None and not job.dry_run for job, *_ in answered):
+            self._purge_at = monotonic() + (0.0 if idempotency.purge(conn, moment) else PURGE_EVERY_S)
+        results += [(job, answer) for job, answer, _ in answered]
+        return results, [count for *_, counts in answered for count in counts]
+
+    def _answered(
+        self, jobs: list[Job], outcomes: list[Outcome], collected: Collected, lock: rows.Lock
+    ) -> Iterator[tuple[Job, StoredAnswer, list[tuple[str, str]]]]:
+        """Of each job its answer and what is counted; none of those whose case the slow lane will wait for."""
+        places, rulebook = iter(outcomes), self._started.branch.rulebook
+        of_all = [[next(places) for _ in job.commands] for job in jobs]
+        changes = shared_out(collected, [list(map(_first_entry, of_job)) for of_job in of_all])
+        for job, of_job, change in zip(jobs, of_all, changes, strict=True):
+            if lock == "skip" and any(isinstance(one, Mistaken) and one.code.endswith("_busy") for one in of_job):
+                continue
+            told = [] if job.dry_run else zip(job.commands, of_job, strict=True)
+            yield job, replace(job.answer(of_job), change=change), [counted(rulebook, *pair) for pair in told]
+
+    def _advance(
+        self, conn: Connection, jobs: list[Job], lock: rows.Lock, also: Callable[[list[Outcome]], None] | None
+    ) -> list[Outcome]:
         commands = [command for job in jobs for command in job.commands]
         first = jobs[0]
-        outcomes = advance(
+        return advance(
             conn,
             commands,
             self._started.branch,
@@ -300,9 +314,8 @@ class Writer:
             atomic=first.atomic,
             dry_run=first.dry_run,
             vouch=partial(self._vouch, jobs),
+            also=also,
         )
-        places = iter(outcomes)
-        return [[next(places) for _ in job.commands] for job in jobs]
 
     def _vouch(self, jobs: list[Job], conn: Connection, version: int) -> None:
         """Look tokens up again that were found under another version of the register; `_Dead` names those that died.

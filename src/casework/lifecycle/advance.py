@@ -10,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any, Protocol
 
 from sqlalchemy.engine import Connection
@@ -74,6 +75,7 @@ def advance(
     keep_refusals: bool = True,
     dry_run: bool = False,
     vouch: Callable[[Connection, int], None] | None = None,
+    also: Callable[[list[Outcome]], None] | None = None,
 ) -> list[Outcome]:
     """Carry out `commands`, each with its own outcome, in the caller's transaction.
 
@@ -83,6 +85,8 @@ def advance(
     The time is read once the rows are locked, so that it never runs backwards within a stream.
     `lock="skip"` answers `<noun>_busy` for a subject another transaction holds instead of waiting for it.
     `vouch` gets the register's version as it is once the rows are locked, and may exchange the commands' actors.
+    `also` may write what goes with these outcomes, in the round trip that writes them: it asks nothing, and it is not
+    called where nothing is written together (dry runs, atomic batches that are not done, very large ones).
     """
     gathered = gather(conn, commands, house.nouns, house.vault, lock=lock, followed=house.afterwards)
     if vouch is not None:
@@ -97,7 +101,7 @@ def advance(
         return outcomes
     if atomic and not all(isinstance(outcome, Done) for outcome in outcomes):
         return _only_refusals(conn, commands, outcomes, house, clock) if keep_refusals else outcomes
-    write(conn, door.part())
+    write(conn, door.part(), None if also is None else partial(also, outcomes))
     follow_up(conn, house, commands, outcomes, gathered.subjects, clock)
     return outcomes
 
@@ -169,8 +173,8 @@ def _only_refusals(
     return told
 
 
-def write(conn: Connection, part: BatchPart) -> None:
-    """State rows, entries and the unsealed queue, one statement each; a small batch in one round trip.
+def write(conn: Connection, part: BatchPart, also: Callable[[], None] | None = None) -> None:
+    """State rows, entries and the unsealed queue, one statement each; a small batch in one round trip, `also` in it.
 
     CallerError `log_place_taken`; TryAgain if another transaction has meanwhile opened the like, or let somebody go
     whom a row names: the next look sees it.
@@ -193,6 +197,8 @@ def write(conn: Connection, part: BatchPart) -> None:
                 rows.insert_many(conn, table, beside, columns)
             rows.update_many(conn, streams, "stream", part.heads, _HEADS[1:])
             part.trail.write(conn)
+            if also is not None:
+                also()
     except Exception as error:
         if is_reference_broken(error):
             raise TryAgain("database_busy", "somebody left at the same moment") from error

@@ -15,6 +15,13 @@ def dialect() -> Dialect:
     return PGDialect_psycopg()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
 
 
+def send_together(conn: Connection) -> None:
+    """In the pipeline that is begun next, statements go when an answer is wanted, or at the end."""
+    from casework.storage.sent_together import SentTogether  # noqa: PLC0415 (see above)
+
+    SentTogether.begin(conn.connection.dbapi_connection)  # type: ignore[arg-type]  # the driver's own
+
+
 def naming_cursor(conn: Connection) -> Any:
     """A cursor of the driver whose rows are named tuples."""
     from psycopg.rows import namedtuple_row  # noqa: PLC0415 (see above)

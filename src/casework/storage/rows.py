@@ -21,7 +21,7 @@ from casework.storage import postgresql
 from casework.storage.array_literals import Literals, pg_kind
 from casework.storage.binary_copy import copy_rows, quoted
 from casework.storage.database import UtcDateTime, is_reading
-from casework.storage.postgresql import naming_cursor
+from casework.storage.postgresql import naming_cursor, send_together
 
 COPY_FROM_ROWS = 64
 """From this many rows on, COPY is quicker than one INSERT … SELECT FROM unnest (measured)."""
@@ -92,9 +92,10 @@ def together(conn: Connection) -> Iterator[None]:
     came after it has not happened; the numbers of rows that functions return mean nothing inside, and there is no
     COPY.
     """
-    if conn.dialect.name == "sqlite":
+    if conn.dialect.name == "sqlite" or _is_together(conn):
         yield
         return
+    send_together(conn)
     with _raw(conn).pipeline():
         yield
 
@@ -197,11 +198,11 @@ def among(column: sa.Column[Any], name: str, dialect: str) -> sa.ColumnElement[b
     return column == sa.any_(sa.bindparam(name, type_=sa.ARRAY(column.type)))
 
 
-def ask_postgresql(conn: Connection, sql: str, parameters: Sequence[Any]) -> Sequence[Any]:
-    """The named tuples that a statement in PostgreSQL's own words answers (`%s` for parameters)."""
+def ask_postgresql(conn: Connection, sql: str, parameters: Sequence[Any]) -> Callable[[], Sequence[Any]]:
+    """The named tuples that a statement in PostgreSQL's own words answers (`%s` for parameters), in two steps too."""
     cursor = naming_cursor(conn)
-    found: list[Any] = cursor.execute(sql, parameters, prepare=True).fetchall()
-    return found
+    cursor.execute(sql, parameters, prepare=True)
+    return lambda: _answer(cursor, ())
 
 
 def tell_postgresql(conn: Connection, sql: str, parameters: Sequence[Any]) -> None:

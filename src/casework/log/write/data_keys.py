@@ -58,7 +58,7 @@ def opener(vault: Vault, subject: str | None, wrapped: bytes | None) -> ValueSea
 def _held(conn: Connection, vault: Vault, subjects: list[str]) -> dict[str, ValueSealer]:
     if conn.dialect.name == "sqlite":  # the writer holds the database
         return keys_of(conn, vault, subjects)
-    return _unwrapped(vault, rows.ask_postgresql(conn, _HELD, (subjects,)))
+    return _unwrapped(vault, rows.ask_postgresql(conn, _HELD, (subjects,))())
 
 
 def _unwrapped(vault: Vault, found: Collection[Any]) -> dict[str, ValueSealer]:

@@ -172,5 +172,5 @@ def _predecessors(conn: Connection, log: Log, wanted: Sequence[Place]) -> dict[P
         found: Sequence[Any] = conn.execute(_SQLITE_BEFORE, {"wanted": text, "log": log.number}).all()
     else:
         streams, numbers = zip(*wanted, strict=True)
-        found = rows.ask_postgresql(conn, _PG_BEFORE, (list(streams), list(numbers), log.number))
+        found = rows.ask_postgresql(conn, _PG_BEFORE, (list(streams), list(numbers), log.number))()
     return {(row[0], row[1]): _Sealed(None if row[2] is None else bytes(row[2]), row[3]) for row in found}
