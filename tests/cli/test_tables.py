@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from casework.cli.staff import HEADERS
-from casework.cli.tables import WORDS, Table
+from casework.cli.tables import WORDS, Table, fitting
 from casework.people.staff.person import (
     Absence,
     Certificate,
@@ -60,3 +60,11 @@ def test_no_table_shows_a_dash_where_a_value_is_missing(path: Path) -> None:
     between = {id(part) for node in nodes if isinstance(node, ast.JoinedStr) for part in node.values}  # "3–12"
     texts = [node.value for node in nodes if isinstance(node, ast.Constant) and id(node) not in between]
     assert [text for text in texts if text in ("–", "—", "None")] == []
+
+
+@pytest.mark.parametrize(("width", "told"), [(80, [0, 2, 3]), (26, [0, 2]), (14, [0, 3]), (3, [0])])
+def test_a_list_with_many_columns_shows_those_that_can_be_read_beside_each_other(width: int, told: list[int]) -> None:
+    """In their order, without empty ones; the first always."""
+    headers = ["id\n编号", "empty\n空", "state\n状态", "by\n人"]
+    rows = [["1", "", "phone_collection", "S1"], ["20", "", "lost_contact", ""]]
+    assert fitting(headers, rows, width) == told

@@ -11,7 +11,7 @@ import click
 from casework.cli import case_tables
 from casework.cli.changing import date_of, day
 from casework.cli.shell import as_json, as_staff, console, permitted, print_json, started
-from casework.cli.tables import Table
+from casework.cli.tables import Table, fitting
 from casework.cli.taking_out import OutFile, kind_of, told_of, write_taken
 from casework.clock import now
 from casework.table import MAX_ROWS
@@ -108,11 +108,17 @@ def list_of(word: str) -> click.Command:
         if json_:
             print_json({"items": found, "next": following})
             return
-        table = Table(*(f"{column.en}\n{column.zh}" for column in columns_of(noun, chart)), box=None)
-        for one in found:
-            table.add_row(*map(escape, noun_texts(one, noun, chart, "zh", open_.branch.time_zone)))
+        headers = [f"{column.en}\n{column.zh}" for column in columns_of(noun, chart)]
+        rows = [[*noun_texts(one, noun, chart, "zh", open_.branch.time_zone)] for one in found]
+        told = fitting(headers, rows, console.width)
+        table = Table(*(headers[number] for number in told), box=None)
+        for row in rows:
+            table.add_row(*(escape(row[number]) for number in told))
         console.print(table)
         console.print(f"{len(found)} lines" + (f"; more with --cursor {following}" if following else ""))
+        if rows and len(told) < len(headers):
+            of = f"{len(told)} of {len(headers)} columns 列"
+            console.print(f"{of}; the whole: {word} show NUMBER, --json, {word} export FILE", markup=False)
 
     return list_
 

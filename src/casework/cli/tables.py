@@ -1,7 +1,9 @@
 """Tables for people: every header in English and Chinese, from one list of words."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
+from rich.cells import cell_len
 from rich.table import Column
 from rich.table import Table as RichTable
 
@@ -52,6 +54,7 @@ WORDS: Final = {
 }  # fmt: skip
 """Header in small letters → Chinese. A header that has its Chinese in it already, or is a code, needs none."""
 
+_CELL: Final = 24
 NONE: Final = "none 无"
 """Where a value is missing and an empty cell would not say so."""
 
@@ -71,6 +74,24 @@ class Table(RichTable):
         if not self.show_header and cells and (zh := _zh(cells[0])) is not None:
             cells = (f"{cells[0]} {zh}", *cells[1:])
         super().add_row(*cells, **more)
+
+
+def fitting(headers: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[int]:
+    """Which columns can be read side by side in `width`: in their order, those that say something, while there is room.
+
+    The first is always one of them; a cell takes `_CELL` at most and is folded beyond that.
+    """
+    shown, left = list[int](), width
+    for number, header in enumerate(headers):
+        cells = [row[number] for row in rows]
+        if number and not any(cells):
+            continue
+        lines = (line for text in (header, *cells) for line in text.split("\n"))
+        needed = min(max(map(cell_len, lines)), _CELL) + 2
+        if number == 0 or needed <= left:
+            shown.append(number)
+            left -= needed
+    return shown
 
 
 def _zh(header: Any) -> str | None:
