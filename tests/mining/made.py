@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree import ElementTree as ET
 
+from casework.evidence.mining.choices import Cover, Format
 from casework.evidence.mining.chosen import MiningWanted
-from casework.evidence.mining.export import Format, Mined, export
-from casework.evidence.mining.names import Cover
+from casework.evidence.mining.export import Mined, export
 from casework.people.staff.actor import system
 from tests.log.built_log import BuiltLog, clock
 from tests.mining.xes_structure import NAMESPACE

@@ -4,21 +4,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
 from casework.cli.changing import date_of, day
 from casework.cli.progress import Rate
 from casework.cli.shell import as_json, as_staff, console, errors, permitted, print_json, progress_wanted, started
-from casework.evidence.mining import export as exporting
-from casework.evidence.mining.names import COVERS
+from casework.evidence.mining.choices import Cover, Format
+
+if TYPE_CHECKING:
+    from casework.evidence.mining import export as exporting
 
 
 @click.command("mine")
-@click.option(
-    "--format", "kind", type=click.Choice(get_args(exporting.Format)), required=True, help="What the file is to be."
-)
+@click.option("--format", "kind", type=click.Choice(get_args(Format)), required=True, help="What the file is to be.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="A file not yet there.")
 @click.option("--from", "from_on", type=day, help="First day, in the branch's time.")
 @click.option("--to", "to_on", type=day, help="Last day.")
@@ -29,13 +29,13 @@ from casework.evidence.mining.names import COVERS
 @click.option("--product", help="Only cases of this product.")
 @click.option("--institution", help="Only cases of this institution.")
 @click.option(
-    "--pseudonyms", type=click.Choice(tuple(COVERS)), default="customers", show_default=True,
+    "--pseudonyms", type=click.Choice(get_args(Cover)), default="customers", show_default=True,
     help="Whose numbers are replaced: nobody's, those of loans and borrowers, those of staff as well.",
 )  # fmt: skip
 @as_staff
 @as_json
 def mine(
-    kind: exporting.Format, out: Path, from_on: datetime | None, to_on: datetime | None, events: tuple[str, ...],
+    kind: Format, out: Path, from_on: datetime | None, to_on: datetime | None, events: tuple[str, ...],
     without_refusals: bool, case_ids: tuple[int, ...], state: tuple[str, ...], product: str | None,
     institution: str | None, pseudonyms: Any, staff_no: str | None, json_: bool,
 ) -> None:  # fmt: skip
@@ -53,6 +53,7 @@ def mine(
     """
     import msgspec
 
+    from casework.evidence.mining import export as exporting
     from casework.evidence.mining.chosen import MiningWanted
     from casework.storage.database import reading
     from casework.work.cases.filter import CaseFilter
@@ -78,7 +79,7 @@ def mine(
 
 
 @contextmanager
-def _progress() -> Iterator[exporting.Progress]:
+def _progress() -> "Iterator[exporting.Progress]":
     """A bar on a terminal, nothing in a pipe."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

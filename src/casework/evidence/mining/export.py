@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy.engine import Connection, Engine
@@ -13,8 +13,9 @@ from sqlalchemy.engine import Connection, Engine
 from casework.clock import Clock, now
 from casework.errors import CallerError
 from casework.evidence.mining import ocel_json, ocel_sqlite, xes
+from casework.evidence.mining.choices import Cover, Format
 from casework.evidence.mining.chosen import Chosen, MiningWanted
-from casework.evidence.mining.names import Cover, Names
+from casework.evidence.mining.names import Names
 from casework.evidence.mining.spool import EventSpool
 from casework.evidence.mining.told import STREAMS, EventPart
 from casework.log.format.entry import Entry
@@ -26,7 +27,6 @@ from casework.work.cases.branch import Branch
 from casework.work.cases.filter import BusinessDates
 from casework.written_file import written_to
 
-Format = Literal["xes", "ocel-json", "ocel-sqlite"]
 MINED: Final = "audit.mined"
 Progress = Callable[[int, int], None]
 """Told how many entries have been read, of how many."""

@@ -10,10 +10,10 @@ import re
 from functools import lru_cache
 from typing import Final, Literal
 
+from casework.evidence.mining.choices import Cover
 from casework.personal import Vault
 
 Kind = Literal["borrower", "loan", "staff"]
-Cover = Literal["none", "customers", "all"]
 COVERS: Final[dict[Cover, frozenset[Kind]]] = {
     "none": frozenset(), "customers": frozenset({"borrower", "loan"}), "all": frozenset({"borrower", "loan", "staff"}),
 }  # fmt: skip
