@@ -252,7 +252,7 @@ class Door(Batch):
                     found = True
         return found
 
-    # The functions, not a door's own methods: it would hold itself, and what it gathered with it, until Python looks
+    # The functions, not a door's own methods: it would keep itself, and what it gathered with it, until Python looks
     # for cycles, which seldom happens where thousands of subjects are gathered.
     _verbs: ClassVar[Mapping[type, Any]] = {Fire: _fire, Record: _record, Note: _note, Move: _move}
 
