@@ -144,7 +144,7 @@ def test_a_fact_is_recorded_and_what_was_refused_before_may_then_happen(running:
 def test_a_fact_that_a_guard_forbids_is_refused_with_reasons_on_record_and_taken_once_it_may(
     running: Running, case_id: int
 ) -> None:
-    found = {"outcome": "found", "photo": "sha256:" + "a" * 64, "person_met": "nobody", "address_kind": "home"}
+    found = {"outcome": "found", "stated": True, "person_met": "nobody", "address_kind": "home"}
     visit = {"kind": "visit", "on": "2026-01-10", "evidence": "rec:2", "data": found}
     body = problem(running.post(f"/cases/{case_id}/facts", "R1", json=visit), 409, "refused")
     assert [reason["code"] for reason in body["reasons"]] == ["person_met_fits"]

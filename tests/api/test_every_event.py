@@ -84,7 +84,7 @@ def unanswered(case: int) -> list[Command]:
 def visited(case: int, outcome: str, on: date = BUSINESS_DATE) -> Record:
     photo = f"sha256:{next(NUMBERS):064x}"  # another one for each visit
     met = "debtor" if outcome == "found" else "nobody"
-    return fact(case, "R1", "visit", on, outcome=outcome, photo=photo, person_met=met, address_kind="home")
+    return fact(case, "system", "visit", on, outcome=outcome, photo=photo, person_met=met, address_kind="home")
 
 
 def preparation(name: str, case: int, state: str = "") -> list[Command]:

@@ -25,7 +25,7 @@ def commands_on(case_id: int) -> st.SearchStrategy[Command]:
         st.just(logs.visit_ordered(case_id)),
         st.builds(
             lambda day, result, met, photo: Record(
-                actor=logs.BUSINESS, id=case_id, kind="visit", on=day, evidence="v:1",
+                actor=logs.SWEEP, id=case_id, kind="visit", on=day, evidence="v:1",
                 data={"outcome": result, "person_met": met, "photo": "sha256:" + photo * 64, "address_kind": "home"},
             ), DAYS, st.sampled_from(["found", "not_found"]), st.sampled_from(["debtor", "nobody", "family"]),
             st.sampled_from("0123"),

@@ -403,7 +403,7 @@ def test_a_dry_run_answers_the_same_and_writes_nothing(branch: Branch) -> None:
 def test_several_commands_on_one_case_each_see_what_the_one_before_did(branch: Branch) -> None:
     (case_id,) = branch.open("L1")
     seen = {
-        "outcome": "found", "photo": "sha256:" + "a" * 64, "person_met": "debtor", "address_kind": "home",
+        "outcome": "found", "stated": True, "person_met": "debtor", "address_kind": "home",
     }  # fmt: skip
     outcomes = branch.do(
         visit(case_id),
@@ -502,7 +502,7 @@ def _agency(case_id: int) -> Record:
 
 
 def _visited(case_id: int, outcome: str) -> Record:
-    seen = {"outcome": outcome, "photo": "sha256:" + "a" * 64, "person_met": "nobody", "address_kind": "home"}
+    seen = {"outcome": outcome, "stated": True, "person_met": "nobody", "address_kind": "home"}
     return Record(actor=WHO["P1"], id=case_id, kind="visit", on=TODAY, evidence="doc:1", data=seen)
 
 

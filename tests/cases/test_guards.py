@@ -296,6 +296,7 @@ def test_every_guard_is_in_a_table() -> None:
         "no_newer_case",
         "nothing_by_a_repair",
         "person_met_fits",
+        "photo_by_a_visit",
         "photo_is_new",
         "repair_has_source",
         "snapshot_in_time",

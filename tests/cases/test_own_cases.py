@@ -26,8 +26,8 @@ __all__ = ["branch"]  # a fixture
 ASSETS = WHO["A1"]
 ANOTHER = Actor("A9", "staff", "api", ASSETS.posts, team="T1", region="R1")
 VISIT = {"address_kind": "home", "address": "虚构路1号", "visit_on": TODAY.isoformat()}
-IN_VAIN = {"outcome": "not_found", "photo": "sha256:" + "a" * 64, "person_met": "nobody", "address_kind": "home"}
-FOUND = {"outcome": "found", "photo": "sha256:" + "b" * 64, "person_met": "debtor", "address_kind": "home"}
+IN_VAIN = {"outcome": "not_found", "stated": True, "person_met": "nobody", "address_kind": "home"}
+FOUND = {"outcome": "found", "stated": True, "person_met": "debtor", "address_kind": "home"}
 REPAIR = {"outcome": "new_number", "source": "debtor", "legal_basis": "consent"}
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from casework.lifecycle.fold import begin
+from casework.people.staff.actor import system
 from casework.rules.statechart.decide import Step, unmet
 from casework.work.cases.case import Case
 from casework.work.cases.situation import CaseSituation
@@ -14,11 +15,12 @@ from tests.cases.worlds import CHART, POLICY, attempts, dpd, fire, fit_agency, o
 from tests.statechart.small import RULEBOOK
 
 AGENCY = NEEDS["place_early"][1]
+SERVICE = system("cli").id
 
 
-def asked(kind: str, case: Case, days: int, **given: Any) -> list[str]:
+def asked(kind: str, case: Case, days: int, *, actor: str = SERVICE, **given: Any) -> list[str]:
     """Why such a fact of DPD `days` may not be recorded, by the chart's guards."""
-    base = seen(case, dpd(days), given=given)
+    base = seen(case, dpd(days), actor=actor, given=given)
     now = CaseSituation(base.case, base.today, base.policy, base.actor, given, on=dpd(days))
     return [reason.code for reason in unmet(CHART.facts[kind].guards, now)]
 
@@ -97,6 +99,31 @@ def test_a_small_lost_case_is_placed_only_after_a_repair_or_a_visit(
 def test_whom_a_visit_met_fits_whether_it_found_the_debtor(outcome: str, person_met: str, codes: list[str]) -> None:
     given = {"outcome": outcome, "person_met": person_met, "photo": "p1"}
     assert asked("visit", in_state("home_visit"), 10, **given) == codes
+
+
+@pytest.mark.parametrize(
+    ("actor", "proof", "codes"),
+    [
+        (SERVICE, {"photo": "p1"}, []),
+        ("S1", {"photo": "p1"}, ["photo_by_a_visit"]),
+        ("S1", {"photo": "p1", "stated": True}, ["photo_by_a_visit"]),
+        ("S1", {"stated": True}, []),
+        ("S1", {}, ["visit_proven"]),
+    ],
+)
+def test_who_records_a_visit_by_hand_gives_their_word_and_no_photo(
+    actor: str, proof: dict[str, Any], codes: list[str]
+) -> None:
+    given = {"outcome": "not_found", "person_met": "nobody", **proof}
+    assert asked("visit", in_state("home_visit"), 10, actor=actor, **given) == codes
+
+
+def test_visits_recorded_by_hand_place_nothing_early() -> None:
+    case = in_state("home_visit")
+    for days in (10, 11):
+        record(case, "visit", dpd(days), outcome="not_found", person_met="nobody", stated=True)
+        assert isinstance(fire(case, "not_found", dpd(days)), Step)
+    assert place_early(case) == ["failed_visits"]
 
 
 def test_one_photo_proves_one_visit_of_a_case_and_another_photo_another() -> None:

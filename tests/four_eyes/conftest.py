@@ -142,7 +142,7 @@ class World:
     def visit_in_vain(self, case_id: int, on: str) -> None:
         photo = f"sha256:{on.replace('-', ''):0>64}"
         data = {"outcome": "not_found", "photo": photo, "person_met": "nobody", "address_kind": "home"}
-        visit = Record(actor=self.actor("R1"), id=case_id, kind="visit", on=date.fromisoformat(on),
+        visit = Record(actor=system("cli"), id=case_id, kind="visit", on=date.fromisoformat(on),
                        evidence="v:1", data=data)  # fmt: skip
         outcomes = self.do(visit, Fire(actor=self.actor("R1"), id=case_id, event="not_found"))
         assert all(isinstance(outcome, Done) for outcome in outcomes), outcomes

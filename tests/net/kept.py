@@ -50,7 +50,7 @@ def _booked_in_error(house: House, loan: str) -> None:
 def _found(house: House, loan: str) -> None:
     ways.visited(house, loan)
     photo = f"sha256:{'2' * 64}"
-    house.fact(loan, "P1", "visit", outcome="found", photo=photo, person_met="debtor", address_kind="home")
+    house.fact(loan, "system", "visit", outcome="found", photo=photo, person_met="debtor", address_kind="home")
     house.fire(loan, "P1", "found")
 
 

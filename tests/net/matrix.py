@@ -61,7 +61,7 @@ def _visit(outcome: str, on: date = TODAY) -> Prepared:
 
     def prepare(house: House, loan: str) -> None:
         photo = f"sha256:{house.cases[loan] * 100 + on.day:064x}"  # another one for each visit
-        house.fact(loan, "P1", "visit", on, outcome=outcome, photo=photo, person_met=met, address_kind="home")
+        house.fact(loan, "system", "visit", on, outcome=outcome, photo=photo, person_met=met, address_kind="home")
 
     return prepare
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from casework.intake.dialler.recording import CORRECTED
 from casework.lifecycle.commands import Cleared, Done, Fire, Outcome, Record
 from casework.log.tables import entries
-from casework.people.staff.actor import Actor
+from casework.people.staff.actor import Actor, system
 from casework.storage.database import reading
 from casework.work.tasks.tables import tasks
 from tests.feed.bank import Bank, arrears
@@ -159,9 +159,10 @@ def test_a_photo_that_was_staged_proves_no_other_visit_either(ordered: Bank) -> 
     accepted(ordered)
     record(ordered, "recheck", photo=FIRST, verdict="staged")
     data = {"outcome": "not_found", "person_met": "nobody", "photo": FIRST, "address_kind": "home"}
-    (outcome,) = do(
-        ordered, Record(actor=V1, id=ordered.case(1).id, kind="visit", on=day(0), evidence="doc:1", data=data)
-    )
+    told = Record(
+        actor=system("cli"), id=ordered.case(1).id, kind="visit", on=day(0), evidence="doc:1", data=data
+    )  # fmt: skip
+    (outcome,) = do(ordered, told)
     assert codes(outcome) == {"photo_is_new"}
 
 

@@ -184,7 +184,7 @@ def called(ago: int, by: DemoPerson, *results: str) -> DemoStep:
 
 def _visit(ago: int, outcome: str, met: str) -> DemoStep:
     photo = _photo(f"{outcome} {ago}")
-    return fact("visit", REP, ago, outcome=outcome, photo=photo, person_met=met, address_kind="home")
+    return fact("visit", SYSTEM, ago, outcome=outcome, photo=photo, person_met=met, address_kind="home")
 
 
 def _agency_file(agency: str) -> DemoStep:

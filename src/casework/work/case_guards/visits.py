@@ -1,5 +1,6 @@
 """Guards on visits: what one report may say, and how many in vain count (1.3.2)."""
 
+from casework.people.staff.actor import system
 from casework.rules.statechart.registry import Params, Verdict
 from casework.work.case_guards.shown import last_seen_on
 from casework.work.cases.registry import REGISTRY
@@ -7,6 +8,7 @@ from casework.work.cases.situation import CaseSituation
 from casework.work.visits.visit import CANNOT_BE
 
 guard = REGISTRY.guard
+_THE_SERVICE = system("cli").id
 
 
 @guard(params={"outcome": "text"}, facts=("outcome_required",))
@@ -45,3 +47,10 @@ def photo_is_new(now: CaseSituation, _: Params) -> Verdict:
     photo = now.given.get("photo")
     new = photo is None or photo not in (*now.facts.visit_photos, *now.facts.photos_disproved)
     return Verdict(new, {"photo_used": not new}, {"photo_used": False})
+
+
+@guard(facts=())
+def photo_by_a_visit(now: CaseSituation, _: Params) -> Verdict:
+    """Who records a visit by hand gives no photo: one that was taken, looked at and reviewed is told by the visit."""
+    by_hand = now.given.get("photo") is not None and now.actor != _THE_SERVICE
+    return Verdict(not by_hand, {"photo_by_hand": by_hand}, {"by_a_visit": True})
