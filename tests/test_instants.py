@@ -121,6 +121,7 @@ ELSEWHERE: Final = {
     "casework/evidence/ledger/sheets.py": "within a reason, in the ledger, whose mark says the zone",
     "casework/log/check/kinds.py": "what SQLite compares", "casework/pictures.py": "how a camera writes",
     "casework/operation/restore.py": "a name", "casework/demo/stage.py": "a name",
+    "casework/demo/photos.py": "how a camera writes",
     "casework/settings.py": "an hour of each day",
     "casework/work/cases/task_rules.py": "an hour of each day",
 }  # fmt: skip

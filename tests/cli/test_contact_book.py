@@ -4,9 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tests.api.conftest import database, furnished, settings
 from tests.cli.test_contact_typed import shell
 
-__all__ = ["shell"]
+__all__ = ["database", "furnished", "settings", "shell"]
 SISTER = (
     "add", "L1", "--role", "contact", "--relation", "sibling", "--phone", "12100000001", "--source", "debtor",
     "--legal-basis", "consent",

@@ -14,10 +14,11 @@ from casework.customer import Customer
 from casework.operation.startup import start
 from casework.settings import Settings
 from casework.storage.database import writing
+from tests.api.conftest import database, furnished, settings
 from tests.cli.test_contact_typed import shell
 from tests.on_books import put_borrower, put_contact
 
-__all__ = ["shell"]
+__all__ = ["database", "furnished", "settings", "shell"]
 NOON = datetime(2026, 1, 12, 4, tzinfo=UTC)
 AT = "2026-01-12T12:00:00+08:00"
 PHONE = "12000000001"

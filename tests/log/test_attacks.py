@@ -157,10 +157,7 @@ def fed(built: BuiltLog, folder: Path) -> None:
     ways = [contact(number) for number in (1, 2)]
     money = [paid(f"P{number}", number, TODAY) for number in (1, 2)]
     write(folder, TODAY, institution="yichang", overdue=[], loans=people, contacts=ways, repayments=money)
-    with pytest.MonkeyPatch.context() as patch:
-        for module in ("finish", "load", "run", "stood_before", "write"):
-            patch.setattr(f"casework.intake.feed.{module}.now", clock)
-        import_feed(built.engine, built.branch, folder, ImportRequest(system("cli")))
+    import_feed(built.engine, built.branch, folder, ImportRequest(system("cli"), clock=clock))
 
 
 # --- the operator's tools: each makes a part of the database agree with what he has done to another

@@ -19,6 +19,8 @@ HIDDEN: Final = frozenset(
         "named",
         "spoilt",
         "due_before",
+        "connected_before",
+        "found_by",
     }
 )
 """What is for the guards' own counting, or stands elsewhere on the page."""
@@ -74,6 +76,7 @@ _TOLD: Final[Mapping[str, Callable[[Any, str], str]]] = {
     "received_fen": lambda value, _: shown.yuan(sum(value.values())),
     "failed_visits": lambda value, lang: _joined(shown.day(one.on, lang) for one in value),
     "last_failed_visit": lambda value, lang: shown.day(value.on, lang),
+    "photos_disproved": lambda value, _: f"{len(value):,}",
     "agency_file": lambda value, lang: f"{value.agency} · {shown.day(value.inspected_on, lang)}",
     "placement": _placed,
 }
