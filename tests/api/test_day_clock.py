@@ -17,7 +17,6 @@ from casework.lifecycle.tables import days_swept
 from casework.operation.alone import alone
 from casework.operation.closing import close, day_due
 from casework.operation.morning import make_lists, make_morning
-from casework.people.staff import register
 from casework.people.staff.actor import system
 from casework.storage.database import reading, writing
 from casework.work.tasks.making import edition_of
@@ -33,12 +32,7 @@ LOOKS = 4
 
 @pytest.fixture
 def fed(bank: Bank) -> Iterator[Bank]:
-    """One case of the rep S1, which the phone collector C1 is to call; the feeds of DAY and the day after are in."""
-    with writing(bank.started.engine) as conn:
-        trail, permissions = bank.started.branch.trail(local(0, "08:00")), bank.started.branch.rulebook.permissions
-        who = {"staff_no": "C1", "name": "某员工", "posts": ["phone_collector"]}
-        register.add(conn, trail, system("cli"), permissions, **who)  # type: ignore[arg-type]  # told by name
-        trail.write(conn)
+    """One case of the rep S1, to be called by T1, the branch's one phone collector; the feeds of two days are in."""
     for number in range(2):
         day = DAY + timedelta(days=number)
         bank.send(day, [arrears(1, 1, on=day)], **({"loans": [loan(1)]} if number == 0 else {}))  # type: ignore[arg-type]  # rows
@@ -119,7 +113,7 @@ def test_a_morning_is_made_after_its_close_at_the_policys_hour_and_once(fed: Ban
     assert [(one["event"], one["on"], one["moves"]) for one in told] == [("morning_made", day_text(1), 1)]
     assert told[0]["tasks"] == 2, "to call, and to visit"
     assert made(fed) == [(DAY + timedelta(days=1), 1)]
-    assert {one.list_of for one in on_list(fed)} == {"C1"}, "the list is made after the cases were given out"
+    assert {one.list_of for one in on_list(fed)} == {"T1"}, "the list is made after the cases were given out"
 
 
 def test_a_morning_that_was_missed_while_nobody_ran_is_made_as_soon_as_somebody_does(fed: Bank) -> None:
@@ -146,7 +140,7 @@ def test_whoever_asked_for_their_list_before_gets_the_one_after_the_cases_were_g
         make_lists(conn, fed.started.branch, on, system("api"), clock=lambda: early)
     assert {one.list_of for one in on_list(fed)} == {"S1"}
     run(fed, local(1, "07:30"))
-    assert {one.list_of for one in on_list(fed)} == {"C1"}
+    assert {one.list_of for one in on_list(fed)} == {"T1"}
     with reading(fed.started.engine) as conn:
         assert edition_of(conn, on) == 2
 
