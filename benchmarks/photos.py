@@ -55,7 +55,7 @@ class _Phone:
 
     def visit(self, place: Place, case_id: int) -> int:
         """One that has begun."""
-        visit = ordered_early(place.started, case_id, BUSINESS_DATE, _LEADER, address="示例路1号", second_visitor="K1")
+        visit = ordered_early(place.started, case_id, BUSINESS_DATE, _LEADER, address="示例路1号", second_visitor="A1")
         arrived = {"event": "check_in", "data": {"at": f"{BUSINESS_DATE}T10:00:00+08:00"}}
         self.post(f"/visits/{visit}/events", arrived, **{"If-Match": "*"})
         return visit

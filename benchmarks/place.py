@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from http.client import HTTPConnection
 from itertools import count
 from pathlib import Path
@@ -37,6 +37,8 @@ from tests.postgres_server import APP, OWNER, Server, _die_with_parent, postgres
 
 POSTGRESQL, SQLITE = "PostgreSQL", "SQLite"
 BUSINESS_DATE = date(2026, 1, 10)
+_LONG_AGO = datetime(2024, 1, 1, 1, tzinfo=UTC)
+"""The staff joined then, so on every day of a benchmark they work here."""
 STAFF = {"T1": "phone_collector business_rep", "K1": "basic_risk_manager", "A1": "asset_preservation", "V1": "approver"}
 TEAMS = 40
 _BUCKETS = ((1, "M1"), (31, "M2"), (61, "M3"), (91, "M3+"))
@@ -192,10 +194,12 @@ def _furnish(place: Place) -> None:
     branch, actor = place.started.branch, system("cli")
     with writing(place.started.engine) as conn:
         dated(conn, branch, BUSINESS_DATE)
-        trail = branch.trail(now())
+        joining, trail = branch.trail(_LONG_AGO), branch.trail(now())
         permissions = branch.rulebook.permissions
         for number, post in STAFF.items():
-            register.add(conn, trail, actor, permissions, staff_no=number, name=f"员工{number}", posts=post.split())
+            register.add(conn, joining, actor, permissions, staff_no=number, name=f"员工{number}", posts=post.split())
+        joining.write(conn)
+        for number in STAFF:
             place.tokens[number] = tokens.issue(conn, trail, actor, staff_no=number)
         trail.write(conn)
 
