@@ -18,7 +18,7 @@ EACH: Final = 7
 _FLOOR: Final = "import sqlalchemy"
 _COMMANDS: Final = (
     "--version", "--help", "case --help", "case list --limit 3", "case show 1", "case options 1 --as T1",
-    f"task list --on {BUSINESS_DATE}", f"day show --on {BUSINESS_DATE}", "promise list", "audit show 1",
+    f"task list --on {BUSINESS_DATE} --as T1", f"day show --on {BUSINESS_DATE}", "promise list", "audit show 1",
 )  # fmt: skip
 _HEADER: Final = ("", "command", "ms: best", "median", "÷ floor")
 
