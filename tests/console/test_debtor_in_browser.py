@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 import pytest
+import sqlalchemy as sa
 from playwright.sync_api import Browser, Page, expect
 
 from casework.clock import now
@@ -15,6 +16,7 @@ from casework.lifecycle.commands import Done, Open
 from casework.people.staff.register import actor_for
 from casework.storage.database import reading, writing
 from casework.work.cases.tables import cases
+from casework.work.tasks.tables import tasks
 from tests.console.browser import CHROMIUM, HEIGHT, OUT_OF_SIGHT, Demo, Watched, somebody
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
@@ -42,14 +44,17 @@ def opened(demo: Demo, noun: str, ground: str, each: list[dict[str, Any]]) -> No
 
 @pytest.fixture(scope="module")
 def own_cases(branch_on_show: Demo) -> list[int]:
-    """Debtors of the collector that may be called at any hour: it may be night where this runs."""
-    theirs = cases.select().where(cases.c.owner == branch_on_show.people[POST], cases.c.state == "phone_collection")
+    """Debtors of the collector; with all on their list, whoever's, they may be called at any hour: it may be night."""
+    staff_no = branch_on_show.people[POST]
+    listed = sa.select(tasks.c.loan_id).where(tasks.c.list_of == staff_no)
+    theirs = cases.select().where(cases.c.owner == staff_no, cases.c.state == "phone_collection")
     with reading(branch_on_show.started.engine) as conn:
         found = conn.execute(theirs.order_by(cases.c.oldest_due_date, cases.c.id)).all()
+        loans = dict.fromkeys([*(one.loan_id for one in found), *conn.execute(listed).scalars()])
     agreed = {"from_hour": 21, "until_hour": 9, "evidence": "rec:2026-0001",
               "begins_at": (now() - timedelta(hours=1)).isoformat(),
               "ends_at": (now() + timedelta(days=2)).isoformat()}  # fmt: skip
-    opened(branch_on_show, "consent", "given", [agreed | {"loan_id": one.loan_id} for one in found])
+    opened(branch_on_show, "consent", "given", [agreed | {"loan_id": loan_id} for loan_id in loans])
     return [one.id for one in found]
 
 
