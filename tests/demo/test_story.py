@@ -25,6 +25,7 @@ from casework.evidence.past.whole import portfolio_as_of
 from casework.evidence.verifying import verify
 from casework.intake.feed.past_arrears import past_arrears
 from casework.log.tables import entries
+from casework.operation.alarms import visits_not_ended
 from casework.operation.distributing import distribute
 from casework.operation.startup import start, upgrade
 from casework.people.days.loading import read_calendar, unknown_years
@@ -194,14 +195,18 @@ def test_the_day_after_the_month_is_one_to_be_worked(settings: Settings, tmp_pat
 
 
 def _visits_are_there_to_be_gone_on_with(conn: Connection, branch: Branch, rep: str) -> None:
-    """Today's route with a visit under way (by day) and one where a risk is known; one of each review, with photos."""
+    """Today's route with a visit under way by day and ended at night, and one where a risk is known; each review."""
     at = now().astimezone(ZoneInfo(branch.time_zone))
     visit, today = VISITS.table.c, at.date()
     taken = sa.select(sa.func.count()).where(photos.c.visit_id == visit.id).scalar_subquery()
     told = sa.select(visit.visit_on, visit.state, visit.risk_acknowledged, visit.recheck_since.is_not(None), taken)
     found = sorted((str(row[0]), *row[1:]) for row in conn.execute(told))
-    by_day = (str(today), "under_way", False, False, 2)
+    at_night = (str(today), "ended", False, False, 2)  # the last begins at 20:00 and takes 35 minutes
+    by_day = at_night if at_night in found else (str(today), "under_way", False, False, 2)
     assert at.time() < time(9) or by_day in found
+    assert at.time() >= time(20, 35) or at_night not in found
+    assert at.time() < time(21) or at_night in found
+    assert visits_not_ended(conn, branch, at) == []
     assert found == sorted([
         (str(today - timedelta(days=2)), "accepted", False, True, 2),
         (str(today - timedelta(days=2)), "returned", False, False, 2),

@@ -109,7 +109,10 @@ class Visits:
             draw_photos(self.started.engine, self.started.branch, self.reviewer, day, day, clock=self.clock)
 
     def begin(self, at: datetime) -> None:
-        """The first of today's is under way where, at this instant, people have been visited for a while."""
+        """The first of today's is under way if people have been visited for a while by this instant; ended at night.
+
+        Nobody is left at an address for the hours after the last visit begins: it would raise the alarm of X9.
+        """
         present = at.astimezone(self.clock.zone)
         if present.date() == self.today:
             arrived = min(present - _UNDER_WAY_FOR, datetime.combine(self.today, _LAST, self.clock.zone))
@@ -118,14 +121,18 @@ class Visits:
         if arrived.date() == self.today and arrived.time() >= _FIRST:
             for plan in self._ordered(self.today)[:1]:
                 self._arrive(plan, arrived)
+                if present.date() == self.today and arrived + _STAY <= present:
+                    self._leave(plan, arrived)
 
     def _make(self, plan: DemoVisit, at: datetime) -> None:
         self._arrive(plan, at)
-        leader, _ = self._who(plan)
-        left = at + _STAY
+        self._leave(plan, at)
+        self._fire(self._who(plan)[0], plan, "report", plan.report)
+
+    def _leave(self, plan: DemoVisit, arrived: datetime) -> None:
+        left = arrived + _STAY
         self.clock.set(left.date(), left.time())
-        self._fire(leader, plan, "check_out", {"at": left.isoformat()})
-        self._fire(leader, plan, "report", plan.report)
+        self._fire(self._who(plan)[0], plan, "check_out", {"at": left.isoformat()})
 
     def _arrive(self, plan: DemoVisit, at: datetime) -> None:
         """Both photos are taken in the first minutes."""
