@@ -104,6 +104,11 @@ class Counter:
         assert row is not None
         return Read(*map(int, row))
 
+    def close(self) -> None:
+        """Nothing is counted any more."""
+        if self._told is not None:
+            self._told.close()
+
 
 @contextmanager
 def counting(server: Server | None) -> Iterator[Counter]:
@@ -116,6 +121,7 @@ def counting(server: Server | None) -> Iterator[Counter]:
     finally:
         sa.event.remove(sa.pool.Pool, "checkout", counter.checked_out)
         sa.event.remove(sa.pool.Pool, "checkin", counter.checked_in)
+        counter.close()
 
 
 # ── asking ──────────────────────────────────────────────────────────────────────────────────────────────────────────
