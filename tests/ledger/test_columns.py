@@ -42,11 +42,8 @@ def worked(house: Bank) -> Bank:
     photo = {"outcome": "found", "photo": f"sha256:{'a' * 64}", "person_met": "debtor", "address_kind": "home"}
     acts = [
         Fire(actor=RISK, noun="hold", id=found.id, event="wish_arrangement", data=wish),
-        Record(
-            actor=Actor("S1", "staff", "cli", frozenset({"business_rep"})), id=house.case(2).id, kind="visit",
-            on=day(1), evidence="v:1", data=photo,
-        ),
-    ]  # fmt: skip
+        Record(actor=system("cli"), id=house.case(2).id, kind="visit", on=day(1), evidence="v:1", data=photo),
+    ]
     with writing(house.started.engine) as conn:
         done = advance(conn, acts, house.started.branch, clock=clock(day(1), 16, 40))
         assert all(isinstance(one, Done) for one in done), done
