@@ -18,6 +18,7 @@ from casework.lifecycle.kept import Kept
 from casework.lifecycle.stream_judges import ActOf, CitedBy, CustomerJudge
 from casework.lifecycle.subject import HEAD
 from casework.lifecycle.told import Told
+from casework.log.check.counted import Counted
 from casework.log.check.findings import Report
 from casework.log.check.heads import Tail, compare_head
 from casework.log.format.entry import Entry
@@ -38,7 +39,7 @@ class _Expected(NamedTuple):
     subject: Any
 
 
-class NounRows:
+class NounRows(Counted):
     """Compares the rows of one noun; the head, where its rows keep one, is compared with its stream.
 
     `stream_of_row`: the stream in which a row's entries lie, by its columns.
@@ -55,23 +56,12 @@ class NounRows:
         self._select = as_stored(noun.table, self._columns, conn.dialect.name)
         self._meant = _Meant(noun, self._columns)
         self._pending: list[_Expected] = []
-        self._met = 0
 
     def expect(self, stream: str, seq: int, number: int, subject: Any) -> None:
         """Entries of `stream` made this; they are compared in one statement when enough are there."""
         self._pending.append(_Expected(stream, seq, number, subject))
         if len(self._pending) >= _BATCH:
             self._flush()
-
-    def cut(self) -> int:
-        """Compare the rest of a part of the streams; how many rows there were."""
-        self._flush()
-        met, self._met = self._met, 0
-        return met
-
-    def absorb(self, met: int) -> None:
-        """So many rows there were in another part."""
-        self._met += met
 
     def finish(self) -> None:
         """Compare the rest; then look for rows that no entry speaks of, if there must be any."""
@@ -143,7 +133,7 @@ class Folded:
         self.number = int(text) if plain and text == str(int(text)) else None
 
 
-class RootRows:
+class RootRows(Counted):
     """Compares the rows of a noun that has streams of its own, head and columns, when enough are there.
 
     `apart`: columns that are for `also` to compare, which gets the streams and the rows by number (`columns`).
@@ -163,23 +153,12 @@ class RootRows:
         self._meant = _Meant(noun, [names[place] for place in compared])
         self._select = as_stored(noun.table, noun.rows.columns, conn.dialect.name)
         self._pending: list[Folded] = []
-        self._met = 0
 
     def expect(self, folded: Folded) -> None:
         """Its row is compared, and is the one that there is."""
         self._pending.append(folded)
         if len(self._pending) >= _BATCH:
             self._flush()
-
-    def cut(self) -> int:
-        """Compare the rest of a part of the streams; how many rows there were."""
-        self._flush()
-        met, self._met = self._met, 0
-        return met
-
-    def absorb(self, met: int) -> None:
-        """So many rows there were in another part."""
-        self._met += met
 
     def finish(self) -> None:
         """Compare the rest; then look for rows without a stream, if there must be any."""

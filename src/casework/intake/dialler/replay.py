@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 from casework.clock import utc_text
 from casework.customer import Customer, stream_of
 from casework.intake.dialler.recording import CORRECTED, LEFT_OUT, RECORDED, mac_of
+from casework.log.check.counted import Counted
 from casework.log.check.findings import Report
 from casework.log.check.heads import Tail
 from casework.log.format.entry import Entry
@@ -54,7 +55,7 @@ class _Said(NamedTuple):
     seq: int
 
 
-class ContactReplay:
+class ContactReplay(Counted):
     """A follower of the streams of customers."""
 
     def __init__(self, conn: Connection, mac_key: bytes, vault: Vault, report: Report) -> None:
@@ -63,7 +64,6 @@ class ContactReplay:
         self._select = as_stored(contact_log, _COLUMNS, conn.dialect.name)
         self._stream: dict[tuple[str, str], _Said] = {}  # the contacts of the present customer
         self._pending: list[_Said] = []
-        self._met = 0
 
     def follow(self, entry: Entry) -> None:
         """The next entry of the present customer."""
@@ -84,16 +84,6 @@ class ContactReplay:
         self._stream = {}
         if len(self._pending) >= _BATCH:
             self._flush()
-
-    def cut(self) -> int:
-        """Compare the rest of a part of the streams; how many rows there were."""
-        self._flush()
-        met, self._met = self._met, 0
-        return met
-
-    def absorb(self, met: int) -> None:
-        """So many rows there were in another part."""
-        self._met += met
 
     def finish(self) -> None:
         """Compare the rest; then look for rows that no entry speaks of, if there must be any."""

@@ -5,6 +5,7 @@ from typing import Any, Final, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from casework.log.check.counted import Counted
 from casework.log.check.findings import Report
 from casework.log.format.entry import Entry
 from casework.log.stored import as_stored
@@ -42,7 +43,7 @@ def compare_head(report: Report, stream: str, tail: Tail, head: tuple[Any, Any, 
         report.find("head_rewound", stream, tail.seq, head_says=seq)
 
 
-class StreamHeads:
+class StreamHeads(Counted):
     """The keeper of streams whose head lies in `streams`; follows no entry."""
 
     def __init__(self, conn: Connection, report: Report) -> None:
@@ -50,7 +51,6 @@ class StreamHeads:
         self._report = report
         self._select = as_stored(streams, _HEAD, conn.dialect.name)
         self._pending: dict[str, Tail] = {}
-        self._met = 0
 
     def follow(self, entry: Entry) -> None:
         """Nothing is folded."""
@@ -60,16 +60,6 @@ class StreamHeads:
         self._pending[stream] = tail
         if len(self._pending) >= _BATCH:
             self._flush()
-
-    def cut(self) -> int:
-        """Compare the rest of a part; how many heads were there."""
-        self._flush()
-        met, self._met = self._met, 0
-        return met
-
-    def absorb(self, met: int) -> None:
-        """So many heads were there in another part."""
-        self._met += met
 
     def finish(self) -> None:
         """Compare the rest; then look for heads without a stream, if there must be any."""
