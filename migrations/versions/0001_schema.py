@@ -544,6 +544,7 @@ table(
     must("rechecks", Bytes),
     must("disproved", sa.Boolean),
     must("corrected", Bytes),
+    sa.Column("accepted_by", sa.String(128)),
     must("times_returned", sa.BigInteger),
     sa.Column("due_on", sa.Date),
     sa.Index("ix_visits_borrower", "borrower_id", "id"),

@@ -36,6 +36,7 @@ def _one_by_one(*steps: Follow) -> Follow:
 AFTERWARDS: Final[Afterwards] = {
     (VISITS.chart, "report"): record_met,
     (VISITS.chart, "report_again"): _one_by_one(correct_met, ask_about_placements),
+    (VISITS.chart, "set_aside"): ask_about_placements,
     (VISITS.chart, "recheck"): _one_by_one(end_rechecks, ask_about_placements),
     (VISITS.chart, "recheck_corrected"): ask_about_placements,
 }

@@ -79,6 +79,8 @@ def _check(home: Path, files: list[Path]) -> tuple[list[str], list[str]]:
     from casework.work.cases.rulebook import registry_of
     from casework.work.requests import REQUEST
     from casework.work.topics import faults_of
+    from casework.work.visits.noun import VISIT
+    from casework.work.visits.proof import verdict_faults
 
     try:
         policies = load_policies(home)
@@ -100,6 +102,8 @@ def _check(home: Path, files: list[Path]) -> tuple[list[str], list[str]]:
         faults += faults_between([noun for noun in NOUNS if noun.chart in charts], charts)
         if REQUEST.chart in charts:
             faults += faults_of(charts[REQUEST.chart], charts.values(), policies, known_posts(charts[CASE_CHART]))
+    if VISIT.chart in charts:
+        faults += verdict_faults(charts[VISIT.chart], policies)
     if not files:
         faults.append(f"{home.name}: no chart here")
     return faults, sound

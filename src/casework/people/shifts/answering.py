@@ -3,7 +3,7 @@
 `answers_on` reads the whole register for a day in a handful of statements; asking it then costs nothing.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Final, NamedTuple
@@ -16,7 +16,7 @@ from casework.people.shifts.tables import shifts
 from casework.people.staff.person import ACTIVE
 from casework.people.staff.roster import Colleague, Roster
 from casework.people.staff.roster_rows import read_roster
-from casework.rules.statechart.policy import Policy
+from casework.rules.statechart.policy import Policies, Policy
 
 OWN, STAND_IN, DEPUTY, ON_DUTY, HEAD = "own", "stand_in", "deputy", "on_duty", "head"
 DEPUTY_OFF, HEAD_OFF, NOBODY = "deputy_off", "head_off", "nobody"
@@ -36,6 +36,9 @@ NOBODY_ON: Final = frozenset({HEAD, DEPUTY_OFF, HEAD_OFF, NOBODY})
 
 _OF_DAY: Final = sa.select(shifts.c.staff_no, shifts.c.shift, shifts.c.stand_in).where(
     shifts.c.day == sa.bindparam("on", type_=sa.Date)
+)
+_OF_PEOPLE: Final = sa.select(shifts.c.day, shifts.c.staff_no, shifts.c.shift).where(
+    shifts.c.day.in_(sa.bindparam("days", expanding=True)), shifts.c.staff_no.in_(sa.bindparam("who", expanding=True))
 )
 
 
@@ -139,6 +142,17 @@ def answers_on(conn: Connection, rules: ShiftRules, policy: Policy, on: date) ->
     """The day `on`, by the policy in force on it; a handful of statements, whatever the number of people and cases."""
     listed = {row.staff_no: (row.shift, row.stand_in) for row in conn.execute(_OF_DAY, {"on": on})}
     return Answers(read_roster(conn, on), rules, listed, rules.preset(policy, on))
+
+
+def resting(
+    conn: Connection, rules: ShiftRules, policies: Policies, people: Collection[str], days: Collection[date]
+) -> frozenset[tuple[str, date]]:  # fmt: skip
+    """Who of these has a shift that is off, on which of these days, entered or preset; one statement, however many."""
+    wanted = _OF_PEOPLE, {"who": sorted(people), "days": sorted(days)}
+    entered = {(row.staff_no, row.day): rules.by_code.get(row.shift) for row in conn.execute(*wanted)}
+    preset = {day: rules.preset(policies.at(day), day) for day in days}
+    found = {(one, day): entered.get((one, day), preset[day]) for one in people for day in days}
+    return frozenset(which for which, shift in found.items() if shift is not None and shift.off)
 
 
 def who_answers(conn: Connection, rules: ShiftRules, policy: Policy, person: str, on: date) -> Answer:

@@ -332,6 +332,8 @@ def visit_corrected(now: CaseSituation, _: Params) -> None:
         facts.failed_visits = [one for one in facts.failed_visits if one.photo != photo]
         facts.visit_photos = [one for one in facts.visit_photos if one != photo]
         facts.photos_disproved = [one for one in facts.photos_disproved if one != photo]
+    else:  # the second visitor's word, as long as it stands
+        facts.visit_stated = not disproved
     facts.fresh = [name for name in facts.fresh if name not in gone]
     if disproved:
         facts.photos_disproved = [*facts.photos_disproved, *([photo] if photo is not None else [])]

@@ -1,9 +1,9 @@
 """What guards need of who goes on a visit: whether they are there on its day and may, and where else they are then."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 
 from casework.lifecycle.commands import Fire, Open
 from casework.lifecycle.gather import Gathered
+from casework.people.shifts.answering import resting
 from casework.people.staff import dossier
 from casework.people.staff.person import ACTIVE, Person
 from casework.storage import rows
@@ -18,6 +19,9 @@ from casework.storage.database import is_reading
 from casework.work.cases.visit_addresses import UNDER_WAY, visits
 from casework.work.visits.noun import VISIT
 from casework.work.visits.visit import Visit, minute_of
+
+if TYPE_CHECKING:
+    from casework.work.cases.branch import Branch
 
 _NAMED: Final = ("visitor", "second_visitor")
 _NAMING: Final = frozenset({"name_visitors", "check_in"})
@@ -49,13 +53,13 @@ class Going:
     named: frozenset[int] = frozenset()
     moving: frozenset[int] = frozenset()
     visits: Mapping[int, Visit] = field(default_factory=dict)
+    resting: Collection[tuple[str, date]] = frozenset()
 
     def unfit(self, who: Iterable[str], day: date, posts: Collection[str]) -> dict[str, list[str]]:
-        """Why these cannot go on that day, as guards read it: those that are not there, on leave, without a post."""
+        """Why these cannot go on that day, as guards read it: gone, on leave, off by the roster, without a post."""
         found: dict[str, list[str]] = {}
         for one in sorted(set(who)):
-            why = _unfit(self.people.get(one), day, posts)
-            if why is not None:
+            for why in _unfit(self.people.get(one), day, posts, off_duty=(one, day) in self.resting):
                 found.setdefault(why, []).append(one)
         return found
 
@@ -74,21 +78,25 @@ class Going:
         return {}
 
 
-def going(conn: Connection, commands: Sequence[Any], gathered: Gathered) -> Going:
+def going(conn: Connection, branch: "Branch", commands: Sequence[Any], gathered: Gathered) -> Going:
     """Read them; of who arrives or leaves nobody else does meanwhile (SQLite has one writer)."""
-    named, moving, names, whose = set[int](), set[int](), set[str](), list[Visit]()
+    named, moving, names, whose, days = set[int](), set[int](), set[str](), list[Visit](), set[date]()
     for one in commands:
         if isinstance(one, Open):
             names |= {one.actor.id, *_told(one.data)}
+            days |= _day_of(one.data)
         elif isinstance(one, Fire) and one.event in _NAMING | _MOVING:
             visit = gathered.subjects.get((VISIT.chart, one.id))
             if visit is not None:
                 names |= {*visit.visitors, *_told(one.data)} if one.event in _NAMING else set()
                 named |= {one.id} if one.event in _NAMING else set()
+                days |= {visit.visit_on} if one.event in _NAMING else set()
                 moving |= {one.id} if one.event in _MOVING else set()
                 whose += [visit] if one.event in _MOVING else []
     people = dossier.persons(conn, names) if names else {}
-    return Going(people, frozenset(named), frozenset(moving), _visits_of(conn, whose) if whose else {})
+    rules = branch.rulebook
+    off = resting(conn, rules.shifts, rules.policies, names, days) if names and days else ()
+    return Going(people, frozenset(named), frozenset(moving), _visits_of(conn, whose) if whose else {}, off)
 
 
 def _visits_of(conn: Connection, leaving: Sequence[Visit]) -> dict[int, Visit]:
@@ -97,6 +105,14 @@ def _visits_of(conn: Connection, leaving: Sequence[Visit]) -> dict[int, Visit]:
         rows.tell_postgresql(conn, _HELD, [who])
     asked = {"who": who, "days": sorted({one.visit_on for one in leaving})}
     return {row.id: VISIT.rows.read(row) for row in conn.execute(_MADE, asked)}
+
+
+def _day_of(data: Mapping[str, Any]) -> set[date]:
+    """For which day it is ordered; none where that is no day, as the chart will say."""
+    try:
+        return {date.fromisoformat(data["visit_on"])}
+    except (KeyError, TypeError, ValueError):
+        return set()
 
 
 def _told(data: Mapping[str, Any]) -> set[str]:
@@ -108,12 +124,16 @@ def _who_go(visit: Visit) -> set[str]:
     return {*visit.visitors, *((f"{visit.assisting_channel} {visit.assistant}",) if visit.assistant else ())}
 
 
-def _unfit(person: Person | None, day: date, posts: Collection[str]) -> str | None:
+def _unfit(person: Person | None, day: date, posts: Collection[str], *, off_duty: bool) -> Iterator[str]:
     if person is None or person.status != ACTIVE or (person.leaves_on is not None and person.leaves_on < day):
-        return "not_there"
-    if person.absence_on(day) is not None:
-        return "away"
-    return None if any(held.post in posts for held in person.held_on(day)) else "without_post"
+        yield "not_there"
+    elif person.absence_on(day) is not None:
+        yield "away"
+    else:
+        if off_duty:
+            yield "off_duty"
+        if not any(held.post in posts for held in person.held_on(day)):
+            yield "without_post"
 
 
 def _meets(other: Visit, began: datetime, ended: datetime) -> bool:

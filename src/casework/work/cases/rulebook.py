@@ -24,6 +24,8 @@ from casework.work.contacts.results import Results, load_results
 from casework.work.contacts.sources import Sources, load_sources
 from casework.work.requests import REQUEST
 from casework.work.topics import faults_of
+from casework.work.visits.noun import VISIT
+from casework.work.visits.proof import verdict_faults
 
 
 def registry_of(chart: str) -> Registry:
@@ -96,7 +98,10 @@ def _load(folder: Path) -> Rulebook:
     policies = load_policies(folder)
     sources = load_sources(folder)
     charts = {noun.chart: load_chart(folder / f"{noun.chart}.toml", noun.registry, policies) for noun in NOUNS}
-    faults = [*faults_between(NOUNS, charts), *words_missing(NOUNS, charts, sources.tables)]
+    faults = [
+        *faults_between(NOUNS, charts), *words_missing(NOUNS, charts, sources.tables),
+        *verdict_faults(charts[VISIT.chart], policies),
+    ]  # fmt: skip
     if faults:
         raise RulesBroken(faults)
     charts = {name: one.with_tables(sources.tables) for name, one in charts.items()}

@@ -59,7 +59,7 @@ def prepare(
     ours = [one for one in commands if one.noun == VISIT.chart]
     ordered = under_way(conn, nouns_by_chart(branch.nouns)[VISIT.chart], ours)
     told, by_instant = (
-        Against(going(conn, ours, gathered), ordered),
+        Against(going(conn, branch, ours, gathered), ordered),
         dict[datetime, list[tuple[Any, Any, dict[int, list[Any]], int]]](),
     )
     addresses, arrivals = set[bytes](), dict[int, Visit]()

@@ -6,9 +6,10 @@ from typing import Final
 from casework.lifecycle.situation import SubjectSituation
 from casework.rules.statechart.registry import Params, Verdict
 from casework.work.visits import visitors
+from casework.work.visits.proof import is_disproved
 from casework.work.visits.visit import (
     CANNOT_BE,
-    DISPROVE,
+    SET_ASIDE,
     Corrected,
     Photo,
     Recheck,
@@ -246,6 +247,16 @@ def sent_back(now: SubjectSituation, _: Params) -> None:
     visit_of(now).times_returned += 1
 
 
+@effect()
+def accepted(now: SubjectSituation, _: Params) -> None:
+    visit_of(now).accepted_by = now.actor
+
+
+@effect()
+def set_aside(now: SubjectSituation, _: Params) -> None:
+    visit_of(now).disproved = True
+
+
 @recorder
 def photo(now: SubjectSituation, _: Params) -> None:
     given = now.given
@@ -277,4 +288,4 @@ def _judged(now: SubjectSituation) -> None:
     """The last verdict on each photo is the one that stands."""
     visit = visit_of(now)
     visit.rechecks = (*visit.rechecks, Recheck(now.given["photo"], now.given["verdict"], now.actor, now.today))
-    visit.disproved = any(verdict in DISPROVE for verdict in visit.verdicts.values())
+    visit.disproved = visit.state == SET_ASIDE or is_disproved(visit.verdicts.values(), now.policy)

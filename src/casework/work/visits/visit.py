@@ -11,10 +11,10 @@ from casework.lifecycle.subject import Child, Label
 
 NO_RISK: Final = "no_risk"
 """What visitors say of an address where a risk is gone."""
+SET_ASIDE: Final = "set_aside"
+"""State of a visit whose report counts no more."""
 TO_BE_MADE: Final = frozenset({"planned", "under_way"})
 """States of a visit that somebody still makes."""
-DISPROVE: Final = frozenset({"staged", "used_again", "wrong_place"})
-"""Verdicts on a photo by which its visit proves nothing, while they stand."""
 CANNOT_BE: Final = frozenset({("found", "nobody"), ("not_found", "debtor")})
 """What came of a visit, and who cannot have been met then."""
 
@@ -85,6 +85,7 @@ class Visit(Child):
     rechecks: Annotated[tuple[Recheck, ...], Label("复核结论", "Checked again")] = ()
     disproved: Annotated[bool, Label("复核不实，不作证明", "Disproved by a check")] = False
     corrected: Annotated[tuple[Corrected, ...], Label("更正前的报告", "Reported before it was corrected")] = ()
+    accepted_by: Annotated[str | None, Label("审核通过人", "Accepted by")] = None
     times_returned: Annotated[int, Label("退回次数", "Times returned")] = 0
     due_on: date | None = None
 

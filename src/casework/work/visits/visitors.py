@@ -30,6 +30,12 @@ def visitors_present(now: SubjectSituation, _: Params) -> Verdict:
     return _none_of(now, "away")
 
 
+@guard(facts=("off_duty", "visit_on"))
+def visitors_on_duty(now: SubjectSituation, _: Params) -> Verdict:
+    """Nobody who is named is off by the roster on that day (`gathered`: who has a shift that is off)."""
+    return _none_of(now, "off_duty")
+
+
 @guard(facts=("without_post",))
 def visitors_may_visit(now: SubjectSituation, _: Params) -> Verdict:
     """Each holds a post on that day that may check in (`gathered`: who holds none)."""
@@ -75,6 +81,13 @@ def by_a_visitor(now: SubjectSituation, _: Params) -> Verdict:
 def by_no_visitor(now: SubjectSituation, _: Params) -> Verdict:
     met = now.actor not in visit_of(now).visitors
     return Verdict(met, {"actor": now.actor}, {"visitor": False})
+
+
+@guard(facts=("accepted_by",))
+def by_another_than_accepted(now: SubjectSituation, _: Params) -> Verdict:
+    """Who let a report through does not take that back alone."""
+    accepted_by = visit_of(now).accepted_by
+    return Verdict(now.actor != accepted_by, {"actor": now.actor}, {"accepted_by": accepted_by})
 
 
 @guard(facts=())
