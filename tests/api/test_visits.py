@@ -184,6 +184,10 @@ def test_a_report_is_a_contact_too_and_the_receipt_is_of_both(running: Running, 
         "source": "visit", "contact_ref": f"visit-{visit}", "channel": "visit", "party": "debtor", "result": "found",
         "staff_no": "R1",
     }  # fmt: skip
+    wrong = {"corrections": [{"contact_ref": f"visit-{visit}", "result": "not_found"}]}
+    (refused,) = running.post("/contacts/corrections", json=wrong).json()["results"]
+    assert (refused["outcome"], refused["status"], refused["column"]) == ("contact_of_a_visit", 409, "contact_ref")
+    assert "重开" in refused["zh"]
     signed = [one.entry_id.partition(":")[0] for one in receipt_of(running, told).entries]
     assert signed.count("borrower") == 1
     assert signed.count("case") >= 3, "the report, what the case learnt of it, that it is called again"

@@ -5,12 +5,15 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from casework.intake.dialler.recording import CORRECTED
+from casework.intake.dialler.correcting import Correction, correct_contacts
+from casework.intake.dialler.recording import CORRECTED, Not
+from casework.intake.dialler.typed import texts_of_kind
 from casework.lifecycle.commands import Cleared, Done, Fire, Outcome, Record
 from casework.log.tables import entries
 from casework.people.staff.actor import Actor, system
-from casework.storage.database import reading
+from casework.storage.database import reading, writing
 from casework.work.tasks.tables import tasks
+from tests.dialler.called import moment
 from tests.feed.bank import Bank, arrears
 from tests.work.test_promises import day
 from tests.work.test_rechecks import told
@@ -28,6 +31,7 @@ from tests.work.test_visits import (
     met,
     order,
     ordered,
+    rep,
     staffed,
     visited,
     visits,
@@ -36,13 +40,20 @@ from tests.work.test_visits import (
 __all__ = ["ordered"]
 
 
-def returned(bank: Bank, said: dict[str, Any]) -> None:
+def returned(bank: Bank, said: dict[str, Any], way: str = "returned") -> None:
+    """Before it was accepted, or after."""
     order(bank)
     visited(bank)
     assert isinstance(fire(bank, "report", **said), Done)
-    assert isinstance(fire(bank, "send_back", B9, reason="contradicts"), Done)
+    if way == "reopened":
+        assert isinstance(fire(bank, "accept", B9), Done)
+        assert isinstance(fire(bank, "reopen", B8, reason="contradicts"), Done)
+    else:
+        assert isinstance(fire(bank, "send_back", B9, reason="contradicts"), Done)
+    assert [(one.state, one.times_returned) for one in visits(bank)] == [("returned", 1)]
 
 
+B8 = rep("B8", "basic_risk_manager")
 FOUND, MISSED = ("debtor", "visit", "found", "debtor"), ("contact", "visit", "not_found", "not_found")
 # (what, reported first, and again; state, found on, connected on, days in vain; the contact; what was put right)
 AGAIN: list[tuple[str, dict[str, Any], dict[str, Any], tuple[Any, ...], tuple[str, ...], list[str]]] = [
@@ -56,14 +67,15 @@ AGAIN: list[tuple[str, dict[str, Any], dict[str, Any], tuple[Any, ...], tuple[st
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize("way", ["returned", "reopened"])
 @pytest.mark.parametrize(
     ("first", "again", "case", "contact", "fields"), [one[1:] for one in AGAIN], ids=[one[0] for one in AGAIN]
 )  # fmt: skip
 def test_what_the_case_learnt_follows_the_corrected_report(
     ordered: Bank, first: dict[str, Any], again: dict[str, Any], case: tuple[Any, ...], contact: tuple[str, ...],
-    fields: list[str],
+    fields: list[str], way: str,
 ) -> None:  # fmt: skip
-    returned(ordered, first)
+    returned(ordered, first, way)
     assert isinstance(fire(ordered, "report_again", **again), Done)
     (visit,) = visits(ordered)
     assert (visit.outcome, visit.person_met) == (again["outcome"], again["person_met"])
@@ -79,6 +91,35 @@ def test_what_the_case_learnt_follows_the_corrected_report(
     assert (facts.visit_photos, now.visit_due_on) == ([FIRST], None), "it is a visit that was made"
     assert [one[1:5] for one in met(ordered)] == [contact]
     assert len(told(ordered, CORRECTED)) == (contact != (FOUND if first is SEEN else MISSED))
+
+
+# (what is asked, why it is not done): of a contact that is nobody's visit nothing changes
+CORRECTIONS = [
+    ({"contact_ref": "visit-1", "result": "not_found"}, "contact_of_a_visit"),
+    ({"contact_ref": "visit-1", "result": "not_found", "source": "visit"}, "contact_of_a_visit"),
+    ({"contact_ref": "visit-1", "result": "found"}, "contact_of_a_visit"),
+    ({"contact_ref": "visit-2", "result": "not_found"}, "unknown_contact_ref"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("who", [B9, V1], ids=["who reaches every case", "who went"])
+@pytest.mark.parametrize(("asked", "why"), CORRECTIONS)
+def test_what_a_visit_says_of_its_contact_is_put_right_in_its_report_alone(
+    ordered: Bank, asked: dict[str, str], why: str, who: Actor
+) -> None:
+    order(ordered)
+    visited(ordered)
+    fire(ordered, "report", **SEEN)
+    before = (met(ordered), case_of(ordered).facts, visits(ordered))
+    with writing(ordered.started.engine) as conn:
+        at = moment(0, "13:00:00")
+        (told,) = correct_contacts(conn, ordered.started.branch, [Correction(**asked)], who, at, atomic=False)
+    assert (told.became, told.is_fault) == (Not(why, "contact_ref"), True)
+    assert (met(ordered), case_of(ordered).facts, visits(ordered)) == before
+    assert all(word in texts_of_kind("contact_of_a_visit")[1] for word in ("returned", "reopened", "report again"))
+    fire(ordered, "send_back", B9, reason="contradicts")
+    assert isinstance(fire(ordered, "report_again", **REPORT), Done)
+    assert [one[1:5] for one in met(ordered)] == [MISSED]
 
 
 def test_found_with_nobody_met_is_refused_the_second_time_too_and_before_it_is_returned_nothing_is_put_right(

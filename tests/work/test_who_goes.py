@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from casework.lifecycle.commands import Done, Fire, Open, Refused
+from casework.people.shifts.entering import ShiftGiven, enter_shifts
 from casework.people.staff import absence, register
 from casework.people.staff.actor import Actor, system
 from casework.storage.database import writing
 from tests.dialler.called import moment
+from tests.dialler.test_learning import edit
 from tests.feed.bank import Bank, arrears
 from tests.work.test_promises import day
 from tests.work.test_visits import P2, REPORT, V1, codes, do, fire, order, ordered, rep, visited, visits
@@ -177,6 +179,7 @@ def test_no_visit_is_ordered_for_a_day_that_is_over_by_the_clock_or_by_the_feed(
         assert (told or codes(outcome)) == reasons
 
 
+SHIFTS = {"off by the roster": "rest", "on the late shift": "late", "on duty on a day off": "on_duty"}
 THE_DAY_BEFORE = datetime(2024, 6, 2, 1, tzinfo=UTC)
 
 
@@ -189,6 +192,9 @@ def changed(bank: Bank, staff_no: str, what: str, on: date) -> None:
             absence.absent(
                 conn, trail, actor, permissions, staff_no=staff_no, from_on=on, until_on=on, reason="leave"
             )  # fmt: skip
+        elif what in SHIFTS:
+            shift = ShiftGiven(on, staff_no, SHIFTS[what])
+            enter_shifts(conn, trail, actor, bank.started.branch.rulebook.shifts, [shift], closed=None)
         elif what == "gone":
             register.leave(conn, trail, actor, staff_no=staff_no, on=on - timedelta(days=1), cause={})
         elif what == "without the post":
@@ -209,7 +215,8 @@ def ordered_with(bank: Bank, which: str, who: str) -> Any:
 
 # (what of the second visitor, when it is known, the reason)
 UNFIT = [
-    ("on leave", "visitors_present"), ("gone", "visitors_are_there"), ("without the post", "visitors_may_visit"),
+    ("on leave", "visitors_present"), ("off by the roster", "visitors_on_duty"), ("gone", "visitors_are_there"),
+    ("without the post", "visitors_may_visit"),
 ]  # fmt: skip
 
 
@@ -242,6 +249,37 @@ def test_it_is_the_day_of_the_visit_that_counts(more: Bank) -> None:
     assert refused.reasons[0].en == f"on leave on {day(1)}: P3"
     assert codes(order(more, 2, second_visitor="A9")) == {"visitors_may_visit"}, "an auditor"
     assert codes(order(more, 2, second_visitor="S1")) == {"visitors_are_there"}, "whom only a feed has named"
+
+
+def test_the_roster_bars_who_is_off_that_day_alone_and_says_how_they_may_go(more: Bank) -> None:
+    for who, what, on in (
+        ("P3", "off by the roster", 1),
+        ("P4", "on the late shift", 1),
+        ("V1", "off by the roster", 0),
+    ):
+        changed(more, who, what, day(on))
+    assert codes(order(more, second_visitor="P4")) == {"visitors_on_duty"}, "who orders it leads it"
+    tomorrow = {"visitor": "P4", "visit_on": day(1).isoformat()}
+    refused = order(more, **tomorrow, second_visitor="P3")
+    assert isinstance(refused, Refused)
+    ((reason),) = refused.reasons
+    assert (reason.code, reason.rules) == ("visitors_on_duty", ("5.4", "X9"))
+    assert reason.en.startswith(f"off by the roster on {day(1)}: P3")
+    assert reason.zh.startswith(f"P3在{day(1)}按班表休息")
+    changed(more, "P3", "on duty on a day off", day(1))
+    assert isinstance(order(more, **tomorrow, second_visitor="P3"), Done)
+
+
+def test_whom_the_roster_does_not_name_has_the_shift_that_the_policy_presets(more: Bank) -> None:
+    """Over a festival everybody rests whom the roster does not put on duty; its last day is the last of it."""
+    edit(more, 'from_on = "2026-02-15", until_on = "2026-02-23"', f'from_on = "{day(1)}", until_on = "{day(2)}"')
+    more.staff("P5", "business_rep")
+    for who in ("V1", "P4"):
+        changed(more, who, "on duty on a day off", day(2))
+    for on, second, reasons in ((1, "P4", {"visitors_on_duty"}), (2, "P3", {"visitors_on_duty"}), (2, "P4", None)):
+        outcome = order(more, second_visitor=second, visit_on=day(on).isoformat())
+        assert (codes(outcome) if reasons else isinstance(outcome, Done)) == (reasons or True), (on, second)
+    assert isinstance(order(more, second_visitor="P3", visit_on=day(3).isoformat()), Done)
 
 
 def test_visited_one_after_the_other_is_two_visits(ordered: Bank) -> None:

@@ -17,7 +17,7 @@ from casework.log.write.trail import Draft, locked_heads, put_heads
 from casework.people.staff.actor import Actor
 from casework.storage import rows
 from casework.work.cases.branch import Branch
-from casework.work.contacts.contact import Contact
+from casework.work.contacts.contact import OF_VISITS, Contact
 from casework.work.contacts.tables import CONTACTS, contact_log, contact_of
 
 _BY: Final = ("contact_ref", "source")
@@ -38,8 +38,8 @@ def correct_contacts(
 ) -> list[Told]:
     """Put right what may be, in the caller's transaction, and tell the cases; what became of each, in order.
 
-    People put right their own contacts; whoever reaches every case, all. `atomic`: one at fault, and none is put
-    right. The reason is sealed.
+    People put right their own contacts; whoever reaches every case, all. What a visit's report says is put right in
+    the report (`put_right`), or the two would differ. `atomic`: one at fault, and none is put right. The reason is sealed.
     """
     known = _found(conn, [one.contact_ref for one in asked])
     streams = {of.customer: stream_of(branch.vault, of.customer) for named in known.values() for of in named}
@@ -127,6 +127,8 @@ def _fault(branch: Branch, one: Correction, of: Contact | Not, sight: Sight) -> 
         return of
     if (fault := sight.fault_of(of)) is not None:
         return Not("unknown_contact_ref", "contact_ref") if fault.kind == "unknown_loan" else fault
+    if of.source == OF_VISITS:
+        return Not("contact_of_a_visit", "contact_ref")
     result = branch.rulebook.results.of(one.result)
     if result is None:
         return Not("unknown_result", "result")

@@ -45,7 +45,10 @@ _BOUNDS: Final = ("from_dpd", "until_dpd", "principal_from_fen", "principal_up_t
 
 @dataclass(frozen=True, slots=True)
 class DutyRule:
-    """One duty: whom it meets, who owes it (the case's handler or owner, or a post), what exempts from it."""
+    """One duty: whom it meets, who owes it (the case's handler or owner, or a post), what exempts from it.
+
+    `done_by`: the opening that does it (`chart.opening`); of whom no post may open that, `else_owed_by` owes it.
+    """
 
     name: str
     zh: str
@@ -55,6 +58,8 @@ class DutyRule:
     owed_by: str
     exempt_by: tuple[str, ...]
     rules: tuple[str, ...]
+    done_by: str | None = None
+    else_owed_by: str | None = None
 
 
 WITHOUT_END: Final = 1 << 62
@@ -197,7 +202,7 @@ _DUTY = table(
         **LABELS, "states": some(name, empty="names no state"), "owed_by": name,
         "exempt_by": some(name), "rules": RULES,
     },
-    dict.fromkeys(_BOUNDS, _NUMBER),
+    {**dict.fromkeys(_BOUNDS, _NUMBER), "done_by": text, "else_owed_by": name},
 )  # fmt: skip
 _FILE = table(
     {
@@ -227,6 +232,7 @@ def parse_duty_rules(body: bytes, policies: Policies, posts: frozenset[str], sta
         code: DutyRule(
             code, row["zh"], row["en"], frozenset(row["states"]), {key: row[key] for key in _BOUNDS if key in row},
             row["owed_by"], tuple(one for one in EXEMPTIONS if one in row["exempt_by"]), tuple(row["rules"]),
+            row.get("done_by"), row.get("else_owed_by"),
         )
         for code, row in ((code, document["duties"][code]) for code in DUTIES)
     }  # fmt: skip
@@ -263,6 +269,10 @@ def _meaning(
             yield f"{at}.owed_by: {row['owed_by']} is neither handler, owner, visitor nor a post"
         if (row["owed_by"] == "visitor") != (code == "visit_report"):
             yield f"{at}.owed_by: who led a visit owes its report, and nothing else"
+        if ("done_by" in row) != ("else_owed_by" in row):
+            yield f"{at}: done_by and else_owed_by go together"
+        elif "done_by" in row and row["owed_by"] not in OWED_BY:
+            yield f"{at}.done_by: a post owes it anyway"
         for key in _BOUNDS:
             yield from (f"{at}.{key}: {fault}" for fault in _bound_faults(row.get(key, 0), policies))
 

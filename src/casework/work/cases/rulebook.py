@@ -13,6 +13,7 @@ from casework.people.staff.posts import known_posts
 from casework.rules.statechart.chart import Chart, load_chart
 from casework.rules.statechart.policy import Policies, load_policies
 from casework.rules.statechart.registry import Registry
+from casework.work.cases.duty_doers import doer_faults
 from casework.work.cases.duty_rules import DutyRules, load_duty_rules
 from casework.work.cases.noun import CASE_CHART
 from casework.work.cases.nouns import NOUNS
@@ -113,6 +114,9 @@ def _load(folder: Path) -> Rulebook:
     if faults := list(faults_of(charts[REQUEST.chart], charts.values(), policies, posts)):
         raise RulesBroken(faults)
     tasks = load_task_rules(folder, policies, posts, frozenset(chart.states))
+    duties = load_duty_rules(folder, policies, posts, frozenset(chart.states))
+    if faults := list(doer_faults(duties, charts)):
+        raise RulesBroken(faults)
     return Rulebook(
         charts,
         policies,
@@ -121,7 +125,7 @@ def _load(folder: Path) -> Rulebook:
         load_privacy_rules(folder),
         load_results(folder, frozenset(tasks.checked_by)),
         sources,
-        load_duty_rules(folder, policies, posts, frozenset(chart.states)),
+        duties,
         load_shift_rules(folder, policies, posts),
         tasks,
     )

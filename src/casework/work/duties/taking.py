@@ -24,7 +24,7 @@ from casework.storage import rows
 from casework.storage.database import UtcDateTime
 from casework.work.cases.branch import Branch
 from casework.work.cases.case import PROMISE, Case, Facts, Spoilt, from_row
-from casework.work.cases.duty_rules import DISPOSAL_FORM, OWED_BY, HeldTo
+from casework.work.cases.duty_rules import DISPOSAL_FORM, HeldTo
 from casework.work.cases.gather import CASE_ROWS
 from casework.work.cases.lifecycles import DISPOSALS, REMITTANCES, VISITS
 from casework.work.cases.tables import cases
@@ -32,6 +32,7 @@ from casework.work.disposals import RETURNED
 from casework.work.duties.called import ITS, THEIRS, Reader
 from casework.work.duties.debtor import DebtorDay, forbidden
 from casework.work.duties.judge import CaseDay, Day, VisitMade, duties_of
+from casework.work.duties.owing import Owing
 from casework.work.duties.tables import COLUMNS, case_strategies, duties, duty_days
 from casework.work.gate.limits import limits_by_product
 
@@ -166,7 +167,7 @@ def reckon(
     }
     quiet = {product: DebtorDay(forbidden=forbidden(of_product)) for product, of_product in limits.items()}
     day = Day.of(on, read_calendar(conn), held_to, closed=closed, outage=is_outage(conn, on))
-    owed_by = {name: rule.owed_by for name, rule in rulebook.duties.by_name.items()}
+    owed_by = {name: Owing.of(rule, rulebook.charts) for name, rule in rulebook.duties.by_name.items()}
     asked = {
         "institution": institution, "on": on, "states": sorted(held_to.by_state), "placed": sorted(held_to.placed)
     }  # fmt: skip
@@ -195,10 +196,7 @@ def reckon(
         if owed is not None and found:
             owed.append(case)
         for duty, status, due_on, exempt_by in sorted(found):
-            who = owed_by[duty]
-            if who in OWED_BY:
-                theirs = visits[case.id][0].visitor if who == "visitor" else getattr(case, who)
-                who = answers.who(theirs).staff_no
+            who = owed_by[duty].who(answers, case, visits.get(case.id, ()))
             yield on, case.id, duty, case.loan_id, status, exempt_by, due_on, who, institution
 
 

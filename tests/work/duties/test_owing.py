@@ -1,0 +1,103 @@
+"""Who owes the disposal form of a day: the owner, or whoever answers for them, where their posts may draw one up."""
+
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from casework.operation.morning import make_lists
+from casework.people.shifts.entering import ShiftGiven, enter_shifts
+from casework.people.staff.actor import Actor, system
+from casework.storage.database import reading, writing
+from casework.work.cases.duty_doers import doer_faults
+from casework.work.cases.duty_rules import parse_duty_rules
+from casework.work.duties.listing import duties_on
+from casework.work.tasks.strategies import start
+from casework.work.tasks.tables import tasks
+from tests.feed.bank import DAY, Bank, arrears, loan
+from tests.statechart.small import RULEBOOK
+from tests.work.test_promises import at
+
+RULES = Path(__file__).parents[3] / "statecharts" / "rules" / "duties.toml"
+STATES = frozenset(RULEBOOK.chart.states)
+LAWYERS = "post_loan_officer"
+
+
+def judicial(bank: Bank) -> dict[str, str]:
+    """Who owes the form of each case, once its strategy of the day is judicial."""
+    manager = Actor("B9", "staff", "cli", frozenset({"basic_risk_manager"}))
+    with writing(bank.started.engine) as conn:
+        (became,) = start(conn, bank.started.branch, manager, [bank.case(1).id], "judicial", at(DAY)())
+    assert became.refused is None
+    with reading(bank.started.engine) as conn:
+        found = duties_on(conn, bank.started.branch, DAY)
+    return {one.loan_id: one.owed_by for one in found if one.duty == "disposal_form"}
+
+
+def owned(bank: Bank, post: str, product: str = "consumer") -> None:
+    bank.staff("B9", "basic_risk_manager")
+    bank.staff("S1", post)
+    bank.staff("S2", "business_rep")
+    bank.send(DAY, [arrears(1)], loans=[loan(1, product=product)])
+    assert bank.case(1).owner == "S1"
+
+
+# (the post of the owner, who owes the form): reps and post-loan officers draw one up, collectors may not
+OWNERS = [
+    ("business_rep", "consumer", "S1"),
+    ("post_loan_officer", "consumer", "S1"),
+    ("asset_preservation", "consumer", "S1"),
+    ("operations_collector", "haihua", LAWYERS),
+    ("phone_collector", "consumer", LAWYERS),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("post", "product", "owes"), OWNERS, ids=[one[0] for one in OWNERS])
+def test_who_may_not_draw_one_up_does_not_owe_it(bank: Bank, post: str, product: str, owes: str) -> None:
+    owned(bank, post, product)
+    assert judicial(bank) == {"L1": owes}
+    bank.assert_sound()
+
+
+# (the post of the owner, who is off; who stands in, who owes it then)
+OFF = [("business_rep", "S2", "S2"), ("phone_collector", "S2", "S2"), ("phone_collector", "B9", LAWYERS)]
+
+
+@pytest.mark.parametrize(("post", "stand_in", "owes"), OFF)
+def test_of_who_is_off_whoever_answers_owes_it_if_they_or_the_owner_may(
+    bank: Bank, post: str, stand_in: str, owes: str
+) -> None:
+    owned(bank, post)
+    with writing(bank.started.engine) as conn:
+        trail = bank.started.branch.trail(at(DAY)())
+        shift = ShiftGiven(DAY, "S1", "rest", stand_in)
+        enter_shifts(conn, trail, system("cli"), bank.started.branch.rulebook.shifts, [shift], closed=None)
+        trail.write(conn)
+    assert judicial(bank) == {"L1": owes}
+
+
+def test_the_task_is_on_the_list_of_the_post_that_may(bank: Bank) -> None:
+    owned(bank, "phone_collector")
+    judicial(bank)
+    with writing(bank.started.engine) as conn:
+        make_lists(conn, bank.started.branch, DAY, system("cli"), clock=at(DAY))
+        wanted = sa.select(tasks.c.list_of, tasks.c.loan_id).where(tasks.c.task == "disposal_form")
+        assert conn.execute(wanted).all() == [(LAWYERS, "L1")]
+
+
+FAULTS = [
+    ('done_by = "disposal.drawn_up"', 'done_by = "disposal.drawn"', "done_by: no chart has the opening disposal.drawn"),
+    ('done_by = "disposal.drawn_up"', 'done_by = "form.drawn_up"', "done_by: no chart has the opening form.drawn_up"),
+    ('else_owed_by = "post_loan_officer"', 'else_owed_by = "auditor"',
+     "else_owed_by: auditor may not open disposal.drawn_up: agency_post, asset_preservation, business_rep, "
+     "post_loan_officer may"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("before", "after", "fault"), FAULTS)
+def test_a_duty_never_falls_to_a_post_that_may_not_do_it_either(before: str, after: str, fault: str) -> None:
+    text = RULES.read_text(encoding="utf-8")
+    assert text.count(before) == 1
+    posts = frozenset(RULEBOOK.permissions.posts)
+    rules = parse_duty_rules(text.replace(before, after).encode(), RULEBOOK.policies, posts, STATES)
+    assert list(doer_faults(rules, RULEBOOK.charts)) == [f"rules/duties.toml: duties.disposal_form.{fault}"]
