@@ -7,8 +7,10 @@ soon as somebody does, and then the morning that has begun is made (policy `task
 import threading
 from collections import Counter
 from datetime import date, time
+from functools import partial
 from zoneinfo import ZoneInfo
 
+from api.beside import Beside
 from api.logs import log, log_bug
 from casework.clock import Clock, now
 from casework.errors import CallerError, TryAgain
@@ -22,36 +24,22 @@ from casework.work.cases.gather import business_dates
 _LOOK_EVERY_S = 30.0
 
 
-class DayClock:
-    """Closes every day at `sweep_at`, and makes each morning after it, until it is stopped.
+class DayClock(Beside):
+    """Closes every day at `sweep_at`, if that is set, and makes each morning after it, until it is stopped.
 
-    What troubles it is logged when it changes.
+    A day that is being closed then is closed first. What troubles it is logged when it changes.
     """
 
     def __init__(self, started: Started, *, clock: Clock = now, look_every_s: float = _LOOK_EVERY_S) -> None:
         self._started, self._clock, self._look_every_s = started, clock, look_every_s
-        self._stop = threading.Event()
         self._trouble: object = None
         self._refused: date | None = None
         self._refused_morning: date | None = None
-        self._thread: threading.Thread | None = None
         at = started.settings.sweep_at
-        if at is not None:
-            self._thread = threading.Thread(target=self._run, args=(at,), name="casework-day-clock")
+        super().__init__("casework-day-clock", None if at is None else partial(self._run, at))
 
-    def start(self) -> None:
-        """Begin, if a time is set."""
-        if self._thread is not None:
-            self._thread.start()
-
-    def stop(self) -> None:
-        """End; a day that is being closed is closed first."""
-        self._stop.set()
-        if self._thread is not None and self._thread.is_alive():
-            self._thread.join()
-
-    def _run(self, at: time) -> None:
-        while not self._stop.is_set():
+    def _run(self, at: time, stopping: threading.Event) -> None:
+        while not stopping.is_set():
             try:
                 self._look(at)
                 self._look_at_morning()
@@ -59,7 +47,7 @@ class DayClock:
                 self._told(trouble.code)
             except Exception as error:  # noqa: BLE001  # nobody waits for it: the log must tell, and the clock go on
                 log_bug("day_clock", error)
-            self._stop.wait(self._look_every_s)
+            stopping.wait(self._look_every_s)
 
     def _look(self, at: time) -> None:
         engine, branch = self._started.engine, self._started.branch

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
+from api.beside import Beside
 from api.logs import log, log_bug
 from casework.errors import CallerError, TryAgain
 from casework.log.write.seal import Round
@@ -60,31 +61,17 @@ class Rounds:
             log().info("seal", status="well again")
 
 
-class Sealing:
-    """Seals in a thread, unless CASEWORK_SEAL=0."""
+class Sealing(Beside):
+    """Seals in a thread, unless CASEWORK_SEAL=0; ends after the round that runs."""
 
     ends = 0
     """How often the sealer ended unasked: a thread does not."""
 
     def __init__(self, started: Started) -> None:
-        self._rounds = Rounds(started, self._heard)
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
-        if started.settings.seal:
-            self._thread = threading.Thread(target=self._rounds.run, args=(self._stop,), name="casework-sealer")
+        rounds = Rounds(started, self._heard)
+        super().__init__("casework-sealer", rounds.run if started.settings.seal else None)
         self.refusal: CallerError | None = None
         """Why the last round signed nothing, or could not seal at all; while the database is gone, what was before."""
-
-    def start(self) -> None:
-        """Begin, unless CASEWORK_SEAL=0."""
-        if self._thread is not None:
-            self._thread.start()
-
-    def stop(self) -> None:
-        """End after the round that runs."""
-        self._stop.set()
-        if self._thread is not None and self._thread.is_alive():
-            self._thread.join()
 
     def _heard(self, refusal: CallerError | None) -> None:
         self.refusal = refusal

@@ -43,8 +43,7 @@ CODES: Final[Mapping[str, tuple[int, str, str]]] = {
     "code_or_password": (422, "须提供 code 或 old_password 之一", "give either code or old_password"),
     "contact_ended": (409, "该联系方式已停用", "this way to reach somebody is no longer used"),
     "contact_of_a_visit": (409, "该联系来自下户报告，须在报告中更正：退回（已通过的由另一人重开）后补正报告",
-     "a visit's report tells of it and is put right itself: have the report returned (one that was accepted: reopened), "
-     "and report again"),
+     "a visit's report says so: have that returned (once accepted: reopened) and report again"),
     "contact_or_phone": (422, "须提供 contact_id 或 phone 之一", "give either a contact_id or a phone"),
     "cursor_malformed": (422, "分页游标无效，或不属于当前的筛选和排序",
      "the cursor is not one of this list with this filter and order"),

@@ -249,3 +249,18 @@ def test_a_day_to_come_is_none_that_a_demo_can_begin(settings: Settings, tmp_pat
         )  # fmt: skip
     started.engine.dispose()
     assert caught.value.code == "day_to_come"
+
+
+def test_of_a_day_that_has_passed_nobody_is_still_on_a_visit(settings: Settings, tmp_path: Path) -> None:
+    """The visit that would be under way has ended, and nothing raises the alarm of X9 since."""
+    on = now().date() - timedelta(days=2)
+    upgrade(settings, system("cli"), clock=lambda: before(on))
+    started = start(settings)
+    perform(started, tmp_path / "feeds", seed=3, loans_number=400, days=13, today=on, progress=_silent)
+    with reading(started.engine, snapshot=True) as conn:
+        visit = VISITS.table.c
+        of_day = sa.select(visit.state).where(visit.visit_on == on)
+        assert conn.execute(of_day.order_by(visit.id)).scalars().first() == "ended"
+        assert visits_not_ended(conn, started.branch, now()) == []
+        assert verify(conn, started.branch.mac_key, started.branch.vault).verdict == "sound"
+    started.engine.dispose()

@@ -109,9 +109,10 @@ class Visits:
             draw_photos(self.started.engine, self.started.branch, self.reviewer, day, day, clock=self.clock)
 
     def begin(self, at: datetime) -> None:
-        """The first of today's is under way if people have been visited for a while by this instant; ended at night.
+        """The first of the day's is under way if people have been visited for a while by this instant; ended at night.
 
-        Nobody is left at an address for the hours after the last visit begins: it would raise the alarm of X9.
+        Of a day that has passed it has ended. Nobody is left at an address for the hours after the last visit begins, or
+        for days: it would raise the alarm of X9.
         """
         present = at.astimezone(self.clock.zone)
         if present.date() == self.today:
@@ -121,7 +122,7 @@ class Visits:
         if arrived.date() == self.today and arrived.time() >= _FIRST:
             for plan in self._ordered(self.today)[:1]:
                 self._arrive(plan, arrived)
-                if present.date() == self.today and arrived + _STAY <= present:
+                if arrived + _STAY <= present:
                     self._leave(plan, arrived)
 
     def _make(self, plan: DemoVisit, at: datetime) -> None:

@@ -47,7 +47,7 @@ def test_each_duty_says_whom_it_meets_and_who_owes_it() -> None:
         ('"complaint", "dispute"', '"dispute", "dispute"', "holds_in_order: dispute twice"),
         ('else_owed_by = "post_loan_officer"\n', "", "duties.disposal_form: done_by and else_owed_by go together"),
         ('done_by = "disposal.drawn_up"\n', "", "duties.disposal_form: done_by and else_owed_by go together"),
-        ('owed_by = "owner"\ndone_by', 'owed_by = "agency_post"\ndone_by', "disposal_form.done_by: a post owes it anyway"),
+        ('owed_by = "owner"\ndone_by', 'owed_by = "agency_post"\ndone_by', ".done_by: a post owes it anyway"),
         ("version = 1", "version = 1\nversion = 2", "duties.toml: "),
     ],
 )  # fmt: skip

@@ -39,7 +39,8 @@ def correct_contacts(
     """Put right what may be, in the caller's transaction, and tell the cases; what became of each, in order.
 
     People put right their own contacts; whoever reaches every case, all. What a visit's report says is put right in
-    the report (`put_right`), or the two would differ. `atomic`: one at fault, and none is put right. The reason is sealed.
+    the report (`put_right`), or the two would differ. `atomic`: one at fault, and none is put right. The reason is
+    sealed.
     """
     known = _found(conn, [one.contact_ref for one in asked])
     streams = {of.customer: stream_of(branch.vault, of.customer) for named in known.values() for of in named}
