@@ -1,4 +1,4 @@
-"""Who owes a duty of a day: a post, or somebody of the case or whoever answers for them, if they may do it. Pure."""
+"""Who owes a duty of a day: a post, or somebody of the case or whoever answers for them, if they may do it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
