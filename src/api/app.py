@@ -48,10 +48,10 @@ from api import (
     programs,
     reading,
     repairs,
-    repayments,
     requests,
     reset_codes,
     roster,
+    row_files,
     session,
     tasks,
     templates,
@@ -221,7 +221,7 @@ def refuse_owner(engine: Engine, settings: Settings) -> None:
 
 def _routes(feed_upload_mib: int) -> list[Any]:
     # Only what a bank sends may be larger than any other body.
-    uploads = [*imports.route_handlers, *repayments.route_handlers, *contact_files.uploads]
+    uploads = [*imports.route_handlers, *row_files.route_handlers, *contact_files.uploads]
     uploads += console.uploads
     large = Router("/", route_handlers=uploads, request_max_body_size=feed_upload_mib * 1024 * 1024)
     of_photos = Router(

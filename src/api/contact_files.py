@@ -21,7 +21,7 @@ from api.one_file import ATOMIC, OneFile, is_atomic, one_file
 from api.problems import problem_responses
 from api.reading.asking import After, answers, check_parameters
 from api.reading.exports import CSV, XLSX
-from api.repayments import RowTold
+from api.row_files import RowTold
 from api.serving import serving_of
 from casework.errors import CallerError
 from casework.intake.dialler.importing import Taken, import_contacts

@@ -14,6 +14,8 @@ from casework.errors import CallerError
 
 ATOMIC: Final[Mapping[str, Sequence[str]]] = {"atomic": ("false", "true")}
 """Another field of the form: whether one row set aside means that nothing of the file goes in."""
+DRY_RUN: Final[Mapping[str, Sequence[str]]] = {"dry_run": ("false", "true")}
+"""And whether it is only said what would become of its rows."""
 _NAME_LIMIT: Final = 100  # characters of a file's name that are kept
 
 
@@ -82,7 +84,12 @@ async def one_file(request: Request[Any, Any, Any]) -> tuple[Any, str, bytes]:
 
 def is_atomic(form: Any) -> bool:
     """What the form says of it; CallerError `invalid_request`."""
-    said = str(form.get("atomic") or "false")
-    if said not in ATOMIC["atomic"]:
-        raise CallerError("invalid_request", "atomic 须为 true 或 false", "atomic is true or false")
+    return is_said(form, "atomic")
+
+
+def is_said(form: Any, name: str) -> bool:
+    """Whether a field of the form that is true or false is true; CallerError `invalid_request`."""
+    said = str(form.get(name) or "false")
+    if said not in ("false", "true"):
+        raise CallerError("invalid_request", f"{name} 须为 true 或 false", f"{name} is true or false")
     return said == "true"

@@ -69,5 +69,7 @@ def test_the_setting_takes_two_words(shell: Any) -> None:
 def test_every_help_that_offers_it_says_so(shell: Any) -> None:
     for words in (("case", "advance"), ("staff", "add"), ("task", "list"), ("handover", "plan"), ("permit", "ask")):
         told = " ".join(shell(*words, "--help").stdout.split())
-        assert "taken on trust, unless CASEWORK_AS=token" in told
-    assert "--as is taken on trust, unless CASEWORK_AS=token" in " ".join(shell("--help").stdout.split())
+        assert "taken on trust, unless CASEWORK_AS=token (which trusts who has the keys)" in told
+    assert "--as is taken on trust, unless CASEWORK_AS=token. That, too, trusts who holds the keys folder" in " ".join(
+        shell("--help").stdout.split()
+    )

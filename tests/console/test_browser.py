@@ -19,6 +19,7 @@ from tests.console.browser import (
     somebody,
 )  # fmt: skip
 
+TWO_LINES = 60  # px
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 COMMON = ("/console", "/console/cases", "/console/requests", "/console/staff", "/console/rules",
           "/console/sessions", "/console/second-factor", "/console/password", "/console/keys")  # fmt: skip
@@ -31,7 +32,8 @@ PLACES = {
         "/console/rules/charts/promise", "/console/requests?box=open", "/console/promises/1", "/console/holds/1",
         "/console/staff?status=left", "/console/evening", "/console/handovers", "/console/handovers/1",
         "/console/roster", "/console/distribution", "/console/risks?all=true", "/console/risks/new?loan_id=L1",
-        "/console/contact-files", "/console/repayment-files",
+        "/console/contact-files", "/console/repayment-files", "/console/promise-files", "/console/hold-files",
+        "/console/calendar-files", "/console/roster-files",
     ),
     "auditor": ("/console/log", "/console/log/questions", "/console/log/questions?ask=requests",
                 "/console/log/checkpoint", "/console/rules/charts/promise/moves",
@@ -72,6 +74,15 @@ def test_every_page_reads_well_for_everybody(branch_on_show: Demo, browser: Brow
                 for part in ("", "/history", f"/then?at={branch_on_show.started.branch.today(now())}"):
                     check(watched, f"/console/cases/{number}{part}", lang)
     watched.close()
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_the_menu_of_every_post_stays_on_one_line(branch_on_show: Demo, browser: Browser, lang: str) -> None:
+    for post in sorted(branch_on_show.people):
+        watched = somebody(browser, branch_on_show, post, lang)
+        page = watched.go("/console")
+        assert page.evaluate("document.querySelector('.top').offsetHeight") < TWO_LINES, (post, page.inner_text(".top"))
+        watched.close()
 
 
 @pytest.mark.parametrize("lang", ["zh", "en"])

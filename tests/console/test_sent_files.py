@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from casework.clock import now
 from casework.intake.feed.sheet import read_rows
+from casework.people.days.loading import read_calendar
 from casework.people.staff.dossier import persons
 from casework.storage import jobs
 from casework.storage.database import reading, writing
@@ -85,6 +86,41 @@ def test_repayments_are_taken_in_and_what_was_set_aside_is_mended_and_sent_again
     someone.get(links[-1])
     assert "新增 1 已有 0 搁置行 1" in someone.text()
     assert browse("R1").get(REPAYMENTS).status_code == 403
+
+
+FAULTY = {
+    "promise_files": ("B1", "ref,loan_id,made_on,pay_by,amount\nP1,L1,2026-01-10,soon,much\n", ("soon", "much")),
+    "hold_files": ("B1", "loan_id,hold,from,until\nL1,hardship,soon,\n", ("from", "soon")),
+    "calendar_files": ("ADM1", "日期,类型\n2126-05-01,休\n2126-13-01,半天\n", ("2126-13-01", "半天")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("word", sorted(FAULTY))
+def test_promises_holds_and_calendars_are_sent_looked_at_and_mended_as_repayments_are(
+    browse: Browse, running: Running, word: str
+) -> None:
+    by, content, told = FAULTY[word]
+    someone, place = browse(by), f"/console/{word.replace('_', '-')}"
+    assert f'href="{place}"' in someone.get("/console").text
+    assert "下载模板" in someone.get(place).text
+    for do in ("look", "run"):
+        shown = send(running, someone, place, content.encode(), do=do, atomic="true")
+        assert [one for one in told if one not in shown] == [], shown
+        assert ("仅查看，未作更改" in shown, "全部未导入" in shown) == (do == "look", do == "run"), shown
+    assert to_mend(someone, place).startswith(content.split("\n")[0])
+    assert browse("R1").get(place).status_code == 403
+
+
+def test_a_calendar_from_its_page_is_in_force_and_looking_changes_nothing(browse: Browse, running: Running) -> None:
+    def known() -> bool:
+        with reading(running.started.engine) as conn:
+            return read_calendar(conn).knows(2126)
+
+    someone, place, content = browse("B1"), "/console/calendar-files", "日期,类型\n2126-05-01,休\n".encode()
+    assert "仅查看，未作更改 行数 1 新增 1" in send(running, someone, place, content, do="look")
+    assert not known()
+    assert "已导入 行数 1 新增 1" in send(running, someone, place, content, do="run")
+    assert known()
 
 
 def test_a_staff_list_is_looked_at_and_taken_whole_or_not_at_all(browse: Browse, running: Running) -> None:

@@ -21,11 +21,13 @@ if TYPE_CHECKING:
 Import = Callable[["Connection", "Branch", bytes, str, "Actor"], "AgreedTaken"]
 
 
-def import_file(take: Import, word: str, file: Path, *, json_: bool, atomic: bool, mend: Path | None) -> None:
+def import_file(
+    take: Import, word: str, file: Path, *, json_: bool, atomic: bool, dry_run: bool, mend: Path | None
+) -> None:
     """All rows of the file in one transaction; those that could not be taken are listed, the others are in.
 
     `word`: which kind of file. `atomic`: one set aside, and none is in; then the exit code is 1. `mend`: where the rows
-    set aside are written.
+    set aside are written. `dry_run`: only said, nothing stays.
     """
     from casework.intake.dialler.importing import read_bounded
     from casework.intake.feed.whole import taken_in
@@ -34,24 +36,27 @@ def import_file(take: Import, word: str, file: Path, *, json_: bool, atomic: boo
     content = read_bounded(file)
     with started() as branch:
         taken = taken_in(
-            branch.engine, lambda conn: take(conn, branch.branch, content, file.name, system("cli")), atomic=atomic
-        )
+            branch.engine, lambda conn: take(conn, branch.branch, content, file.name, system("cli")), atomic=atomic,
+            dry_run=dry_run,
+        )  # fmt: skip
         mended(branch, mend, word, content, file.name, taken.set_aside, whole=atomic)
-    _tell_all(taken, json_=json_)
+    _tell_all(taken, json_=json_, dry_run=dry_run)
     if atomic and taken.set_aside:
         raise SystemExit(1)
 
 
-def _tell_all(taken: "AgreedTaken", *, json_: bool) -> None:
+def _tell_all(taken: "AgreedTaken", *, json_: bool, dry_run: bool) -> None:
     import msgspec
 
     if json_:
         print_json(
             msgspec.to_builtins(taken)
-            | {"set_aside_rows": taken.aside, "faults_in_all": len(taken.set_aside)}
+            | {"set_aside_rows": taken.aside, "faults_in_all": len(taken.set_aside), "dry_run": dry_run}
             | {"set_aside": told_in_json(taken.set_aside), "warnings": told_in_json(taken.warnings)}
         )
         return
+    if dry_run:
+        console.print("only looked at, nothing was changed 仅查看，未作更改:")
     console.print(
         f"{taken.rows} rows 行: {taken.stored} new 新增, {taken.changed} changed 变化, {taken.repeated} known 已有, "
         f"{taken.aside} set aside 搁置, {len(taken.warnings)} warnings 提示" + not_done_text(taken.not_done)

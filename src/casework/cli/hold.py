@@ -8,7 +8,7 @@ import click
 from casework.cli import lifecycle, looking
 from casework.cli.agreed import import_file, listed
 from casework.cli.faults import mend_option
-from casework.cli.several import atomic_option
+from casework.cli.several import atomic_option, look_option
 from casework.cli.shell import as_json
 
 if TYPE_CHECKING:
@@ -44,9 +44,10 @@ for _command in lifecycle.doing(
 @cli.command("import")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @atomic_option
+@look_option
 @mend_option
 @as_json
-def import_(*, file: Path, atomic: bool, mend: Path | None, json_: bool) -> None:
+def import_(*, file: Path, atomic: bool, dry_run: bool, mend: Path | None, json_: bool) -> None:
     """Take in FILE (CSV or XLSX): loan_id, hold, from, until (a date, or a time with its offset).
 
     A hold is known by loan, ground and beginning: the same row again changes nothing, another until sets its end.
@@ -58,7 +59,7 @@ def import_(*, file: Path, atomic: bool, mend: Path | None, json_: bool) -> None
     """
     from casework.intake.feed.agreed import import_holds
 
-    import_file(import_holds, "holds", file, json_=json_, atomic=atomic, mend=mend)
+    import_file(import_holds, "holds", file, json_=json_, atomic=atomic, dry_run=dry_run, mend=mend)
 
 
 def _confirmed(hold: "Hold") -> str:

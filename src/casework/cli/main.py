@@ -125,7 +125,8 @@ def main() -> None:
     """Work a lender's overdue loans: charts decide, one door changes, a verifiable log remembers.
 
     The database is named by CASEWORK_DATABASE_URL (default: sqlite:///casework.db in this folder). Who has the shell
-    and the keys acts for anybody: --as is taken on trust, unless CASEWORK_AS=token.
+    and the keys acts for anybody: --as is taken on trust, unless CASEWORK_AS=token. That, too, trusts who holds the
+    keys folder: they act as the service without --as, and can set it anew.
 
     \b
     Examples:

@@ -7,7 +7,7 @@ import click
 from casework.cli import lifecycle, looking
 from casework.cli.agreed import import_file, listed
 from casework.cli.faults import mend_option
-from casework.cli.several import atomic_option
+from casework.cli.several import atomic_option, look_option
 from casework.cli.shell import as_json
 from casework.money import yuan_text
 
@@ -41,9 +41,10 @@ for _command in lifecycle.doing(
 @cli.command("import")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @atomic_option
+@look_option
 @mend_option
 @as_json
-def import_(*, file: Path, atomic: bool, mend: Path | None, json_: bool) -> None:
+def import_(*, file: Path, atomic: bool, dry_run: bool, mend: Path | None, json_: bool) -> None:
     """Take in FILE (CSV or XLSX): ref, loan_id, made_on, pay_by, amount in yuan, staff_no.
 
     A promise is known by its ref: the same row again changes nothing. What the rules would forbid here is a warning.
@@ -55,7 +56,7 @@ def import_(*, file: Path, atomic: bool, mend: Path | None, json_: bool) -> None
     """
     from casework.intake.feed.agreed import import_promises
 
-    import_file(import_promises, "promises", file, json_=json_, atomic=atomic, mend=mend)
+    import_file(import_promises, "promises", file, json_=json_, atomic=atomic, dry_run=dry_run, mend=mend)
 
 
 @cli.command("list")

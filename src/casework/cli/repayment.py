@@ -6,7 +6,7 @@ import click
 
 from casework.cli.agreed import import_file
 from casework.cli.faults import mend_option
-from casework.cli.several import atomic_option
+from casework.cli.several import atomic_option, look_option
 from casework.cli.shell import as_json
 
 
@@ -23,9 +23,10 @@ def cli() -> None:
 @cli.command("import")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @atomic_option
+@look_option
 @mend_option
 @as_json
-def import_(*, file: Path, atomic: bool, mend: Path | None, json_: bool) -> None:
+def import_(*, file: Path, atomic: bool, dry_run: bool, mend: Path | None, json_: bool) -> None:
     """Take in FILE (CSV in UTF-8 or GB18030, or XLSX; the feed's columns, in English or Chinese).
 
     A payment is known by its payment_id: the same row again changes nothing, here or in the night's feed. A bad row is
@@ -38,4 +39,4 @@ def import_(*, file: Path, atomic: bool, mend: Path | None, json_: bool) -> None
     """
     from casework.intake.feed.daytime import import_repayments
 
-    import_file(import_repayments, "repayments", file, json_=json_, atomic=atomic, mend=mend)
+    import_file(import_repayments, "repayments", file, json_=json_, atomic=atomic, dry_run=dry_run, mend=mend)

@@ -19,6 +19,7 @@ _DESCRIBING: Final = frozenset({"note", "remark", "reason", "relation", "recordi
 ResultTold = Mapping[str, Any]
 """What became of one, as JSON has it: its `outcome`, and `zh` and `en` where something is wrong."""
 atomic_option = click.option("--atomic", is_flag=True, help="If one may not be taken, none is.")
+look_option = click.option("--dry-run", is_flag=True, help="Only say what would become of the rows.")
 
 
 def from_option(columns: Sequence[str], most: int) -> Callable[[Any], Any]:

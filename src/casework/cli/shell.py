@@ -44,7 +44,7 @@ def as_option(
     name: str, whose: str = "Act as this member of staff (default: system)", *, required: bool = False
 ) -> Callable[[Command], Command]:
     """`--as`, which is taken on trust where CASEWORK_AS does not ask for a token."""
-    help_ = f"{whose}; taken on trust, unless CASEWORK_AS=token."
+    help_ = f"{whose}; taken on trust, unless CASEWORK_AS=token (which trusts who has the keys)."
     return click.option("--as", name, type=FOLDED, required=required, metavar="STAFF_NO", help=help_)
 
 

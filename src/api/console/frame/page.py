@@ -51,14 +51,23 @@ _PLACES: Final[tuple[tuple[str, str | Kept, str | None], ...]] = (
     ("/console/visits/today", "visits_today", "visit.photo"),
     ("/console/visits/review", "visits_review", "visit.draw"),
     ("/console/task-lists", "task_lists", "task.lists"),
-    ("/console/evening", "evening", "day.read"), ("/console/feeds", "feeds", "feed.read"),
+    ("/console/evening", "evening", "day.read"), ("/console/log", "log", "audit.read"),
+    ("/console/staff", "staff", "staff.read"), ("/console/roster", "roster", "roster.read"),
+    ("/console/rules", "rules", "rulebook.read"), ("/console/feeds", "feeds", "feed.read"),
     ("/console/contact-files", "contact_files", "contact.import"),
     ("/console/repayment-files", "repayment_files", "repayment.import"),
-    ("/console/log", "log", "audit.read"), ("/console/staff", "staff", "staff.read"),
-    ("/console/roster", "roster", "roster.read"),
-    ("/console/rules", "rules", "rulebook.read"),
+    ("/console/promise-files", "promise_files", "promise.import"),
+    ("/console/hold-files", "hold_files", "hold.import"),
+    ("/console/calendar-files", "calendar_files", "calendar.import"),
+    ("/console/staff-lists", "staff_lists", "staff.change"),
+    ("/console/roster-files", "roster_files", "roster.change"),
 )  # fmt: skip
 """Where the frame leads: place, word (or the noun, which its chart names), and the command that a reader must have."""
+_FILES: Final = frozenset({
+    "feeds", "contact_files", "repayment_files", "promise_files", "hold_files", "calendar_files", "staff_lists",
+    "roster_files",
+})  # fmt: skip
+"""Places of one menu: what brings data in."""
 _BELONGS: Final[Mapping[str, tuple[str, ...]]] = {
     "/console/work-lists": ("/console/task-lists", "/console/cases"),
     "/console/debtors": ("/console/day", "/console/cases"), "/console/contacts": ("/console/day", "/console/cases"),
@@ -148,7 +157,8 @@ def _places(request: Request[Any, Any, Any], actor: Actor | None, path: str) -> 
         here = "/console"
     return [
         {"place": place, "here": place == here, "word": f"nav.{word}",
-         "words": None if isinstance(word, str) else rulebook.charts[word.chart]}
+         "words": None if isinstance(word, str) else rulebook.charts[word.chart],
+         "menu": "records" if not isinstance(word, str) else "files" if word in _FILES else ""}
         for place, word, _ in open_
     ]  # fmt: skip
 

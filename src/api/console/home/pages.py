@@ -7,6 +7,7 @@ from litestar import Request, Response, get
 
 from api.auth import actor_of
 from api.console.frame.page import render
+from api.console.sent_files.pages import KINDS
 from api.health import BranchHealth, branch_health_of
 from api.importing import as_they_are
 from api.serving import serving_of
@@ -24,9 +25,8 @@ from casework.work.four_eyes.listing import request_list
 _ROWS: Final = 20
 _WORK: Final = 6
 _PLACES: Final = {
-    "contact_file": "/console/contact-files?run={run}", "repayment_files": "/console/repayment-files?run={run}",
-    "roster_files": "/console/roster-files?run={run}",
-    "staff_lists": "/console/staff-lists?run={run}", "distribution": "/console/distribution",
+    "contact_file": "/console/contact-files?run={run}", "distribution": "/console/distribution",
+    **{one.word: f"{one.place}?run={{run}}" for one in KINDS},
     "verification": "/console/log/verification", "handover": "/console/handovers/{whose}",
     "chart_move": "/console/rules/charts/{whose}/moves", "feed": "/console/feeds/{whose}",
     "file": "/console/files",

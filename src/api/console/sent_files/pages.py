@@ -1,4 +1,4 @@
-"""Repayments of the day, staff lists, rosters: a file is sent and taken in behind the page, found again by its sender.
+"""Files of rows (repayments, promises, rosters …): sent, taken in behind the page, found again by their sender.
 
 What was set aside is told by row and column with what is expected, and is a file to mend and send again.
 """
@@ -6,6 +6,7 @@ What was set aside is told by row and column with what is expected, and is a fil
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -19,15 +20,16 @@ from api.console.frame.forms import Tried, problem_of
 from api.console.frame.page import HEADERS, render, to
 from api.contact_files import WhichRun
 from api.mending import MEND, to_mend
-from api.one_file import form_of, one_file
+from api.one_file import form_of, is_atomic, one_file
 from api.reading.asking import check_parameters
+from api.row_files import ROW_FILES, RowFile
 from api.serving import serving_of
 from casework.clock import now
 from casework.errors import CallerError
 from casework.intake.enrolment.roll import import_staff
 from casework.intake.enrolment.sheet import MOST_BYTES
 from casework.intake.enrolment.shift_sheet import import_shifts
-from casework.intake.feed.daytime import import_repayments
+from casework.intake.feed.whole import tried
 from casework.intake.sheets.fault import Fault
 from casework.intake.sheets.forms import forms_of
 from casework.intake.sheets.mending import FileFaulty, rows_to_mend, with_values, without_values
@@ -41,10 +43,11 @@ _SHOWN: Final = 200
 
 
 class SentFile(NamedTuple):
-    """Which file, and whether it is only said what it would change."""
+    """Which file, whether it is only said what it would change, and whether one row at fault keeps all of it out."""
 
     name: str
     look: bool
+    atomic: bool = False
 
 
 class Difference(NamedTuple):
@@ -64,6 +67,7 @@ class FileCame(msgspec.Struct):
     set_aside: list[Fault]
     taken: bool = True
     differences: list[Difference] = []
+    warnings: list[Fault] = []
 
     @property
     def aside(self) -> int:
@@ -85,7 +89,7 @@ class Sent(NamedTuple):
 class FileKind:
     """A kind of file: its word, its form (`intake.sheets.forms`), the command it needs, what takes it in.
 
-    `looks`: it can be looked at first.
+    `looks`: it can be looked at first. `by_rows`: what is sound goes in, unless all or nothing is asked for.
     """
 
     word: str
@@ -93,6 +97,7 @@ class FileKind:
     command: str
     take: Callable[[Sent, Went], Came]
     looks: bool = False
+    by_rows: bool = False
 
     @property
     def place(self) -> str:
@@ -105,12 +110,20 @@ class FileKind:
         return Kind(self.word, SentFile, FileCame)
 
 
-def _repayments(sent: Sent, went: Went) -> Came:
-    name = sent.file.name
-    taken = import_repayments(sent.conn, sent.branch, sent.content, name, sent.actor, progress=went)
+def _rows(kind: RowFile, sent: Sent, went: Went) -> Came:
+    name, atomic = sent.file.name, kind.whole or sent.file.atomic
+    taken = tried(
+        sent.conn, lambda conn: kind.take(conn, sent.branch, sent.content, name, sent.actor, progress=went),
+        atomic=atomic, dry_run=sent.file.look,
+    )  # fmt: skip
+    seldom = {"changed": taken.changed, "not_done": taken.not_done}
     figures = {"rows": taken.rows, "stored": taken.stored, "repeated": taken.repeated}
-    came = FileCame(figures, without_values(taken.set_aside))
-    return Came(came, rows_to_mend(sent.content, name, taken.set_aside))
+    figures |= {name: number for name, number in seldom.items() if number}
+    came = FileCame(
+        figures, without_values(taken.set_aside), taken=not (sent.file.look or (atomic and taken.set_aside)),
+        warnings=without_values(taken.warnings),
+    )  # fmt: skip
+    return Came(came, rows_to_mend(sent.content, name, taken.set_aside, whole=atomic))
 
 
 def _staff_list(sent: Sent, went: Went) -> Came:
@@ -145,7 +158,10 @@ def _roster(sent: Sent, went: Went) -> Came:
 
 
 KINDS: Final = (
-    FileKind("repayment_files", "repayments", "repayment.import", _repayments),
+    *(
+        FileKind(one.word, one.form, one.command, partial(_rows, one), looks=True, by_rows=not one.whole)
+        for one in ROW_FILES
+    ),
     FileKind("staff_lists", "staff", "staff.change", _staff_list, looks=True),
     FileKind("roster_files", "roster", "roster.change", _roster),
 )
@@ -192,7 +208,7 @@ def _set_aside(kind: FileKind, written: str) -> Any:
 async def _begun(request: Request[Any, Any, Any], kind: FileKind) -> None:
     form, name, content = await one_file(request)
     serving, actor = serving_of(request), actor_of(request)
-    file = SentFile(name, kind.looks and form.get("do") != "run")
+    file = SentFile(name, kind.looks and form.get("do") == "look", kind.by_rows and is_atomic(form))
 
     def once(went: Went) -> Came:
         with writing(serving.engine) as conn:
@@ -218,7 +234,7 @@ def _page(
         faults = with_values(faults, serving.behind.file_of(run), forms_of(serving.branch)[kind.form].columns)
     return render(
         request, "sent_files/file.html", status=int(tried.problem["status"]) if tried else 200, kind=kind, run=run,
-        came=came, tried=tried, faults=faults,
+        came=came, tried=tried, faults=faults, warnings=came.warnings[:_SHOWN] if came else [],
     )  # fmt: skip
 
 

@@ -3,7 +3,8 @@
 What the rules would forbid here is a warning on the row, for it was agreed; what cannot be is set aside.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -28,7 +29,8 @@ from casework.lifecycle import fold
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Mistaken, Open, Outcome, Refused
 from casework.lifecycle.gather import select_of
-from casework.people.staff.actor import Actor
+from casework.log.write.trail import Draft
+from casework.people.staff.actor import Actor, system
 from casework.rules.statechart.chart import Chart
 from casework.rules.statechart.decide import unmet
 from casework.rules.statechart.wording import Words
@@ -42,6 +44,8 @@ from casework.work.holds import Hold
 from casework.work.promises import Promise
 
 IMPORTED: Final = "imported"
+AGREED_TAKEN: Final = "feed.agreed_taken"
+_STREAM: Final = "feed:agreed"
 _HORIZON: Final = "within_the_horizon"
 _NOTHING: Final = ("承诺金额须大于零", "a promise must be of more than nothing")
 PROMISE_COLUMNS: Final = (
@@ -95,18 +99,21 @@ class AgreedTaken:
 
     def undone(self) -> Self:
         """The same where nothing of it was stored."""
-        return replace(self, stored=0, changed=0, warnings=[], not_done=self.stored + self.changed)
+        return replace(self, stored=0, changed=0, warnings=[], not_done=self.not_done + self.stored + self.changed)
 
 
 def import_promises(
-    conn: Connection, branch: Branch, content: bytes, name: str, actor: Actor, *, clock: Clock = now
-) -> AgreedTaken:
+    conn: Connection, branch: Branch, content: bytes, name: str, actor: Actor, *, clock: Clock = now,
+    progress: Callable[[int], None] = lambda _: None,
+) -> AgreedTaken:  # fmt: skip
     """Take in a file of promises; a promise is known by its `ref`. CallerErrors of `read_rows` and `read_file`.
 
-    They are judged by what has been paid already in the same transaction.
+    They are judged by what has been paid already in the same transaction. The service opens them; who sent the file is
+    in the entry of it.
     """
     read, bad = read_file(read_rows(content, name), PROMISE_COLUMNS)
     taken = AgreedTaken(len(read), set_aside=bad)
+    progress(taken.rows)
     known = {
         row.ref: PROMISES.rows.read(row) for row in _found(conn, "ref", [row["ref"] for row in read if row["ref"]])
     }
@@ -126,7 +133,8 @@ def import_promises(
     _name(conn, branch, taken, list(todo.values()), actor)
     commands = [
         Open(
-            actor=actor, noun=PROMISES.chart, of=cases[row["loan_id"]].id, ground=IMPORTED, data=_promise_data(row)
+            actor=system(actor.via), noun=PROMISES.chart, of=cases[row["loan_id"]].id, ground=IMPORTED,
+            data=_promise_data(row),
         )
         for row in todo.values()
     ]  # fmt: skip
@@ -134,6 +142,7 @@ def import_promises(
     for row, outcome in zip(todo.values(), advance(conn, commands, branch, clock=clock), strict=True):
         _became(taken, row, outcome)
     _place(taken, content, name, PROMISE_COLUMNS)
+    _enter(conn, branch, taken, "promises", (name, content), actor, clock)
     for institution in sorted({cases[row["loan_id"]].institution for row in todo.values()}):
         judge(conn, branch, institution, via=actor.via, clock=clock)
     return taken
@@ -158,13 +167,15 @@ def _faults_of_promise(
 
 
 def import_holds(
-    conn: Connection, branch: Branch, content: bytes, name: str, actor: Actor, *, clock: Clock = now
-) -> AgreedTaken:
+    conn: Connection, branch: Branch, content: bytes, name: str, actor: Actor, *, clock: Clock = now,
+    progress: Callable[[int], None] = lambda _: None,
+) -> AgreedTaken:  # fmt: skip
     """Take in a file of holds, known by loan, ground and beginning: another `until` sets its end. As above."""
-    zone = ZoneInfo(branch.time_zone)
+    zone, service = ZoneInfo(branch.time_zone), system(actor.via)
     columns = hold_columns(zone, branch.rulebook.charts[HOLDS.chart])
     read, bad = read_file(read_rows(content, name), columns)
     taken, good = AgreedTaken(len(read), set_aside=bad), [row for row in read if row.sound]
+    progress(taken.rows)
     unsound = [row for row in read if not row.sound and row["loan_id"]]  # the door looks at the others
     on_books = booked(conn, sorted({row["loan_id"] for row in unsound})) if unsound else {}
     taken.set_aside += [note(row.line, "loan_id", "unknown_loan") for row in unsound if row["loan_id"] not in on_books]
@@ -177,13 +188,13 @@ def import_holds(
     for row in good:
         before = known.get((row["loan_id"], row["hold"], row["from"]))
         if before is None:
-            opened.append((row, Open(actor=actor, noun=HOLDS.chart, ground=IMPORTED, data=_hold_data(row))))
+            opened.append((row, Open(actor=service, noun=HOLDS.chart, ground=IMPORTED, data=_hold_data(row))))
             taken.warnings.append(note(row.line, None, "review_missing"))
         elif row["until"] is None or row["until"] == before.ends_at:
             taken.repeated += 1
         else:
             data = {"ends_at": row["until"].isoformat()}
-            ended.append((row, Fire(actor=actor, noun=HOLDS.chart, id=before.id, event="import_end", data=data)))
+            ended.append((row, Fire(actor=service, noun=HOLDS.chart, id=before.id, event="import_end", data=data)))
     latest = _latest_end(conn, branch, clock)
     late = [row for row, _ in (*opened, *ended) if row["until"] is not None and row["until"].date() > latest]
     taken.warnings += [note(row.line, "until", "ends_late") for row in late]
@@ -192,7 +203,24 @@ def import_holds(
     for row, outcome in _carried(conn, branch, ended, clock):
         _became(taken, row, outcome, changed=True)
     _place(taken, content, name, columns)
+    _enter(conn, branch, taken, "holds", (name, content), actor, clock)
     return taken
+
+
+def _enter(
+    conn: Connection, branch: Branch, taken: AgreedTaken, kind: str, file: tuple[str, bytes], actor: Actor, clock: Clock
+) -> None:
+    """An entry of a file of which something was taken in: which, by whom, what came of its rows."""
+    if not taken.stored + taken.changed:
+        return
+    name, content = file
+    data = {
+        "kind": kind, "name": name, "sha256": hashlib.sha256(content).hexdigest(), "rows": taken.rows,
+        "stored": taken.stored, "changed": taken.changed, "repeated": taken.repeated, "set_aside": taken.aside,
+    }  # fmt: skip
+    trail = branch.trail(clock())
+    trail.append(conn, _STREAM, Draft(AGREED_TAKEN, actor.signed, data, rules=("5.4",)))
+    trail.write(conn)
 
 
 def _place(taken: AgreedTaken, content: bytes, name: str, columns: Sequence[FileColumn]) -> None:

@@ -1,16 +1,23 @@
 """A file of days off and days worked in their place, for a year that the calendar's library does not know."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any, Final
 
+from sqlalchemy.engine import Connection
+
+from casework.clock import Clock, now
+from casework.intake.feed.agreed import AgreedTaken
 from casework.intake.feed.agreed_rows import note, read_file
 from casework.intake.feed.cell import BadCell
 from casework.intake.feed.sheet import read_rows
 from casework.intake.sheets.column import FileColumn, normal, one_of
-from casework.intake.sheets.fault import in_order
+from casework.intake.sheets.fault import Fault, in_order
 from casework.intake.sheets.kinds import DAY
 from casework.intake.sheets.mending import FileFaulty, placed
+from casework.people.days.loading import load_calendar
+from casework.people.staff.actor import Actor
+from casework.work.cases.branch import Branch
 
 MOST_DAYS: Final = 2_000
 _WORDS: Final[Mapping[str, str]] = {
@@ -34,6 +41,33 @@ CALENDAR_COLUMNS: Final = (
 
 def read_calendar_sheet(content: bytes, name: str) -> dict[date, bool]:
     """The days of a file, and whether each is worked: all of them, or CallerErrors of `read_rows`, calendar_faulty."""
+    _, table, faults = _read(content, name)
+    if faults:
+        raise FileFaulty("calendar_faulty", name, faults)
+    return table
+
+
+def import_calendar(
+    conn: Connection, branch: Branch, content: bytes, name: str, actor: Actor, *, clock: Clock = now,
+    progress: Callable[[int], None] = lambda _: None,
+) -> AgreedTaken:  # fmt: skip
+    """Load that table in the caller's transaction, or tell of every fault: then nothing is loaded. Rows are days.
+
+    Known already are the days of years of which nothing is new. CallerErrors of `read_rows`, calendar_empty.
+    """
+    rows, table, faults = _read(content, name)
+    progress(rows)
+    if faults:
+        return AgreedTaken(rows, set_aside=faults, not_done=len(table))
+    trail = branch.trail(clock())
+    years = load_calendar(conn, trail, actor, table)
+    trail.write(conn)
+    new = sum(day.year in years for day in table)
+    return AgreedTaken(rows, stored=new, repeated=len(table) - new)
+
+
+def _read(content: bytes, name: str) -> tuple[int, dict[date, bool], list[Fault]]:
+    """How many rows there are, the days that could be read, and what is wrong with the others."""
     found, faults = read_file(read_rows(content, name, MOST_DAYS), CALENDAR_COLUMNS)
     table: dict[date, bool] = {}
     for row in found:
@@ -41,6 +75,4 @@ def read_calendar_sheet(content: bytes, name: str) -> dict[date, bool]:
             faults.append(note(row.line, "day", "repeated"))
         elif row.sound:
             table[row["day"]] = row["kind"]
-    if faults:
-        raise FileFaulty("calendar_faulty", name, placed(in_order(faults), content, name, CALENDAR_COLUMNS))
-    return table
+    return len(found), table, placed(in_order(faults), content, name, CALENDAR_COLUMNS) if faults else []

@@ -24,12 +24,20 @@ class TakenFile(Protocol):
 T = TypeVar("T", bound=TakenFile)
 
 
-def taken_in(engine: Engine, take: Callable[[Connection], T], *, atomic: bool) -> T:
-    """What `take` says of a file, in a transaction of its own; undone if it is `atomic` and a row was set aside."""
+def taken_in(engine: Engine, take: Callable[[Connection], T], *, atomic: bool, dry_run: bool = False) -> T:
+    """What `take` says of a file, in a transaction of its own; undone if it is `atomic` and a row was set aside.
+
+    `dry_run`: what it would have said, and nothing of it stays.
+    """
     with writing(engine) as conn:
-        tried = conn.begin_nested()
-        taken = take(conn)
-        if atomic and taken.set_aside:
-            tried.rollback()
-            return taken.undone()
-    return taken
+        return tried(conn, take, atomic=atomic, dry_run=dry_run)
+
+
+def tried(conn: Connection, take: Callable[[Connection], T], *, atomic: bool, dry_run: bool) -> T:
+    """The same in the caller's transaction."""
+    before = conn.begin_nested()
+    taken = take(conn)
+    failed = atomic and bool(taken.set_aside)
+    if failed or dry_run:
+        before.rollback()
+    return taken.undone() if failed else taken

@@ -35,6 +35,7 @@ _OTHERS: Final[Mapping[str, tuple[str, str]]] = {
     "day.report_exported": ("导出催收日报", "Daily report taken out"),
     "duties.published": ("发布职责规则", "Rules of duties published"),
     "duties.taken": ("日终登记职责", "Duties of a closed day taken"),
+    "feed.agreed_taken": ("导入承诺或停催文件", "File of promises or holds taken in"),
     "feed.applied": ("数据导入", "Feed applied"),
     "feed.payments_taken": ("日间还款导入", "Repayments taken in during the day"),
     "feed.refused": ("数据导入被拒", "Feed refused"),
