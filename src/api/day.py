@@ -16,14 +16,14 @@ from api.example import Example
 from api.idempotency import StoredAnswer
 from api.problems import problem_responses, status_of
 from api.reading.asking import answers, reader_of
-from api.reading.exports import CSV, XLSX, file_named
+from api.reading.exports import CSV, XLSX, Language, file_named
 from api.serving import serving_of
 from api.written import written
 from casework.clock import now
 from casework.errors import CallerError
 from casework.evidence.evening.exporting import EXPORTED, REPORT_EXPORTED
 from casework.evidence.evening.handing_in import HandIn, Outcome, hand_in
-from casework.evidence.evening.of_day import ledger_name, ledger_of, sheets_of
+from casework.evidence.evening.of_day import ledger_name, ledger_of, sheets_of, workbook_of
 from casework.evidence.evening.report import Daily, daily, issue
 from casework.evidence.evening.report_sheets import report_name, report_workbook
 from casework.evidence.evening.standing import PersonDay, evening_of
@@ -31,10 +31,9 @@ from casework.evidence.evening.tables import LEDGER, SUPPLEMENT
 from casework.evidence.ledger.line import LedgerLine
 from casework.evidence.ledger.lines import unrepaired
 from casework.evidence.ledger.people import members_of
-from casework.evidence.ledger.sheets import SIGNED_BY
 from casework.people.staff.actor import Actor
 from casework.storage.database import reading, writing
-from casework.table import as_csv, printed
+from casework.table import Lang, as_csv
 from casework.work.cases.disclosure import record_export
 from casework.work.cases.sight import reach_of
 
@@ -231,45 +230,46 @@ def handed_in_by(conn: Any, request: Request[Any, Any, Any], actor: Actor, data:
 
 @get("/day/ledger.xlsx", sync_to_thread=True, summary="The day's ledger as a workbook", tags=["day"],
      responses=answers(bytes, "(a workbook)", *_DAY, "database_busy", "database_full", media_type=XLSX))  # fmt: skip
-def ledger_as_xlsx(request: Request[Any, Any, Any], on: On, team: Team = None) -> Response[bytes]:
+def ledger_as_xlsx(
+    request: Request[Any, Any, Any], on: On, team: Team = None, lang: Language = "zh"
+) -> Response[bytes]:  # fmt: skip
     """Four sheets, ready to print and to be sent on, customers masked; that it was taken out is an entry.
 
     Of whoever has handed in it shows what they handed in. The entry has the file's digest.
     """
-    reader_of(request, "on", "team")
-    return ledger_file(request, on, team)
+    reader_of(request, "on", "team", "lang")
+    return ledger_file(request, on, team, lang)
 
 
-def ledger_file(request: Request[Any, Any, Any], on: date, team: str | None) -> Response[bytes]:
+def ledger_file(request: Request[Any, Any, Any], on: date, team: str | None, lang: Lang) -> Response[bytes]:
     """That workbook, on record."""
     serving, actor = serving_of(request), actor_of(request)
     with reading(serving.engine, snapshot=True) as conn:
         found = ledger_of(conn, serving.branch, on, team)
-        sheets = sheets_of(conn, serving.branch, found, actor)
-        body, rows = printed(sheets, "zh", SIGNED_BY), len(found.whole().cases)
+        body, rows = workbook_of(conn, serving.branch, found, actor, lang), len(found.whole().cases)
     with writing(serving.engine) as conn:  # not before: a large day takes seconds
         actor = still_valid(conn, request)
         wanted = {"on": on.isoformat(), "team": team}
         record_export(conn, serving.branch, actor, wanted, rows=rows, kind="xlsx", event=EXPORTED, file=body)
-    return file_named(body, XLSX, ledger_name(on, team))
+    return file_named(body, XLSX, ledger_name(on, team, lang=lang))
 
 
 @get("/day/ledger.csv", sync_to_thread=True, summary="A sheet of the day's ledger as CSV", tags=["day"],
      responses=answers(str, "日期,催收人,…\r\n", *_DAY, "database_busy", "database_full",
                        media_type="text/csv"))  # fmt: skip
 def ledger_as_csv(
-    request: Request[Any, Any, Any], on: On, team: Team = None, sheet: Part = "cases"
+    request: Request[Any, Any, Any], on: On, team: Team = None, sheet: Part = "cases", lang: Language = "zh"
 ) -> Response[bytes]:  # fmt: skip
     """One of the four sheets; that it was taken out is an entry."""
-    serving, _ = reader_of(request, "on", "team", "sheet")
+    serving, _ = reader_of(request, "on", "team", "sheet", "lang")
     with writing(serving.engine) as conn:
         actor = still_valid(conn, request)
         found = ledger_of(conn, serving.branch, on, team)
-        body = as_csv(sheets_of(conn, serving.branch, found, actor)[_PARTS.index(sheet)], "zh")
+        body = as_csv(sheets_of(conn, serving.branch, found, actor, lang)[_PARTS.index(sheet)], lang)
         wanted = {"on": on.isoformat(), "team": team, "sheet": sheet}
         rows = body.count(b"\r\n") - 2  # the header, and the mark
         record_export(conn, serving.branch, actor, wanted, rows=rows, kind="csv", event=EXPORTED, file=body)
-    return file_named(body, CSV, ledger_name(on, team, "csv"))
+    return file_named(body, CSV, ledger_name(on, team, "csv", lang))
 
 
 @get("/day/unrepaired", sync_to_thread=True, summary="Customers who could not be repaired", tags=["day"],
@@ -311,24 +311,24 @@ async def issue_report(
 
 @get("/day/report.xlsx", sync_to_thread=True, summary="The daily report as a workbook", tags=["day"],
      responses=answers(bytes, "(a workbook)", *_DAY, "database_busy", "database_full", media_type=XLSX))  # fmt: skip
-def report_as_xlsx(request: Request[Any, Any, Any], on: On) -> Response[bytes]:
+def report_as_xlsx(request: Request[Any, Any, Any], on: On, lang: Language = "zh") -> Response[bytes]:
     """Ready to print; that it was taken out is an entry, with the file's digest."""
-    reader_of(request, "on")
-    return report_file(request, on)
+    reader_of(request, "on", "lang")
+    return report_file(request, on, lang)
 
 
-def report_file(request: Request[Any, Any, Any], on: date) -> Response[bytes]:
+def report_file(request: Request[Any, Any, Any], on: date, lang: Lang) -> Response[bytes]:
     """That workbook, on record."""
     serving, actor = serving_of(request), actor_of(request)
     with reading(serving.engine, snapshot=True) as conn:
         found, act = daily(conn, serving.branch, on)
-        body = report_workbook(conn, serving.branch, found, act, actor, now())
+        body = report_workbook(conn, serving.branch, found, act, actor, now(), lang)
     with writing(serving.engine) as conn:
         actor = still_valid(conn, request)
         wanted = {"on": on.isoformat()}
         rows = len(found.people)
         record_export(conn, serving.branch, actor, wanted, rows=rows, kind="xlsx", event=REPORT_EXPORTED, file=body)
-    return file_named(body, XLSX, report_name(on))
+    return file_named(body, XLSX, report_name(on, lang))
 
 
 def may_look_at(request: Request[Any, Any, Any]) -> set[str] | None:

@@ -28,6 +28,9 @@ _TIMES: Final = {
 _TRUTH: Final[Mapping[Lang, tuple[str, str]]] = {"zh": ("否", "是"), "en": ("no", "yes")}
 
 
+_COLON: Final[Mapping[Lang, str]] = {"zh": "：", "en": ": "}
+
+
 class Sheet(NamedTuple):
     """A table of a workbook. `about` is shown under the title; `totals` are the fields that are summed below.
 
@@ -138,7 +141,7 @@ def _write(page: Any, sheet: Sheet, lang: Lang, formats: dict[str, Any], signed_
                 page.write_number(row, place, value, formats["total_fen" if is_fen else "total"])
     apart = max(1, min(4, len(sheet.columns) // max(1, len(signed_by))))
     for number, who in enumerate(signed_by):
-        page.write_string(row + 2, number * apart, f"{who}：____________", formats["bold"])
+        page.write_string(row + 2, number * apart, f"{who}{_COLON[lang]}____________", formats["bold"])
     last = max(len(sheet.on_paper), apart * (len(signed_by) - 1) + 1) - 1
     page.print_area(0, 0, row + 2, last)
 

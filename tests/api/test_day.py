@@ -126,6 +126,9 @@ def test_a_day_is_lived_through_by_five_people(branch_day: Running, tmp_path: An
     assert running.get("/day/report", "V1", params={"on": on}).json() == issued.json()
     problem(running.post("/day/report", "B1", json={"on": on}), 409, "report_issued")
     assert running.get("/day/report.xlsx", "V1", params={"on": on}).content[:2] == b"PK"
+    for route, name in (("ledger", "Collection-ledger"), ("report", "Daily-collection-report")):
+        file = running.get(f"/day/{route}.xlsx", "B1", params={"on": on, "lang": "en"})
+        assert f"{name}-{on}.xlsx" in file.headers["content-disposition"], "in the language that was asked for"
     assert running.get("/day/unrepaired", "B1", params={"on": on}).json() == {"items": [], "next": None}
     assert findings(running.started) == []
 

@@ -1,6 +1,8 @@
 """The daily report: made from the day, kept once it is issued; its sheets, its file."""
 
 import json
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -114,3 +116,46 @@ def test_at_the_shell_it_is_shown_issued_and_taken_out(
     assert run("--issue", "--as", "B9").output.startswith("report_issued")
     checked = CliRunner().invoke(main, ["ledger", "check", str(tmp_path / f"催收日报-{day(1)}.xlsx"), "--json"])
     assert json.loads(checked.output)["event"] == "day.report_exported"
+
+
+def test_in_english_the_report_and_the_ledger_say_the_same_figures_and_no_chinese(
+    closed: Bank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names of people, teams and what people typed stay as they are."""
+    settings = closed.started.settings
+    monkeypatch.setenv("CASEWORK_DATABASE_URL", settings.database_url)
+    monkeypatch.setenv("CASEWORK_KEYS_DIR", str(settings.keys_dir))
+    for words, zh, en in (
+        (("day", "report"), f"催收日报-{day(1)}.xlsx", f"Daily-collection-report-{day(1)}.xlsx"),
+        (("ledger",), f"催收台账-{day(1)}.xlsx", f"Collection-ledger-{day(1)}.xlsx"),
+    ):
+        for lang, name in (("zh", zh), ("en", en)):
+            done = CliRunner().invoke(
+                main, [*words, *ON, "--out", str(tmp_path), "--lang", lang, "--as", "B9"], catch_exceptions=False
+            )
+            assert done.exit_code == 0, done.output
+            assert (tmp_path / name).exists(), name
+        chinese, english = (CalamineWorkbook.from_path(tmp_path / name) for name in (zh, en))
+        assert len(chinese.sheet_names) == len(english.sheet_names)
+        for theirs, ours in zip(chinese.sheet_names, english.sheet_names, strict=True):
+            told, same = (
+                book.get_sheet_by_name(name).to_python(skip_empty_area=False)
+                for book, name in ((chinese, theirs), (english, ours))
+            )
+            assert [figures(row) for row in same] == [figures(row) for row in told], ours
+            header, lines = same[2], [row for row in same[3:] if len(row) > 1]
+            assert [one for one in (ours, *header) if CHINESE.search(str(one))] == [], header
+            strange = [
+                (what, cell) for row in lines for what, cell in zip(header, row, strict=True)
+                if what not in AS_THEY_ARE and CHINESE.search(str(cell))
+            ]  # fmt: skip
+            assert strange == [], ours
+            assert CHINESE.search(str(same[1][0]).replace("管不存", "")) is None
+
+
+CHINESE = re.compile("[\u3000-\uffef]")
+AS_THEY_ARE = {"collector", "owner", "handler", "owed by", "handed in by", "team", "customer (masked)", "remark"}
+
+
+def figures(row: Sequence[object]) -> list[object]:
+    return [cell for cell in row if not isinstance(cell, str)]

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from casework.cli.changing import day
-from casework.cli.ledger import place, write_out
+from casework.cli.ledger import lang_option, place, write_out
 from casework.cli.shell import FOLDED, as_json, as_staff, console, permitted, print_json, started
 from casework.cli.tables import Table
 from casework.clock import now, utc_text
 from casework.errors import CallerError
 from casework.screen import on_screen
-from casework.table import Sheet, shown
+from casework.table import Lang, Sheet, shown
 
 if TYPE_CHECKING:
     from casework.evidence.evening.handing_in import HandIn, Outcome
@@ -196,9 +196,12 @@ def unrepaired_(on: datetime, team: str | None, *, json_: bool, staff_no: str | 
 @_on
 @click.option("--issue", "issued", is_flag=True, help="Issue it first: kept as it is from now on.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write it as XLSX: a file, or the folder for it.")
+@lang_option
 @as_json
 @as_staff
-def report_(on: datetime, *, issued: bool, out: Path | None, json_: bool, staff_no: str | None) -> None:
+def report_(
+    on: datetime, *, issued: bool, out: Path | None, lang: Lang, json_: bool, staff_no: str | None
+) -> None:  # fmt: skip
     """The daily report of DAY (催收日报): people and teams, what is late or missing, breaches, holds, unrepaired.
 
     As it was issued, else as it stands. Issuing is an entry, and happens once; so is taking the file out.
@@ -224,13 +227,13 @@ def report_(on: datetime, *, issued: bool, out: Path | None, json_: bool, staff_
             issue(conn, open_.branch, on.date(), actor)
         found, act = daily(conn, open_.branch, on.date())
         if out is not None:
-            content = report_workbook(conn, open_.branch, found, act, actor, now())
+            content = report_workbook(conn, open_.branch, found, act, actor, now(), lang)
             record_export(
                 conn, open_.branch, actor, {"on": on.date().isoformat()}, rows=len(found.people), kind="xlsx",
                 event=REPORT_EXPORTED, file=content,
             )  # fmt: skip
-            write_out(place(out, report_name(on.date()).name), content)
-        sheets = report_sheets(conn, open_.branch, found, act, actor, now())
+            write_out(place(out, report_name(on.date(), lang).name), content)
+        sheets = report_sheets(conn, open_.branch, found, act, actor, now(), lang)
         if json_:
             print_json({**msgspec.to_builtins(found), "totals": found.totals, "issued": _of(act)})
             return

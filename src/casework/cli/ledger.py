@@ -4,13 +4,19 @@ import errno
 import os
 from datetime import datetime
 from pathlib import Path
+from typing import get_args
 
 import click
 
 from casework.cli.changing import day
 from casework.cli.shell import as_json, as_staff, console, permitted, print_json, started
 from casework.instants import branch_text
+from casework.table import Lang
 from casework.written_file import written_to
+
+lang_option = click.option(
+    "--lang", type=click.Choice(get_args(Lang)), default="zh", show_default=True, help="Of the file."
+)
 
 
 @click.group(invoke_without_command=True)
@@ -20,10 +26,11 @@ from casework.written_file import written_to
     "--out", type=click.Path(path_type=Path),
     help="The XLSX file to write, or the folder to write it into [default: here, 催收台账-DAY[-TEAM].xlsx].",
 )  # fmt: skip
+@lang_option
 @as_staff
 @click.pass_context
 def cli(
-    context: click.Context, on: datetime | None, team: str | None, out: Path | None, staff_no: str | None
+    context: click.Context, on: datetime | None, team: str | None, out: Path | None, lang: Lang, staff_no: str | None
 ) -> None:  # fmt: skip
     """Write the ledger of DAY (催收台账): cases, who could not be repaired, what was not done and why, every contact.
 
@@ -35,6 +42,7 @@ def cli(
     Examples:
       casework ledger --on 2026-03-09 --as S0012
       casework ledger --on 2026-03-09 --team 电催一组 --out 催收台账-2026-03-09-电催一组.xlsx
+      casework ledger --on 2026-03-09 --lang en --as S0012
       casework ledger check 催收台账-2026-03-09-电催一组.xlsx
     """
     from casework.evidence.evening.exporting import EXPORTED
@@ -49,12 +57,12 @@ def cli(
     with started() as open_, writing(open_.engine) as conn:
         actor = permitted(conn, open_.branch, staff_no, "ledger.export")
         found = ledger_of(conn, open_.branch, on.date(), team)
-        content, whole = workbook_of(conn, open_.branch, found, actor), found.whole()
+        content, whole = workbook_of(conn, open_.branch, found, actor, lang), found.whole()
         wanted = {"on": on.date().isoformat(), "team": team}
         record_export(
             conn, open_.branch, actor, wanted, rows=len(whole.cases), kind="xlsx", event=EXPORTED, file=content
         )
-        file = place(out, ledger_name(on.date(), team).name)
+        file = place(out, ledger_name(on.date(), team, lang=lang).name)
         write_out(file, content)
     console.print(f"{file.name}: {len(whole.cases):,} cases 案件", markup=False)
 

@@ -55,7 +55,9 @@ def ledger(request: Request[Any, Any, Any], on: _On = None, team: _Team = None) 
     """The ledger as a workbook; an entry."""
     check_parameters(request, ("on", "team"))
     day, asked = on or _today(request), team or None
-    return _file(request, day, "ledger.export", ledger_name(day, asked), lambda: ledger_file(request, day, asked))
+    lang: Lang = "zh" if language_of(request) == "zh" else "en"
+    name = ledger_name(day, asked, lang=lang)
+    return _file(request, day, "ledger.export", name, lambda: ledger_file(request, day, asked, lang))
 
 
 @get("/console/evening/report.xlsx", sync_to_thread=True, opt={"page": "day.report"})
@@ -63,7 +65,8 @@ def report_workbook(request: Request[Any, Any, Any], on: _On = None) -> Response
     """The daily report as a workbook; an entry."""
     check_parameters(request, ("on",))
     day = on or _today(request)
-    return _file(request, day, "day.report", report_name(day), lambda: report_file(request, day))
+    lang: Lang = "zh" if language_of(request) == "zh" else "en"
+    return _file(request, day, "day.report", report_name(day, lang), lambda: report_file(request, day, lang))
 
 
 @get("/console/evening/report", sync_to_thread=True, opt={"page": "day.report"})

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from typing import Final, NamedTuple
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.engine import Connection
@@ -23,7 +23,8 @@ from casework.evidence.evening.tables import LEDGER, SUPPLEMENT
 from casework.evidence.ledger.gathering import gather, names_in_clear
 from casework.evidence.ledger.lines import Part, by_person, part_of, put_together
 from casework.evidence.ledger.people import Called, called, members_of
-from casework.evidence.ledger.sheets import SIGNED_BY, NotHandedIn, Words, sheets
+from casework.evidence.ledger.sheets import SIGNED, NotHandedIn, sheets
+from casework.evidence.ledger.wording import Words
 from casework.file_names import FileName, file_name
 from casework.instants import branch_text
 from casework.intake.dialler.notes import noted
@@ -35,8 +36,6 @@ from casework.work.cases.branch import Branch
 from casework.work.cases.gather import business_dates
 from casework.work.cases.history import shown_as
 from casework.work.duties.listing import Counted
-
-_WHAT: Final = {LEDGER: "上交台账", SUPPLEMENT: "上交补充"}
 
 
 class DayLedger(NamedTuple):
@@ -87,12 +86,12 @@ def ledger_of(
     told = Counter((one.owed_by, one.duty, one.status) for of_case in gathered.duties.values() for one in of_case)
     listed = (Counted(*what, number) for what, number in told.items())
     late = not_handed_in(branch, evening_of(conn, branch, on, team, listed=listed, clock=lambda: at))
-    missing = [NotHandedIn(who, _WHAT[part], due, came) for who, part, due, came in late if who in parts]
+    missing = [NotHandedIn(who, part, due, came) for who, part, due, came in late if who in parts]
     return DayLedger(on, team, at, parts, done, missing, bool(stood))
 
 
 def words_of(
-    conn: Connection, branch: Branch, part: Part, *more: str, reader: Actor | None = None
+    conn: Connection, branch: Branch, part: Part, *more: str, reader: Actor | None = None, lang: Lang = "zh"
 ) -> Words:  # fmt: skip
     """People and customers that stand in a part, and `more` people; what was noted of contacts as `reader` sees it."""
     whose = {one.owner for one in part.cases} | {one.handler for one in part.cases}
@@ -104,7 +103,7 @@ def words_of(
     names = names_in_clear(conn, branch, sorted(keys))
     masked = {customer: mask("name", name) for customer, name in names.items()}
     notes = {} if reader is None else _notes(conn, branch, part, names, reader)
-    return Words(branch, people_called(conn, branch, whose), masked, notes)
+    return Words(branch, people_called(conn, branch, whose, lang), masked, notes, lang)
 
 
 def _notes(
@@ -128,27 +127,34 @@ def people_called(conn: Connection, branch: Branch, whose: set[str], lang: Lang 
 
 
 @seldom_collected()
-def sheets_of(conn: Connection, branch: Branch, day: DayLedger, made_by: Actor) -> list[Sheet]:
+def sheets_of(
+    conn: Connection, branch: Branch, day: DayLedger, made_by: Actor, lang: Lang = "zh"
+) -> list[Sheet]:  # fmt: skip
     """The four sheets; under every title: who made them and when (branch time), and which feed has not come."""
     part = day.whole()
-    words = words_of(conn, branch, part, made_by.id, *(one.owed_by for one in day.missing), reader=made_by)
-    at = day.at.astimezone(ZoneInfo(branch.time_zone))
-    about = (
-        f"{day.on} · 范围：{day.team or '全部'} · 制表：{words.called.who(made_by.id)} "
-        f"{branch_text(day.at, branch.time_zone, 'minutes')}（时间为{branch.time_zone}）"
-        f" · 已上交{len({one.owed_by for one in day.hand_ins})}人，共{len(day.parts)}人"
-    )
+    missing = (one.owed_by for one in day.missing)
+    words = words_of(conn, branch, part, made_by.id, *missing, reader=made_by, lang=lang)
+    at, zone = day.at.astimezone(ZoneInfo(branch.time_zone)), branch.time_zone
+    who, when = words.called.who(made_by.id), branch_text(day.at, zone, "minutes")
+    came, everybody = len({one.owed_by for one in day.hand_ins}), len(day.parts)
+    about = [
+        str(day.on), words.of(f"范围：{day.team or '全部'}", f"of: {day.team or 'everybody'}"),
+        words.of(f"制表：{who} {when}（时间为{zone}）", f"made by {who}, {when} (times in {zone})"),
+        words.of(f"已上交{came}人，共{everybody}人", f"{came} of {everybody} people have handed in"),
+    ]  # fmt: skip
     fed = sorted(business_dates(conn).items())
-    behind = "".join(f" · {name}数据截至{last}" for name, last in fed if last < day.on)
-    stands = "" if day.closed or day.on >= at.date() else " · 当日未日终，未上交的案件按制表时情况"
-    return sheets(words, day.on, part, day.missing, f"{about}{behind}{stands}")
+    about += [words.of(f"{name}数据截至{last}", f"{name}: data as of {last}") for name, last in fed if last < day.on]
+    if not day.closed and day.on < at.date():
+        about.append(words.of("当日未日终，未上交的案件按制表时情况", "the day is not closed: all else as it is now"))
+    return sheets(words, day.on, part, day.missing, " · ".join(about))
 
 
-def ledger_name(on: date, team: str | None, kind: str = "xlsx") -> FileName:
+def ledger_name(on: date, team: str | None, kind: str = "xlsx", lang: Lang = "zh") -> FileName:
     """As the branch sends it on."""
-    return file_name("催收台账", "ledger", on, team, kind=kind)
+    title = {"zh": "催收台账", "en": "Collection-ledger"}[lang]
+    return file_name(title, "ledger" if lang == "zh" else title, on, team, kind=kind)
 
 
-def workbook_of(conn: Connection, branch: Branch, day: DayLedger, made_by: Actor) -> bytes:
+def workbook_of(conn: Connection, branch: Branch, day: DayLedger, made_by: Actor, lang: Lang = "zh") -> bytes:
     """The workbook, ready to print."""
-    return printed(sheets_of(conn, branch, day, made_by), "zh", SIGNED_BY)
+    return printed(sheets_of(conn, branch, day, made_by, lang), lang, SIGNED[lang])

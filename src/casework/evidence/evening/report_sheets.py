@@ -1,6 +1,6 @@
 """The daily report as sheets: teams, people, what is missing, breaches, holds, customers who could not be repaired."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
@@ -70,6 +70,9 @@ TITLES: Final = (
     ("催收日报", "Daily report"), ("人员", "People"), ("未交及迟交", "Missing and late"), ("违规联系", "Breaches"),
     ("停催", "Holds"), ("无法修复名单", "Could not be repaired"), ("未录音等联系", "No recording, template, line"),
 )  # fmt: skip
+_SIGNED: Final[Mapping[Lang, Sequence[str]]] = {
+    "zh": ("制表人", "复核人", "主管"), "en": ("Prepared by", "Reviewed by", "Head of the branch"),
+}  # fmt: skip
 _SUMMED: Final = frozenset({"people", "handed_in", "missing", *(column.field for column in _FIGURES)})
 
 
@@ -128,15 +131,17 @@ def _about(told: _Telling, report: Daily, issued: HandIn | None, made_by: Actor,
 
 
 def report_workbook(
-    conn: Connection, branch: Branch, report: Daily, issued: HandIn | None, made_by: Actor, at: datetime
+    conn: Connection, branch: Branch, report: Daily, issued: HandIn | None, made_by: Actor, at: datetime,
+    lang: Lang = "zh",
 ) -> bytes:  # fmt: skip
     """Ready to print."""
-    return printed(report_sheets(conn, branch, report, issued, made_by, at), "zh", ("制表人", "复核人", "主管"))
+    return printed(report_sheets(conn, branch, report, issued, made_by, at, lang), lang, _SIGNED[lang])
 
 
-def report_name(on: date) -> FileName:
+def report_name(on: date, lang: Lang = "zh") -> FileName:
     """As the branch files it."""
-    return file_name("催收日报", "daily-report", on, kind="xlsx")
+    title = {"zh": "催收日报", "en": "Daily-collection-report"}[lang]
+    return file_name(title, "daily-report" if lang == "zh" else title, on, kind="xlsx")
 
 
 def _teams(told: _Telling, report: Daily) -> Iterator[Sequence[Any]]:

@@ -11,7 +11,7 @@ from casework.clock import Clock, now
 from casework.evidence.evening.of_day import people_called
 from casework.evidence.evening.report_sheets import VERDICTS
 from casework.evidence.ledger.people import Called
-from casework.evidence.ledger.sheets import CHANNEL_WORDS, PARTY_WORDS
+from casework.evidence.ledger.wording import CHANNEL_WORDS, PARTY_WORDS
 from casework.intake.feed.past_arrears import past_arrears
 from casework.people.staff.actor import Actor
 from casework.spreadsheet import Column
@@ -55,7 +55,7 @@ def _lines(reviewed: Sequence[tuple[Subject, Review | None]], names: Called, zon
         one = subject.contact
         yield (
             one.started_at.astimezone(zone), one.loan_id, names.who(one.staff_no) or one.agency,
-            PARTY_WORDS.get(one.party, one.party), CHANNEL_WORDS.get(one.channel, one.channel),
+            PARTY_WORDS.get(one.party, (one.party,))[0], CHANNEL_WORDS.get(one.channel, (one.channel,))[0],
             "、".join(subject.rules), "、".join(WHY[why][0] for why in subject.lacks),
             VERDICTS[seen.verdict if seen else None][0], names.who(seen.actor_id) if seen else None,
             seen.reviewed_at.astimezone(zone) if seen else None, one.source, one.contact_ref,

@@ -2,21 +2,16 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
-from types import MappingProxyType
 from typing import Any, Final, NamedTuple
-from zoneinfo import ZoneInfo
 
-from casework.customer import Customer
 from casework.evidence.ledger.line import ContactLine, DutyLine, LedgerLine
 from casework.evidence.ledger.lines import Part, unrepaired
-from casework.evidence.ledger.people import Called
+from casework.evidence.ledger.wording import CHANNEL_WORDS, HANDED_IN_WHAT, PARTY_WORDS, Words
 from casework.spreadsheet import Column
-from casework.table import Sheet
-from casework.work.cases.branch import Branch
+from casework.table import Lang, Sheet
 from casework.work.cases.duty_rules import DISPOSAL_FORM
-from casework.work.cases.lifecycles import DISPOSALS
 from casework.work.disposals import RETURNED
-from casework.work.duties.table import STATUS_WORDS, exempted_by
+from casework.work.duties.table import STATUS_WORDS
 
 CASES: Final = (
     Column("day", "日期", "day", 11), Column("collector", "催收人", "collector", 14),
@@ -65,16 +60,14 @@ _TOTALS: Final = frozenset(
     {"overdue_fen", "promised_fen", "paid_fen", "due", "dialled", "connected", "unrecorded", "breaches"}
 )
 _OF_CUSTOMER: Final = ("dialled", "connected", "unrecorded", "breaches")
-PARTY_WORDS: Final = {"debtor": "本人", "co_borrower": "共同借款人", "guarantor": "担保人", "contact": "联系人",
-          "representative": "代理人", "heir": "继承人", "guardian": "监护人"}  # fmt: skip
-CHANNEL_WORDS: Final = {
-    "call": "电话", "ai_voice": "智能语音", "message": "短信", "visit": "下户", "letter": "信函", "inbound": "来电",
-}  # fmt: skip
-_NEXT: Final = {
-    "call_again": "再次拨打", "visit": "安排下户", "repair": "信息修复", "await_payment": "等待还款",
-    "legal": "司法处置", "nothing": "暂无",
-}  # fmt: skip
+TITLES: Final = (
+    ("催收台账", "Ledger"), ("无法修复名单", "Could not be repaired"), ("未完成及原因", "Not done and why"),
+    ("催记明细", "Contacts"),
+)  # fmt: skip
 SIGNED_BY: Final = ("制表人", "复核人", "基础风险管理岗")
+SIGNED: Final[Mapping[Lang, Sequence[str]]] = {
+    "zh": SIGNED_BY, "en": ("Prepared by", "Reviewed by", "Basic-risk manager"),
+}  # fmt: skip
 
 
 class NotHandedIn(NamedTuple):
@@ -86,86 +79,25 @@ class NotHandedIn(NamedTuple):
     handed_in_at: datetime | None
 
 
-class Words(NamedTuple):
-    """What lines are written with: the branch's rules, people, and customers as they are masked."""
-
-    branch: Branch
-    called: Called
-    masked: dict[Customer, str]
-    notes: Mapping[tuple[str, str], str] = MappingProxyType({})
-    """Of contacts, by reference and source, masked as customers are."""
-
-    @property
-    def zone(self) -> ZoneInfo:
-        """Of the branch."""
-        return ZoneInfo(self.branch.time_zone)
-
-    def result(self, code: str | None) -> str | None:
-        """What came of a contact."""
-        known = self.branch.rulebook.results.of(code) if code is not None else None
-        return known.zh if known is not None else code
-
-    def why(self, exempt_by: str | None) -> str:
-        """A hold by its ground, else what exempts."""
-        return "" if exempt_by is None else exempted_by(self.branch, exempt_by, "zh")
-
-    def strategy(self, code: str | None) -> str | None:
-        """What was started for a case that day."""
-        known = self.branch.rulebook.tasks.strategies
-        return known[code].zh if code is not None and code in known else code
-
-    def repair(self, outcome: str | None) -> str | None:
-        """What a repair of information came to."""
-        known = self.branch.rulebook.chart.facts["information_repair"].fields["outcome"].one_of
-        return str(known[outcome]["zh"]) if outcome is not None and outcome in known else outcome
-
-    def arrangement(self, one: LedgerLine) -> str:
-        """What the debtor wishes, and what was agreed."""
-        known = self.branch.rulebook.charts["hold"].events["wish_arrangement"].fields["wish"].one_of
-        wish = f"意愿：{known[one.wish]['zh'] if one.wish in known else one.wish}" if one.wish else None
-        agreed = f"{one.agreed_on}已达成，{one.agreed_fen / 100:,.2f}元" if one.agreed_fen is not None else None
-        return "；".join(filter(None, (wish, agreed)))
-
-    def form(self, one: LedgerLine) -> date | str | None:
-        """Since when a disposal form stands; of one that was sent back that it was."""
-        if one.disposal != RETURNED:
-            return one.disposal_on
-        return f"{one.disposal_on}{self.branch.rulebook.charts[DISPOSALS.chart].states[RETURNED].zh}"
-
-    def note(self, line: ContactLine) -> str | None:
-        """What was noted of a contact."""
-        return self.notes.get((line.contact_ref, line.source))
-
-    def customer(self, line: Any) -> str | None:
-        """Masked; none where the borrower was erased."""
-        return self.masked.get(self.whose(line))
-
-    @staticmethod
-    def whose(line: Any) -> Customer:
-        """Of whom a line is."""
-        return Customer(line.institution, line.borrower_id)
-
-    @staticmethod
-    def next_action(code: str | None) -> str | None:
-        """What is to follow."""
-        return _NEXT.get(code, code) if code is not None else None
-
-
 def sheets(
     words: Words, on: date, part: Part, missing: Sequence[NotHandedIn], about: str
 ) -> list[Sheet]:  # fmt: skip
     """In their order; `about` is shown under each title."""
-    once = "同一客户的拨打、接通、未录音和违规在合计中只计一次"
+    once = words.of(
+        "同一客户的拨打、接通、未录音和违规在合计中只计一次",
+        "calls, connections, calls without recording and breaches of a customer count once in the totals",
+    )
+    titles = [words.of(*texts) for texts in TITLES]
     return [
         Sheet(
-            "催收台账", f"{about} · {once}", CASES, case_lines(words, on, part), _TOTALS, _KEPT_LEFT,
+            titles[0], f"{about} · {once}", CASES, case_lines(words, on, part), _TOTALS, _KEPT_LEFT,
             _once_a_customer(part.cases),
         ),
         Sheet(
-            "无法修复名单", about, UNREPAIRED, unrepaired_lines(words, unrepaired(part)), frozenset({"overdue_fen"})
+            titles[1], about, UNREPAIRED, unrepaired_lines(words, unrepaired(part)), frozenset({"overdue_fen"})
         ),
-        Sheet("未完成及原因", about, NOT_DONE, _not_done(words, part, missing)),
-        Sheet("催记明细", about, CONTACTS, _contact_lines(words, part.contacts)),
+        Sheet(titles[2], about, NOT_DONE, _not_done(words, part, missing)),
+        Sheet(titles[3], about, CONTACTS, _contact_lines(words, part.contacts)),
     ]  # fmt: skip
 
 
@@ -184,17 +116,17 @@ def case_lines(words: Words, on: date, part: Part) -> Iterator[Sequence[Any]]:
             "customer": words.customer(one), "product": one.product, "channel": one.channel, "dpd": one.dpd,
             "bucket": one.bucket, "overdue_fen": one.overdue_fen, "outstanding_fen": one.outstanding_fen,
             "owner": words.called.who(one.owner), "due": one.due, "dialled": one.dialled, "connected": one.connected,
-            "debtor": "是" if one.debtor_connected else "否", "result": words.result(one.result), "pay_by": one.pay_by,
+            "debtor": words.whether(one.debtor_connected), "result": words.result(one.result), "pay_by": one.pay_by,
             "promised_fen": one.promised_fen, "lost_on": one.lost_on,
             "repair": words.repair(one.repair) or (str(one.repaired_on) if one.repaired_on else None),
             "visits": one.visits or None, "visit": words.result(one.visit), "photos": one.photos or None,
             "handler": words.called.who(one.handler), "paid_fen": one.paid_fen,
-            "holds": "、".join(words.why(hold) for hold in one.holds), "review_by": one.review_by,
-            "complaint": "有" if "complaint" in one.holds else None, "unrecorded": one.unrecorded,
+            "holds": words.listed(words.why(hold) for hold in one.holds), "review_by": one.review_by,
+            "complaint": words.there(True) if "complaint" in one.holds else None, "unrecorded": one.unrecorded,
             "breaches": one.breaches, "disposal_on": words.form(one),
             "strategy": words.strategy(one.strategy),
             "follow_up": one.follow_up.astimezone(words.zone) if one.follow_up else None,
-            "exempt": "、".join(words.why(by) for by in one.exempt), "agreement": words.arrangement(one),
+            "exempt": words.listed(words.why(by) for by in one.exempt), "agreement": words.arrangement(one),
             "remark": remarks.get(one.customer), "plan": words.next_action(one.next_action),
         }  # fmt: skip
         yield [told.get(column.field) for column in CASES]
@@ -212,34 +144,47 @@ def unrepaired_lines(words: Words, cases: Iterable[LedgerLine]) -> Iterator[Sequ
 def _not_done(words: Words, part: Part, missing: Iterable[NotHandedIn]) -> Iterator[Sequence[Any]]:
     """Ledgers that are missing or late first, then duties: what exempts, or how far it came."""
     for late in missing:
-        came = f"于{late.handed_in_at.astimezone(words.zone):%m-%d %H:%M}上交" if late.handed_in_at else None
-        due = f"应于{late.due_at:%m-%d %H:%M}前"
-        status = "迟交" if late.handed_in_at else "未交"
-        told = "，".join(filter(None, (due, came)))
-        yield None, None, late.what, status, told, late.due_at.date(), words.called.who(late.owed_by)
+        at = late.handed_in_at.astimezone(words.zone) if late.handed_in_at else None
+        came = words.of("于{:%m-%d %H:%M}上交", "handed in {:%m-%d %H:%M}").format(at) if at else None
+        due = words.of("应于{:%m-%d %H:%M}前", "due by {:%m-%d %H:%M}").format(late.due_at)
+        status = words.of("迟交", "late") if at else words.of("未交", "missing")
+        told = words.of("，", ", ").join(filter(None, (due, came)))
+        yield (
+            None,
+            None,
+            words.word(HANDED_IN_WHAT, late.what),
+            status,
+            told,
+            late.due_at.date(),
+            words.called.who(late.owed_by),
+        )
     by_name = words.branch.rulebook.duties.by_name
     cases = {one.case_id: one for one in part.cases}
     for one in part.duties:
         if one.status != "done":
-            name = by_name[one.duty].zh if one.duty in by_name else one.duty
+            name = getattr(by_name[one.duty], words.lang) if one.duty in by_name else one.duty
             yield (
-                one.loan_id, words.customer(one), name, STATUS_WORDS[one.status][0],
-                words.why(one.exempt_by) or _how_far(one, cases.get(one.case_id)), one.due_on,
+                one.loan_id, words.customer(one), name, words.of(*STATUS_WORDS[one.status]),
+                words.why(one.exempt_by) or _how_far(words, one, cases.get(one.case_id)), one.due_on,
                 words.called.who(one.owed_by),
             )  # fmt: skip
 
 
-def _how_far(duty: DutyLine, case: LedgerLine | None) -> str:
+def _how_far(words: Words, duty: DutyLine, case: LedgerLine | None) -> str:
     """Of a duty to dial or to visit that is not done: what was."""
     if case is None:
         return ""
     if duty.duty.startswith("dial"):
-        return f"已拨{case.dialled}次，本人未接通" if case.dialled else "未拨打"
+        called = words.of("已拨{}次，本人未接通", "called {} time(s), debtor not reached").format(case.dialled)
+        return called if case.dialled else words.of("未拨打", "not called")
     if duty.duty == DISPOSAL_FORM:
-        late = "当日时限后填写" if case.disposal_on is not None else "未填写"
-        return "已退回，未补正" if case.disposal == RETURNED else late
+        late = words.of("当日时限后填写", "filled in after the hour")
+        missing = words.of("未填写", "not filled in")
+        back = words.of("已退回，未补正", "returned, not put right")
+        return back if case.disposal == RETURNED else late if case.disposal_on is not None else missing
     if duty.duty == "visit":
-        return f"已下户{case.visits}次，无照片报告" if case.visits else "未下户"
+        made = words.of("已下户{}次，无照片报告", "visited {} time(s), no report with photos").format(case.visits)
+        return made if case.visits else words.of("未下户", "not visited")
     return ""
 
 
@@ -247,7 +192,8 @@ def _contact_lines(words: Words, contacts: Iterable[ContactLine]) -> Iterator[Se
     for one in contacts:
         yield (
             one.at.astimezone(words.zone), words.called.who(one.staff_no) or one.agency, one.loan_id,
-            words.customer(one), PARTY_WORDS.get(one.party, one.party), CHANNEL_WORDS.get(one.channel, one.channel),
-            words.result(one.result), "有" if one.is_recorded else "无", "、".join(one.rules),
-            "补录" if one.entered_late else None, words.next_action(one.next_action), words.note(one), one.contact_ref,
+            words.customer(one), words.word(PARTY_WORDS, one.party),
+            words.word(CHANNEL_WORDS, one.channel), words.result(one.result), words.there(one.is_recorded),
+            words.listed(one.rules), words.of("补录", "late") if one.entered_late else None,
+            words.next_action(one.next_action), words.note(one), one.contact_ref,
         )  # fmt: skip
