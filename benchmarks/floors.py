@@ -14,7 +14,7 @@ from api.idempotency import _LOCK_AND_LOOK
 from benchmarks.machine import Spread
 from benchmarks.place import Place
 from casework.clock import now
-from casework.lifecycle.tables import institutions
+from casework.lifecycle.gather import PRESENT
 from casework.log.tables import entries, unsealed
 from casework.log.write.trail import ENTRY_COLUMNS
 from casework.storage import rows
@@ -110,7 +110,7 @@ def _script(place: Place, case_count: int) -> tuple[str, list[str]]:
         "BEGIN",
         _LOCK_AND_LOOK.replace("%s", number, 1).replace("%s", "ARRAY['T1']", 1).replace("%s", key, 1),
         rows._pg_select(CASE_ROWS, ("id",), "skip").sql.replace("%s", "ARRAY[:case]"),
-        rows._pg_every(institutions).sql,
+        rows._pg_every(PRESENT).sql,
         bound(update, ["ARRAY[:case]", *[None] * len(CHANGING)], change, update_makers),
         bound(insert, [stream, number, *[None] * (len(entry_values) - 2)], entry_values, insert_makers),
         bound(keep, [None, key, *[None] * (len(kept) - 2)], kept, keep_makers),

@@ -17,6 +17,7 @@ from casework.storage.database import (
     BigId,
     Bytes,
     UtcDateTime,
+    commit_with_these,
     open_engine,
     reading,
     writing,
@@ -317,6 +318,46 @@ def test_statements_sent_together_are_sent_at_once(store: Engine, monkeypatch: p
         assert sent == []
     assert len(sent) == 1, "the beginning of the transaction goes with them"
     assert len(_all(store)) == 5
+
+
+@pytest.mark.only("postgresql")
+def test_a_commit_travels_with_what_it_commits(store: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = list[int]()
+
+    def counted(pgconn: Any) -> Any:
+        sent.append(pgconn.transaction_status)
+        return send(pgconn)
+
+    monkeypatch.setattr(sent_together, "send", counted)
+    with writing(store) as conn:
+        with rows.together(conn):
+            rows.insert_many(conn, things, [_row(1)], COLUMNS)
+            commit_with_these(conn)
+        assert _all(store) == [_row(1)], "others see it already"
+    assert len(sent) == 1
+    with writing(store) as conn:
+        rows.insert_many(conn, things, [_row(2)], COLUMNS)
+    assert _all(store) == [_row(1), _row(2)]
+
+
+def test_a_commit_travels_in_vain_with_a_statement_that_fails(store: Engine) -> None:
+    with pytest.raises(Exception, match=r"(?i)unique|duplicate"), writing(store) as conn, rows.together(conn):
+        rows.insert_many(conn, things, [_row(1)], COLUMNS)
+        rows.insert_many(conn, things, [_row(1)], COLUMNS)
+        commit_with_these(conn)
+    assert _all(store) == []
+
+
+def test_without_others_to_travel_with_a_transaction_is_committed_at_its_end(store: Engine) -> None:
+    with pytest.raises(ZeroDivisionError), writing(store) as conn:
+        rows.insert_many(conn, things, [_row(1)], COLUMNS)
+        commit_with_these(conn)
+        raise ZeroDivisionError
+    assert _all(store) == []
+    with writing(store) as conn:
+        rows.insert_many(conn, things, [_row(1)], COLUMNS)
+        commit_with_these(conn)
+    assert _all(store) == [_row(1)]
 
 
 def test_an_error_among_statements_sent_together_is_raised_and_leaves_nothing(store: Engine) -> None:

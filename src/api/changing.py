@@ -9,10 +9,10 @@ from litestar.params import HeaderParameter, PathParameter
 
 from api.auth import actor_of
 from api.idempotency import StoredAnswer, key_of
+from api.jobs import Job
 from api.problems import request_id_of
 from api.receipts import tell_recorded
 from api.serving import serving_of
-from api.writer import Job
 from casework.errors import CallerError
 from casework.lifecycle.commands import Outcome
 from casework.work.cases.commands import Command

@@ -7,7 +7,7 @@ in another process) a repeat learns that. All keys of a batch are claimed in one
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -114,37 +114,46 @@ def claim(
     On PostgreSQL the lock and the look are one statement, so an answer that another process commits between the two is
     not seen; then `store` fails on the primary key, and the second try sees it.
     """
-    known: dict[tuple[str, str], StoredAnswer | CallerError] = {}
+    with rows.together(conn):  # with the beginning of the transaction
+        found = ask(conn, keys)
+    return known(conn, keys, found(), now, mac_key)
+
+
+def ask(conn: Connection, keys: Sequence[IdempotencyKey]) -> Callable[[], Sequence[Any]]:
+    """`claim` in two steps, as `rows.ask_by_keys`: for `known`."""
     if not keys:
-        return known
+        return tuple
+    if conn.dialect.name == "postgresql":
+        lists = [key.lock for key in keys], [key.actor_id for key in keys], [key.key for key in keys]
+        return rows.ask_postgresql(conn, _LOCK_AND_LOOK, lists)
+    found = conn.execute(_LOOK, {"names": [key.name for key in keys]}).all()  # the writer holds the database
+    return lambda: found
+
+
+def known(
+    conn: Connection, keys: Sequence[IdempotencyKey], found: Sequence[Any], now: datetime, mac_key: bytes
+) -> dict[tuple[str, str], StoredAnswer | CallerError]:
+    """What `claim` says, of what `ask` was answered."""
+    answers: dict[tuple[str, str], StoredAnswer | CallerError] = {}
     by_name = {key.name: key for key in keys}
     expired = []
-    for row in _look(conn, list(by_name.values())):
+    for row in found:
         name = (row.actor_id, row.key)
         if not row.mine:
-            known[name] = running()
+            answers[name] = running()
         elif row.created_at is not None and not _is_ours(row, mac_key):
             log().error("answer_changed", actor=row.actor_id)
-            known[name] = answer_changed()
+            answers[name] = answer_changed()
         elif row.created_at is not None and row.created_at <= now - KEPT:
             expired.append(name)  # its 24 hours are over: the key may be used anew, purged or not
         elif row.created_at is not None and bytes(row.answer) == ANSWER_ERASED:
-            known[name] = answer_erased()
+            answers[name] = answer_erased()
         elif row.created_at is not None:
             same = bytes(row.request_hash) == by_name[name].request_hash
-            known[name] = _unpacked(row.status, bytes(row.answer)) if same else mismatch()
+            answers[name] = _unpacked(row.status, bytes(row.answer)) if same else mismatch()
     if expired:
         conn.execute(_DELETE, {"names": expired})
-    return known
-
-
-def _look(conn: Connection, keys: Sequence[IdempotencyKey]) -> Sequence[Any]:
-    if conn.dialect.name == "postgresql":
-        lists = [key.lock for key in keys], [key.actor_id for key in keys], [key.key for key in keys]
-        with rows.together(conn):  # with the beginning of the transaction
-            answer = rows.ask_postgresql(conn, _LOCK_AND_LOOK, lists)
-        return answer()
-    return conn.execute(_LOOK, {"names": [key.name for key in keys]}).all()  # the writer holds the database
+    return answers
 
 
 _NAME = sa.tuple_(idempotency.c.actor_id, idempotency.c.key)
@@ -204,8 +213,10 @@ __all__ = [
     "StoredAnswer",
     "answer_changed",
     "answer_erased",
+    "ask",
     "claim",
     "key_of",
+    "known",
     "mismatch",
     "purge",
     "running",

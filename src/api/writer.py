@@ -1,27 +1,28 @@
 """The one writer of a process: requests that arrive together share a transaction.
 
 No timer: the writer takes everything that waits, runs it, commits, answers, and looks again; an idle service adds no
-delay. A case that another process holds sends its job to the slow lane, which waits for it alone. If a shared batch
-fails, but for a database that is full or gone, its jobs run again one at a time, so that nobody pays for a stranger's
-mistake.
+delay. What the event loop comes upon in one turn is handed over together: the first of a dozen requests whose bytes
+are there would otherwise travel alone, and the rest wait for it. A case that another process holds sends its job to
+the slow lane, which waits for it alone. If a shared batch fails, but for a database that is full or gone, its jobs run
+again one at a time, so that nobody pays for a stranger's mistake.
 """
 
 import asyncio
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from time import monotonic
 
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import IntegrityError
 
 from api import idempotency
 from api.auth import still_holds
-from api.idempotency import IdempotencyKey, StoredAnswer
+from api.idempotency import StoredAnswer
+from api.jobs import Claim, Job, Settled
 from api.logs import FailedRequest, log_bug
 from api.metrics import Metrics, counted
 from api.receipts import shared_out
@@ -29,14 +30,13 @@ from casework.clock import Clock, now
 from casework.errors import CallerError, TryAgain
 from casework.lifecycle.advance import advance
 from casework.lifecycle.afterwards import is_followed
-from casework.lifecycle.commands import Done, Mistaken, Outcome, Refused
+from casework.lifecycle.commands import Done, Mistaken, Open, Outcome, Refused
 from casework.log.write.trail import Collected, collecting
 from casework.operation.startup import Started
-from casework.people.identity.holding import Holder
 from casework.people.identity.sessions import not_authenticated
 from casework.storage import rows
-from casework.storage.database import writing
-from casework.work.cases.commands import Command
+from casework.storage.database import commit_with_these, writing
+from casework.storage.driver_errors import is_conflict
 
 MAX_BATCH = 256
 MAX_WAITING = 2_048
@@ -46,37 +46,6 @@ the database the writer has to get it back: at Python's 5 ms, a batch of a dozen
 works."""
 PURGE_EVERY_S = 30.0
 _TRIES = 3
-
-
-@dataclass(slots=True, eq=False)
-class Job:
-    """Commands that belong to one request, and how its answer is made of their outcomes (in the writer's thread)."""
-
-    commands: Sequence[Command]
-    answer: Callable[[list[Outcome]], StoredAnswer]
-    key: IdempotencyKey | None = None
-    atomic: bool = False
-    dry_run: bool = False
-    alone: bool = False  # a transaction of its own, in the slow lane
-    request_id: str = "-"
-    holder: Holder | None = None  # of the token it came with; asked again when the register has changed since
-    loop: asyncio.AbstractEventLoop | None = None
-    future: "asyncio.Future[StoredAnswer] | None" = None
-    result: StoredAnswer | BaseException | None = field(default=None)
-
-
-class _Dead(Exception):
-    """Tokens of these jobs have died since they were asked: nothing of them is written."""
-
-    def __init__(self, jobs: list[Job]) -> None:
-        super().__init__()
-        self._jobs = jobs
-
-    def refuse(self, batch: list[Job]) -> list[Job]:
-        """Answer them with 401; those of the batch that live."""
-        for job in self._jobs:
-            job.result = not_authenticated()
-        return [job for job in batch if job not in self._jobs]
 
 
 class Writer:
@@ -89,6 +58,7 @@ class Writer:
         self._lock = threading.Lock()
         self._fast_wake = threading.Condition(self._lock)
         self._slow_wake = threading.Condition(self._lock)
+        self._coming: list[Job] = []  # of this turn of the event loop
         self._fast: deque[Job] = deque()
         self._slow: deque[Job] = deque()
         self._keys: set[tuple[str, str]] = set()
@@ -124,6 +94,8 @@ class Writer:
         """Write all that waits, then end; blocks until it is done."""
         with self._lock:
             self._stopping = True
+            self._fast.extend(self._coming)
+            self._coming = []
             self._fast_wake.notify_all()
             self._slow_wake.notify_all()
         for thread in self._threads:
@@ -136,17 +108,27 @@ class Writer:
         job.future = job.loop.create_future()
         if any(is_followed(command, self._started.branch.afterwards) for command in job.commands):
             job.alone = True  # it holds all of a customer, and what follows is in no other's receipt
-        lane, wake = (self._slow, self._slow_wake) if job.alone else (self._fast, self._fast_wake)
         with self._lock:
             self._admit(job)
-            lane.append(job)
-            wake.notify()
+            if job.alone:
+                self._slow.append(job)
+                self._slow_wake.notify()
+            else:
+                self._coming.append(job)
+                if len(self._coming) == 1:
+                    job.loop.call_soon(self._hand_over)
         return await job.future
+
+    def _hand_over(self) -> None:
+        with self._lock:
+            self._fast.extend(self._coming)
+            self._coming = []
+            self._fast_wake.notify()
 
     def _admit(self, job: Job) -> None:
         if self._stopping:
             raise TryAgain("shutting_down", "the service is stopping", retry_after_s=5)
-        if len(self._fast) + len(self._slow) >= MAX_WAITING:
+        if len(self._coming) + len(self._fast) + len(self._slow) >= MAX_WAITING:
             raise TryAgain("overloaded", "too much work is waiting")
         if job.key is not None:
             if job.key.name in self._keys:
@@ -187,10 +169,10 @@ class Writer:
         try:
             self._transaction(batch, self._first_lock)
             return
-        except _Dead as dead:
-            living = dead.refuse(batch)
-            if living:
-                self._write_together(living)
+        except Settled as settled:
+            rest = settled.answer(batch)
+            if rest:
+                self._write_together(rest)
             return
         except TryAgain as failure:
             if failure.code != "database_busy":
@@ -198,7 +180,7 @@ class Writer:
                     job.result = failure
                 return
         except Exception as error:  # noqa: BLE001  # told apart one at a time
-            if len(batch) == 1 and not isinstance(error, IntegrityError):
+            if len(batch) == 1 and not is_conflict(error):
                 self._failed(batch[0], error)
                 return
         for job in batch:
@@ -209,20 +191,18 @@ class Writer:
             try:
                 self._transaction([job], "wait")
                 return
-            except _Dead as dead:
-                dead.refuse([job])
+            except Settled as settled:
+                settled.answer([job])
                 return
             except TryAgain as failure:
                 job.result = failure
                 if failure.code != "database_busy":
                     return
-            except IntegrityError as error:
-                # Another process opened a case of the same loan in between: the next look sees it.
-                if attempt == _TRIES - 1:
-                    self._failed(job, error)
             except Exception as error:  # noqa: BLE001  # the caller gets a 500, the log the place
-                self._failed(job, error)
-                return
+                # Another process opened a case of the same loan, or answered the key: the next look sees it.
+                if not is_conflict(error) or attempt == _TRIES - 1:
+                    self._failed(job, error)
+                    return
 
     def _failed(self, job: Job, error: Exception) -> None:
         if not isinstance(error, CallerError):
@@ -255,37 +235,29 @@ class Writer:
 
     def _decide(
         self, conn: Connection, jobs: list[Job], lock: rows.Lock
-    ) -> tuple[list[tuple[Job, StoredAnswer | CallerError]], list[tuple[str, str]]]:
+    ) -> tuple[list[tuple[Job, StoredAnswer]], list[tuple[str, str]]]:
         moment, mac_key = self._clock(), self._started.branch.mac_key
-        known = idempotency.claim(conn, [job.key for job in jobs if job.key is not None], moment, mac_key)
-        results: list[tuple[Job, StoredAnswer | CallerError]] = []
-        fresh: list[Job] = []
-        for job in jobs:
-            first = known.get(job.key.name) if job.key is not None else None
-            if first is None:
-                fresh.append(job)
-            else:
-                results.append((job, first))
-        if not fresh:
-            return results, []
+        claim = Claim(conn, jobs, moment, mac_key)
         answered: list[tuple[Job, StoredAnswer, list[tuple[str, str]]]] = []
         collected = collecting(conn)
+        alone = any(job.alone for job in jobs)
+        purging = claim.any_keys and monotonic() > self._purge_at
 
         def store(outcomes: list[Outcome]) -> None:
             """Make the answers, and keep those that may be asked for again."""
-            answered.extend(self._answered(fresh, outcomes, collected, lock))
+            answered.extend(self._answered(jobs, outcomes, collected, lock))
             stored = [(job.key, answer) for job, answer, _ in answered if job.key is not None and not job.dry_run]
             idempotency.store(conn, stored, moment, mac_key)
+            if not (alone or purging):
+                commit_with_these(conn)
 
         # With what the log is given, unless more may follow that their receipts speak of.
-        also = None if any(job.alone for job in fresh) else store
-        outcomes = self._advance(conn, fresh, lock, also)
+        outcomes = self._advance(conn, jobs, lock, claim, None if alone else store)
         if not answered:
             store(outcomes)
-        if monotonic() > self._purge_at and any(job.key is not None and not job.dry_run for job, *_ in answered):
+        if purging:
             self._purge_at = monotonic() + (0.0 if idempotency.purge(conn, moment) else PURGE_EVERY_S)
-        results += [(job, answer) for job, answer, _ in answered]
-        return results, [count for *_, counts in answered for count in counts]
+        return [(job, answer) for job, answer, _ in answered], [count for *_, counts in answered for count in counts]
 
     def _answered(
         self, jobs: list[Job], outcomes: list[Outcome], collected: Collected, lock: rows.Lock
@@ -301,10 +273,14 @@ class Writer:
             yield job, replace(job.answer(of_job), change=change), [counted(rulebook, *pair) for pair in told]
 
     def _advance(
-        self, conn: Connection, jobs: list[Job], lock: rows.Lock, also: Callable[[list[Outcome]], None] | None
-    ) -> list[Outcome]:
+        self, conn: Connection, jobs: list[Job], lock: rows.Lock, claim: Claim,
+        also: Callable[[list[Outcome]], None] | None,
+    ) -> list[Outcome]:  # fmt: skip
         commands = [command for job in jobs for command in job.commands]
         first = jobs[0]
+        if not all(command.noun is None and not isinstance(command, Open) for command in commands):
+            claim.ask()  # before numbers are taken, or a customer's cases held, for what was answered long ago
+            claim.settle()
         return advance(
             conn,
             commands,
@@ -313,27 +289,29 @@ class Writer:
             lock=lock,
             atomic=first.atomic,
             dry_run=first.dry_run,
-            vouch=partial(self._vouch, jobs),
+            asking=claim.ask,
+            vouch=partial(self._vouch, jobs, claim),
             also=also,
         )
 
-    def _vouch(self, jobs: list[Job], conn: Connection, version: int) -> None:
-        """Look tokens up again that were found under another version of the register; `_Dead` names those that died.
+    def _vouch(self, jobs: list[Job], claim: Claim, conn: Connection, version: int) -> None:
+        """Look tokens up again that were found under another version of the register; `Settled` with what ends here.
 
         No statement while nobody's posts or tokens have changed.
         """
-        dead = []
+        claim.settle()
+        dead: list[tuple[Job, StoredAnswer | CallerError]] = []
         for job in jobs:
             if job.holder is None or job.holder.actor.register_version == version:
                 continue
             holder = still_holds(conn, job.holder, self._clock(), self._started.branch)
             if holder is None:
-                dead.append(job)
+                dead.append((job, not_authenticated()))
                 continue
             for command in job.commands:
                 command.actor = holder.actor
         if dead:
-            raise _Dead(dead)
+            raise Settled(dead)
 
     # ── answers ─────────────────────────────────────────────────────────────────────────────────────────────────────
 

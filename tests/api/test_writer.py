@@ -7,17 +7,24 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from api import idempotency
 from api import writer as writer_module
-from api.idempotency import StoredAnswer
+from api.idempotency import IdempotencyKey, StoredAnswer
+from api.jobs import Job
 from api.logs import FailedRequest
 from api.metrics import Metrics
 from api.outcomes import answer_of
-from api.writer import Job, Writer
+from api.writer import Writer
+from casework.clock import now
 from casework.errors import TryAgain
 from casework.lifecycle.commands import Fire, Note, Outcome
 from casework.operation.startup import Started
+from casework.storage import sent_together
+from casework.storage.database import writing
+from casework.storage.sent_together import send
 from tests.api.conftest import Running, findings
-from tests.api.test_every_event import GIVEN, someone
+from tests.api.test_every_event import GIVEN, repaired, someone
+from tests.round_trips import RoundTrips
 
 Branch = tuple[Started, dict[str, str]]
 
@@ -41,13 +48,16 @@ def visit(case_id: int, make: Callable[[list[Outcome]], StoredAnswer] = answer) 
     return Job([command], make)
 
 
-def written(writer: Writer, jobs: list[Job], *, start_late: bool = True) -> list[Any]:
-    """The answers of jobs that all wait before the writer begins."""
+def written(writer: Writer, jobs: list[Job], *, start_early: bool = False) -> list[Any]:
+    """The answers of jobs that all wait before the writer begins; unless it is to begin before they come."""
 
     async def write() -> list[Any]:
+        if start_early:
+            writer.start()
+            await asyncio.sleep(0.1)
         waiting = [asyncio.ensure_future(writer.write(job)) for job in jobs]
         await asyncio.sleep(0)
-        if start_late:
+        if not start_early:
             writer.start()
         found = await asyncio.gather(*waiting, return_exceptions=True)
         await asyncio.to_thread(writer.stop)
@@ -72,6 +82,66 @@ def test_what_waits_together_shares_one_transaction(started: Started) -> None:
     counted = commits(started)
     answers = written(Writer(started, Metrics()), [visit(case_id) for case_id in ids])
     assert [one.status for one in answers] == [200] * 40
+    assert len(counted) == 1
+    assert findings(started) == []
+
+
+def test_what_comes_up_in_one_turn_of_the_event_loop_travels_together(started: Started) -> None:
+    """Though the writer waits for work when the first of them comes."""
+    ids = cases_of(started, 12)
+    counted = commits(started)
+    answers = written(Writer(started, Metrics()), [visit(case_id) for case_id in ids], start_early=True)
+    assert [one.status for one in answers] == [200] * 12
+    assert len(counted) == 1
+
+
+@pytest.mark.only("postgresql")
+def test_a_transaction_asks_once_before_it_decides_and_writes_and_commits_in_one_round_trip(
+    started: Started, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = list[int]()
+
+    def counted(pgconn: Any) -> Any:
+        sent.append(1)
+        return send(pgconn)
+
+    ids = cases_of(started, 5)
+    jobs = [Job([repaired(case_id)], answer, IdempotencyKey("R1", f"k{case_id}", b"h")) for case_id in ids]
+    monkeypatch.setattr(sent_together, "send", counted)
+    monkeypatch.setattr(writer_module, "monotonic", lambda: 0.0)  # old keys are not due to be forgotten
+    with RoundTrips() as statements:
+        answers = written(Writer(started, Metrics()), jobs)
+    assert [one.status for one in answers] == [200] * 5
+    assert len(sent) == 2
+    assert sum(statement == "COMMIT" for statement in statements) == 1
+    assert len(statements) == 7, statements
+
+
+@pytest.mark.only("postgresql")  # SQLite's writer holds the database
+def test_a_key_that_another_process_answers_in_between_gets_that_answer(started: Started) -> None:
+    (case_id,) = cases_of(started, 1)
+    key = IdempotencyKey("R1", "k", b"h")
+    first = StoredAnswer(200, b"first", {})
+
+    def late(outcomes: list[Outcome]) -> StoredAnswer:
+        with writing(started.engine) as conn:
+            idempotency.store(conn, [(key, first)], now(), started.branch.mac_key)
+        return answer(outcomes)
+
+    (told,) = written(Writer(started, Metrics()), [Job([repaired(case_id)], late, key)])
+    assert (told.body, told.replayed) == (b"first", True)
+    assert findings(started) == []
+
+
+def test_of_what_waits_together_a_repeated_key_is_answered_and_the_rest_is_written(started: Started) -> None:
+    one, other = cases_of(started, 2)
+    jobs = [Job([repaired(case_id)], answer, IdempotencyKey("R1", f"k{case_id}", b"h")) for case_id in (one, other)]
+    (first,) = written(Writer(started, Metrics()), jobs[:1])
+    again = Job([repaired(one)], answer, jobs[0].key)
+    counted = commits(started)
+    repeated, fresh = written(Writer(started, Metrics()), [again, jobs[1]])
+    assert (repeated.body, repeated.replayed) == (first.body, True)
+    assert (fresh.status, fresh.replayed) == (200, False)
     assert len(counted) == 1
     assert findings(started) == []
 

@@ -74,6 +74,7 @@ def advance(
     atomic: bool = False,
     keep_refusals: bool = True,
     dry_run: bool = False,
+    asking: Callable[[], None] | None = None,
     vouch: Callable[[Connection, int], None] | None = None,
     also: Callable[[list[Outcome]], None] | None = None,
 ) -> list[Outcome]:
@@ -84,11 +85,12 @@ def advance(
     entry ids are then those that would have been.
     The time is read once the rows are locked, so that it never runs backwards within a stream.
     `lock="skip"` answers `<noun>_busy` for a subject another transaction holds instead of waiting for it.
+    `asking` sends what the caller has to ask in the round trip that locks and reads; the answers are there for `vouch`.
     `vouch` gets the register's version as it is once the rows are locked, and may exchange the commands' actors.
     `also` may write what goes with these outcomes, in the round trip that writes them: it asks nothing, and it is not
     called where nothing is written together (dry runs, atomic batches that are not done, very large ones).
     """
-    gathered = gather(conn, commands, house.nouns, house.vault, lock=lock, followed=house.afterwards)
+    gathered = gather(conn, commands, house.nouns, house.vault, lock=lock, followed=house.afterwards, asking=asking)
     if vouch is not None:
         vouch(conn, gathered.register_version)
     door = _door(conn, house, commands, gathered, clock(), busy=lock == "skip")

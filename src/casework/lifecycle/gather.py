@@ -1,6 +1,6 @@
 """The only reads of the door: everything its decisions need, for the whole batch, one statement each."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
@@ -22,6 +22,16 @@ from casework.storage import rows
 from casework.storage.database import is_reading
 
 _NEVER_GIVEN: Final = 2**52
+_NO_DAY, _NO_NUMBER = sa.cast(sa.null(), sa.Date), sa.cast(sa.null(), sa.BigInteger)
+PRESENT: Final = sa.union_all(
+    sa.select(
+        institutions.c.institution, institutions.c.business_date, _NO_DAY.label("swept_on"), _NO_NUMBER.label("version")
+    ),
+    sa.select(days_swept.c.institution, _NO_DAY, days_swept.c.swept_on, _NO_NUMBER),
+    sa.select(sa.cast(sa.null(), institutions.c.institution.type), _NO_DAY, _NO_DAY, register_version.c.version),
+)
+"""Of every institution its business date and the last day that was closed, and the register's version: rows of one
+kind each, which cost one statement."""
 
 
 @dataclass(slots=True)
@@ -59,11 +69,12 @@ def nouns_by_chart(nouns: Sequence[Kept]) -> dict[str, Kept]:
 
 def gather(
     conn: Connection, commands: Sequence[Any], nouns: Sequence[Kept], vault: Vault, *, lock: rows.Lock,
-    followed: Collection[ActName] = (),
+    followed: Collection[ActName] = (), asking: Callable[[], None] | None = None,
 ) -> Gathered:  # fmt: skip
     """Lock and read what `commands` are about. One that is missing was not found, or (`skip`) is held elsewhere.
 
-    Of acts that something follows (`followed`) all of the customer is held.
+    Of acts that something follows (`followed`) all of the customer is held. `asking` sends questions of the caller's
+    own with those of the door.
     """
     main = nouns[0]
     wanted, openings, whole = _asked_for(commands, nouns, followed)
@@ -72,17 +83,16 @@ def gather(
     if others or openings:
         _more(conn, gathered, nouns, wanted, openings, others, whole, lock=lock)
     with rows.together(conn):
+        if asking is not None:
+            asking()
         found_rows = rows.ask_by_keys(conn, select_of(main), "id", sorted(wanted[main]), lock=lock)
-        date_rows = rows.ask_all(conn, institutions)
-        closed_rows = rows.ask_all(conn, days_swept)
-        version_rows = rows.ask_all(conn, register_version)
+        present = rows.ask_all(conn, PRESENT)
     for row in found_rows():
         gathered.subjects[main.chart, row[0]] = main.rows.read(row)
     if main.headless:
         for stream in sorted(subject.stream for subject in gathered.subjects.values()):
             gathered.heads[stream] = held_head(conn, stream, locked=bool(lock)) or NOT_BEGUN
-    gathered.business_dates, gathered.closed = dict(date_rows()), dict(closed_rows())
-    gathered.register_version = version_rows()[0][1]
+    _know_present(gathered, present())
     gathered.elsewhere = {
         customer for customer, numbers in gathered.of_customers.items()
         if any((main.chart, number) not in gathered.subjects for number in numbers)
@@ -95,6 +105,17 @@ def gather(
     for noun, opened in openings.items():
         gathered.new_ids[noun.chart] = _new_ids(conn, noun, len(opened))
     return gathered
+
+
+def _know_present(gathered: Gathered, present: Sequence[Any]) -> None:
+    """Days of institutions and the register's version, as `PRESENT` answers them."""
+    for institution, business_date, swept_on, version in present:
+        if business_date is not None:
+            gathered.business_dates[institution] = business_date
+        elif swept_on is not None:
+            gathered.closed[institution] = swept_on
+        else:
+            gathered.register_version = version
 
 
 def _asked_for(

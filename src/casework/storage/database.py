@@ -47,6 +47,7 @@ POOLED = 8  # connections that are kept; as many again where they do not do
 MOST_LENT = 2 * POOLED
 _READING = "casework_reading"
 _UNCONFIRMED = "casework_unconfirmed"
+_COMMITTING = "casework_committing"
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -206,6 +207,18 @@ def reading(engine: Engine, *, snapshot: bool = False) -> Iterator[Connection]:
         yield conn
 
 
+def commit_with_these(conn: Connection) -> None:
+    """Send the commit of a `writing` transaction with the statements of `rows.together`, the last of which this is.
+
+    If one of them fails the server passes over what came after it, the commit too. `writing` finds the transaction
+    ended; where statements do not travel together it commits at its end, as ever.
+    """
+    raw: Any = conn.connection.dbapi_connection
+    if conn.dialect.name == "postgresql" and raw.pgconn.pipeline_status:
+        conn.execution_options(**{_COMMITTING: True})  # in place
+        raw.cursor().execute("COMMIT")
+
+
 def is_reading(conn: Connection) -> bool:
     """Whether `conn` was opened by `reading`."""
     return bool(conn.get_execution_options().get(_READING))
@@ -237,6 +250,7 @@ def _transaction(engine: Engine, options: dict[str, Any], *, writes: bool = Fals
             _forget(engine, conn)
         if writes and failure.code in WRITES_REFUSED:
             _refused[engine] = failure.code
+        decided = decided or (conn is not None and _COMMITTING in conn.get_execution_options())
         if decided and failure.code == "database_gone":
             raise try_again("outcome_unknown") from exc
         raise failure from (None if failure is exc else exc)

@@ -34,6 +34,7 @@ Lock = Literal[False, True, "wait", "skip"]
 Key = str | tuple[str, ...]
 """The column that rows are known by; or several, whose keys are then tuples in the same order (never of bytes)."""
 Convert = Callable[[Any], Any] | None
+Asked = sa.Select[Any] | sa.CompoundSelect[Any]
 
 
 def insert_many(
@@ -165,12 +166,12 @@ def ask_by_keys(
     return lambda: _answer(cursor, plan.instants)
 
 
-def ask_all(conn: Connection, table: sa.Table) -> Callable[[], Sequence[Any]]:
-    """Every row of a small table, in two steps as `ask_by_keys`."""
+def ask_all(conn: Connection, source: sa.Table | Asked) -> Callable[[], Sequence[Any]]:
+    """Every row of a small table, or of a select that is built once and kept, in two steps as `ask_by_keys`."""
     if conn.dialect.name == "sqlite":
-        found = conn.execute(_every(table)).all()
+        found = conn.execute(_every(source)).all()
         return lambda: found
-    plan = _pg_every(table)
+    plan = _pg_every(source)
     cursor = naming_cursor(conn)
     cursor.execute(plan.sql, prepare=True)
     return lambda: _answer(cursor, plan.instants)
@@ -365,16 +366,16 @@ def _pg_asked(statement: sa.Select[Any]) -> tuple[_Plan, Mapping[str, Literals]]
 
 
 @lru_cache(maxsize=64)
-def _every(table: sa.Table) -> sa.Select[Any]:
-    return sa.select(table)
+def _every(source: sa.Table | Asked) -> Asked:
+    return sa.select(source) if isinstance(source, sa.Table) else source
 
 
 @lru_cache(maxsize=64)
-def _pg_every(table: sa.Table) -> _Plan:
-    return _plan(_every(table))
+def _pg_every(source: sa.Table | Asked) -> _Plan:
+    return _plan(_every(source))
 
 
-def _plan(statement: sa.Select[Any]) -> _Plan:
+def _plan(statement: Asked) -> _Plan:
     """The statement with the keys, its only parameters, as the driver takes it; TypeError for types given otherwise."""
     columns = list(statement.selected_columns)
     for column in columns:
@@ -387,7 +388,7 @@ def _plan(statement: sa.Select[Any]) -> _Plan:
     return _Plan(sql, _instants_of(statement))
 
 
-def _instants_of(statement: sa.Select[Any]) -> tuple[int, ...]:
+def _instants_of(statement: Asked) -> tuple[int, ...]:
     columns = enumerate(statement.selected_columns)
     return tuple(place for place, column in columns if isinstance(column.type, UtcDateTime))
 
