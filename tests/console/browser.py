@@ -55,6 +55,21 @@ UNTRANSLATED = """
   return found;
 }
 """
+UNITLESS = """
+() => {
+  const amount = /^-?[0-9,]+[.][0-9]{2}$/, unit = /yuan|元|¥/, found = [];
+  for (const one of document.querySelectorAll("dd, td")) {
+    if (!amount.test(one.textContent.trim())) continue;
+    const heads = one.closest("table")?.querySelectorAll("thead th");
+    const label = one.matches("dd") ? one.previousElementSibling : heads?.[one.cellIndex];
+    const row = one.parentElement.querySelector("th");
+    if (![label, row].some((each) => each && unit.test(each.textContent)))
+      found.push(`${label?.textContent}: ${one.textContent.trim()}`);
+  }
+  return found;
+}
+"""
+"""Amounts whose unit neither they nor their label say."""
 STRANGE: Final = {
     "en": "[\\u4e00-\\u9fff]",
     "zh": "(?!TOTP|XLSX|manifest|json|tlog|proof|system|case)\\b[A-Za-z]{4,}",

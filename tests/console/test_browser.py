@@ -11,6 +11,7 @@ from tests.console.browser import (
     CHROMIUM,
     PHONE,
     STRANGE,
+    UNITLESS,
     UNTRANSLATED,
     WIDTH,
     Demo,
@@ -20,6 +21,11 @@ from tests.console.browser import (
 )  # fmt: skip
 
 TWO_LINES = 60  # px
+CUT_AMOUNTS = """
+() => [...document.querySelectorAll("td.number")].filter((one) => one.offsetWidth
+  && /[.][0-9]{2}$/.test(one.textContent.trim())
+  && one.getBoundingClientRect().right > document.documentElement.clientWidth).map((one) => one.textContent)
+"""
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 COMMON = ("/console", "/console/cases", "/console/requests", "/console/staff", "/console/rules",
           "/console/sessions", "/console/second-factor", "/console/password", "/console/keys")  # fmt: skip
@@ -49,6 +55,7 @@ def check(watched: Watched, path: str, lang: str) -> None:
     page = watched.go(path)
     assert page.evaluate("document.documentElement.scrollWidth") <= WIDTH, path
     assert page.evaluate(UNTRANSLATED, STRANGE[lang]) == [], path
+    assert page.evaluate(UNITLESS) == [], path
     assert len(page.content()) < 160_000, path
     if lang != "zh" and path != "/console":
         return  # what axe looks at is the same in both languages
@@ -83,6 +90,22 @@ def test_the_menu_of_every_post_stays_on_one_line(branch_on_show: Demo, browser:
         page = watched.go("/console")
         assert page.evaluate("document.querySelector('.top').offsetHeight") < TWO_LINES, (post, page.inner_text(".top"))
         watched.close()
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_on_a_phone_no_amount_is_cut_and_the_day_can_be_handed_in(
+    branch_on_show: Demo, browser: Browser, lang: str
+) -> None:
+    watched = somebody(browser, branch_on_show, "phone_collector", lang)
+    watched.page.set_viewport_size(PHONE)
+    for path in ("/console", "/console/cases", "/console/day"):
+        page = watched.go(path)
+        assert page.evaluate(CUT_AMOUNTS) == [], path
+    hand_in = watched.go("/console/evening").locator("form[action$='/hand-ins'] button").first
+    box = hand_in.bounding_box()
+    assert box is not None
+    assert box["x"] + box["width"] <= PHONE["width"], box
+    watched.close()
 
 
 @pytest.mark.parametrize("lang", ["zh", "en"])

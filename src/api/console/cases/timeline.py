@@ -101,7 +101,7 @@ def _fields(chart: Chart | None, event: str, ground: str) -> Mapping[str, Field]
 
 def _figure(name: str, value: Any, lang: str) -> tuple[str, bool]:
     if name.endswith("_fen"):
-        return shown.yuan(value), False
+        return shown.amount(value, lang), False
     return (shown.day(value, lang), False) if name.endswith("_date") else (str(value or ""), True)
 
 
@@ -111,7 +111,7 @@ def value_of(field: Field | None, value: Any, lang: str, zone: str) -> tuple[str
     if field is not None and (word := field.word(value, lang)) is not None:
         return word, False
     if kind == "fen":
-        return shown.yuan(value), False
+        return shown.amount(value, lang), False
     if kind == "date":
         return shown.day(value, lang), False
     if kind == "instant":

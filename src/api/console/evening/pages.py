@@ -178,6 +178,9 @@ def _page(
         else:
             own = duties_on(conn, branch, day, actor.people)
             to_do = [one for one in own if one.status in {"open", "late"}]
+            to_do.sort(
+                key=lambda one: (one.due_on, one.loan_id)
+            )  # late ones first: those are shown that there is room for
         lang: Lang = "en" if language_of(request) == "en" else "zh"
         names = people_called(conn, branch, {one.owed_by for one in found.people}, lang)
         mine = may_hand_in(conn, branch, actor, day)

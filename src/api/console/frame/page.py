@@ -22,6 +22,7 @@ from casework.lifecycle.kept import Kept
 from casework.lifecycles import LIFECYCLES
 from casework.people.staff.actor import Actor
 from casework.people.staff.listing import names_of
+from casework.rules.statechart.chart import Chart
 from casework.storage.database import reading
 
 HTML: Final = "text/html"
@@ -90,6 +91,7 @@ def engine() -> JinjaTemplateEngine:
     }  # fmt: skip
     environment.globals |= {
         "t": _say, "told": _told, "post": _post, "known": words.has, "typed_as": _typed_as, "named": shown.named,
+        "many": _many,
     }  # fmt: skip
     return JinjaTemplateEngine.from_environment(environment)
 
@@ -202,6 +204,13 @@ def _typed_as(context: Context, kind: str) -> Markup:
 @jinja2.pass_context
 def _told(context: Context, thing: Any, part: str = "") -> str:
     return shown.told(thing, context["lang"], part)
+
+
+@jinja2.pass_context
+def _many(context: Context, chart: Chart) -> str:
+    """What a list of a noun is called: more than one of them, where the table has a word for that."""
+    key = f"many.{chart.name}"
+    return words.say(key, context["lang"]) if words.has(key) else shown.told(chart, context["lang"])
 
 
 @jinja2.pass_context

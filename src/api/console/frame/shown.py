@@ -22,6 +22,12 @@ def yuan(amount_fen: int | None) -> str:
     return f"{int(whole):,}.{part}" if whole != "-0" else f"-0.{part}"
 
 
+def amount(amount_fen: int | None, lang: str) -> str:
+    """The same with its unit, where no label says it: 1,234.50元, in English ¥1,234.50."""
+    text = yuan(amount_fen)
+    return "" if not text else f"{text}元" if lang == "zh" else f"¥{text}".replace("¥-", "-¥")
+
+
 def day(value: date | str | None, lang: str) -> str:
     """As 2026-11-29 (周日), in English 2026-11-29 (Sun)."""
     if not value:

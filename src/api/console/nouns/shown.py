@@ -80,9 +80,9 @@ def _value(branch: Branch, chart: Chart, field: Field | None, name: str, value: 
     if isinstance(value, date):
         return shown.day(value, lang), False
     if name.endswith("_fen") and isinstance(value, int):
-        return shown.yuan(value), False
+        return shown.amount(value, lang), False
     if isinstance(value, dict):
-        return (shown.yuan(sum(value.values())) if name.endswith("_fen") else ", ".join(map(str, value))), False
+        return (shown.amount(sum(value.values()), lang) if name.endswith("_fen") else ", ".join(map(str, value))), False
     if isinstance(value, tuple):
         return str(len(value)), False
     if name.endswith("_by"):
