@@ -1,6 +1,7 @@
 """Visits on pages, without any script: the route of the day, one stop of it, its photos; each look is an entry."""
 
 import json
+import re
 from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
@@ -10,15 +11,20 @@ import sqlalchemy as sa
 
 from casework.clock import now
 from casework.log.tables import entries
+from casework.people.identity import passwords
+from casework.people.staff import register, tokens
+from casework.people.staff.actor import system
 from casework.storage.database import reading, writing
-from tests.api.conftest import Running
+from tests.api.conftest import LONG_AGO, Running
 from tests.api.test_visits import looks
+from tests.console.browser import PASSWORD
 from tests.console.conftest import Browsing
 from tests.fed import dated
 from tests.ordered import ordered_early
 from tests.test_pictures import camera, scene, written
 
 Browse = Callable[..., Browsing]
+BOARD = "/console/visits/review"
 ADDRESS = "江岸区示例路1号2单元"
 CHECK_IN, CHECK_OUT, REPORT = {"event": "check_in"}, {"event": "check_out"}, {"event": "report"}
 TOLD = {
@@ -276,6 +282,100 @@ def test_a_report_is_reviewed_beside_its_photos_and_those_that_look_the_same(
     assert running.get(f"/visits/{other}").json()["rechecks"] != []
     manager.get("/console/day")
     assert board not in manager.page.text.partition("<main")[2], "its task is done"
+
+
+def judged(browse: Browse, running: Running, day: date, visit: int, verdict: str) -> Browsing:
+    """The report is accepted, its photo drawn and given a verdict; whoever did it, on the board."""
+    reported(browse("R1"), day, visit, photo_of(day))
+    manager = browse("B1")
+    manager.get(BOARD)
+    assert manager.send(f"/console/visits/{visit}/review", {"event": "accept"}).status_code == 303
+    running.post("/visits/samples", "B1", json={"first": str(day), "last": str(day)})
+    manager.get(BOARD)
+    assert manager.send(f"/console/visits/{visit}/recheck", data__verdict=verdict, data__remark="").status_code == 303
+    manager.get(BOARD)
+    return manager
+
+
+def test_a_verdict_is_put_right_on_the_board_with_a_reason_and_both_are_shown(
+    browse: Browse, running: Running, visit: int, day: date
+) -> None:
+    manager = judged(browse, running, day, visit, "staged")
+    assert ("已给出的复核结论" in manager.text(), "不作证明" in manager.text()) == (True, True)
+    place = f"/console/visits/{visit}/verdict"
+    for typed, wrong in (
+        ({"data__verdict": "genuine", "data__reason": ""}, "缺少更正原因"),
+        ({"data__verdict": "staged", "data__reason": "other"}, "这张照片尚无结论，或结论相同"),
+    ):
+        assert manager.send(place, data__remark="", **typed).status_code in (409, 422)
+        assert wrong in manager.text()
+        assert '<details class="offer" data-press-focus="v" open' in manager.page.text, "as it was typed"
+        manager.get(BOARD)
+    typed = {"data__verdict": "genuine", "data__reason": "explained", "data__remark": "门牌在照片右侧"}
+    assert manager.send(place, **typed).status_code == 303
+    told = running.get(f"/visits/{visit}").json()
+    assert ([one[1] for one in told["rechecks"]], told["disproved"]) == (["staged", "genuine"], False)
+    manager.get(BOARD)
+    assert re.search("摆拍 .*B1.* → 真实 .*B1", manager.text())
+    assert "不作证明" not in manager.text()
+    with reading(running.started.engine) as conn:
+        found = conn.execute(sa.select(entries.c.body).where(entries.c.event == "visit.fact.recheck_corrected"))
+        ((body,),) = found.all()
+    assert json.loads(bytes(body))["data"]["given"]["reason"] == "explained"
+
+
+def test_verdicts_of_one_visit_are_reached_from_it_and_put_right_by_the_post_that_gives_them_alone(
+    browse: Browse, running: Running, visit: int, day: date
+) -> None:
+    manager = judged(browse, running, day, visit, "photo_unclear")
+    only = f"{BOARD}?visit={visit}"
+    manager.get(f"/console/visits/{visit}/stop")
+    assert f'href="{only}"' in manager.page.text
+    assert manager.get(only).status_code == 200
+    assert "照片不清" in manager.text()
+    rep = browse("R1")
+    assert rep.get(only).status_code == 200
+    assert f"/console/visits/{visit}/verdict" not in rep.page.text, "they see it, and nothing to put right"
+    rep.get(BOARD)
+    assert "已给出的复核结论" not in rep.text()
+    assert manager.get(f"{BOARD}?visit=99").status_code == 404
+    assert manager.get(f"{BOARD}?visit=0").status_code == 422
+
+
+def test_a_report_that_was_accepted_is_reopened_on_the_board_by_who_did_not_accept_it(
+    browse: Browse, running: Running, visit: int, day: date
+) -> None:
+    manager = judged(browse, running, day, visit, "wrong_place")
+    place = f"/console/visits/{visit}/review"
+    assert f"{visit}.reopen" not in manager.page.text, "who accepted it is offered nothing"
+    with writing(running.started.engine) as conn:
+        trail = running.started.branch.trail(LONG_AGO)
+        register.add(
+            conn, trail, system("cli"), running.started.branch.rulebook.permissions, staff_no="B2", name="员工B2",
+            posts=("basic_risk_manager",),
+        )  # fmt: skip
+        running.tokens["B2"] = tokens.issue(conn, trail, system("cli"), staff_no="B2")
+        passwords.keep_password(conn, trail, "B2", passwords.hash_password(PASSWORD))
+        trail.write(conn)
+    another = browse("B2")
+    another.get(BOARD)
+    assert another.send(place, {"event": "reopen"}, data__reason="", data__remark="").status_code == 422
+    another.get(BOARD)
+    assert another.send(place, {"event": "reopen"}, data__reason="wrong_place").status_code == 303
+    told = running.get(f"/visits/{visit}").json()
+    assert (told["state"], told["times_returned"], told["accepted_by"]) == ("returned", 1, "B1")
+
+
+def test_a_hint_is_said_beside_its_field_and_no_report_is_labelled_with_it(
+    browse: Browse, running: Running, visit: int, day: date
+) -> None:
+    case_id = running.get(f"/visits/{visit}").json()["case_id"]
+    someone, manager = browse("R1"), browse("B1")
+    someone.get(f"/console/cases/{case_id}/open/visit")
+    reported(someone, day, visit, photo_of(day))
+    manager.get(BOARD)
+    assert "主访人 R1" in manager.text()
+    assert "不填为安排人" not in manager.text()
 
 
 def test_the_board_shows_what_the_report_says_in_words_and_what_it_said_before_it_was_put_right(

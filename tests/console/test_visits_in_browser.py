@@ -13,8 +13,8 @@ from playwright.sync_api import Browser, Page, Route, expect
 from casework.clock import now
 from casework.storage.database import reading
 from casework.work.photos.tables import photos
-from tests.console.browser import CHROMIUM, PHONE, STRANGE, UNTRANSLATED, Demo, Watched, somebody
-from tests.console.visited import REPORT, fired, ordered, repair_begun, reported, small_branch_on_show
+from tests.console.browser import CHROMIUM, PHONE, SIZE, STRANGE, UNTRANSLATED, Demo, Watched, somebody
+from tests.console.visited import REPORT, fired, judged, ordered, repair_begun, reported, small_branch_on_show
 from tests.test_pictures import camera, scene, written
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
@@ -211,6 +211,33 @@ def test_reports_are_reviewed_by_keys(small_branch: Demo, browser: Browser, tmp_
     page.keyboard.press("a")
     expect(mine[0]).to_have_count(0)
     expect(mine[2]).to_have_count(1)
+    watched.close()
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+@pytest.mark.parametrize("size", [SIZE, PHONE], ids=["desk", "phone"])
+def test_a_verdict_is_put_right_by_keys(
+    small_branch: Demo, browser: Browser, tmp_path: Path, lang: str, size: dict[str, int]
+) -> None:
+    number = 300 + 20 * (lang == "en") + 10 * (size is PHONE)
+    visit = judged(small_branch, taken(small_branch, tmp_path, number).read_bytes(), "staged")
+    watched = somebody(browser, small_branch, "basic_risk_manager", lang, size=size)
+    page = watched.go("/console/visits/review")
+    mine = page.locator(f".review:has(form[action='/console/visits/{visit}/verdict'])")
+    while not mine.evaluate("one => one.classList.contains('at-row')"):
+        page.keyboard.press("j")
+    page.keyboard.press("v")
+    verdict = mine.locator("[name='data.verdict']")
+    expect(verdict).to_be_focused()
+    good(watched, lang)
+    verdict.select_option("genuine")
+    page.keyboard.press("Tab")
+    expect(mine.locator("[name='data.reason']")).to_be_focused()
+    mine.locator("[name='data.reason']").select_option("explained")
+    page.keyboard.press("Control+Enter")
+    page.wait_for_load_state()
+    expect(mine.locator("b")).to_have_text({"zh": "真实", "en": "genuine"}[lang])
+    good(watched, lang)
     watched.close()
 
 

@@ -9,14 +9,18 @@ from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
+import sqlalchemy as sa
+
 from casework.clock import now
 from casework.demo.stage import DemoTold
 from casework.lifecycle.advance import advance
-from casework.lifecycle.commands import Done, Fire, Open, Outcome
+from casework.lifecycle.commands import Done, Fire, Open, Outcome, Record
 from casework.people.identity import passwords
+from casework.people.staff.actor import Actor, system
 from casework.settings import Settings, default_loans_dir, ensure_keys
 from casework.storage.database import writing
 from casework.work.photos.storing import PhotoKept, PhotoSent, keep_photo
+from casework.work.photos.tables import photos
 from tests.api.conftest import POSTS_OF_EVERYBODY, furnish, opening
 from tests.api.server import serving
 from tests.console.browser import PASSWORD, Demo
@@ -85,6 +89,24 @@ def reported(demo: Demo, content: bytes) -> int:
     assert isinstance(kept, PhotoKept), kept
     fire("check_out", at=arrived)  # so that they can be elsewhere at that time
     fire("report", **REPORT)
+    return visit
+
+
+def judged(demo: Demo, content: bytes, verdict: str) -> int:
+    """One whose report was accepted, and whose photo was drawn and given this verdict, by B1."""
+    visit, branch = reported(demo, content), demo.started.branch
+    with writing(demo.started.engine) as conn:
+        (photo,) = conn.execute(sa.select(photos.c.photo).where(photos.c.visit_id == visit)).scalars()
+        day, risk = branch.today(now()), Actor("B1", "staff", "api", frozenset({"basic_risk_manager"}))
+        told = (
+            Fire(actor=risk, noun="visit", id=visit, event="accept", data={}),
+            Record(actor=system("api"), noun="visit", id=visit, kind="drawn", on=day, evidence="draw:1",
+                   data={"photo": photo}),
+            Record(actor=risk, noun="visit", id=visit, kind="recheck", on=day, evidence="look:1",
+                   data={"photo": photo, "verdict": verdict}),
+        )  # fmt: skip
+        done = advance(conn, told, branch)
+    assert all(isinstance(one, Done) for one in done), done
     return visit
 
 

@@ -236,7 +236,8 @@ def _show_event(document: dict[str, Any], lang: str) -> None:
     for field in document["data"]:
         codes = ", ".join(f"{code} ({words[lang]})" for code, words in field["one_of"].items())
         needed = ", optional" if field["optional"] else ""
-        console.print(f"  [dim]data:[/dim] {field['field']}: {field['type']}{needed}, {field[lang]}", soft_wrap=True)
+        said = field[lang] if field["hint"] is None else f"{field[lang]} ({field['hint'][lang]})"
+        console.print(f"  [dim]data:[/dim] {field['field']}: {field['type']}{needed}, {said}", soft_wrap=True)
         if codes:
             console.print(f"        {codes}", soft_wrap=True)
     for use in document["flags"]:

@@ -48,6 +48,7 @@ def event_json(event: "Event", policy: "Policy", state: str | None = None) -> di
             {
                 "field": field.name, "type": field.type, "zh": field.zh, "en": field.en,
                 "optional": field.optional, "one_of": dict(field.one_of),
+                "hint": None if field.hint is None else dict(field.hint),
             }
             for field in event.fields.values()
         ],

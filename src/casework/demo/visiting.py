@@ -111,8 +111,8 @@ class Visits:
     def begin(self, at: datetime) -> None:
         """The first of the day's is under way if people have been visited for a while by this instant; ended at night.
 
-        Of a day that has passed it has ended. Nobody is left at an address for the hours after the last visit begins, or
-        for days: it would raise the alarm of X9.
+        Of a day that has passed it has ended. Nobody is left at an address for the hours after the last visit begins,
+        or for days: it would raise the alarm of X9.
         """
         present = at.astimezone(self.clock.zone)
         if present.date() == self.today:

@@ -258,6 +258,7 @@ def _field(field: Field) -> str:
         name for name in ("optional", "not_before_today", "not_after_today", "above_zero") if getattr(field, name)
     ]
     bounds += [] if field.within_days is None else [f"within {field.within_days} days"]
+    bounds += [] if field.hint is None else [f"hint: {_labels(field.hint)}"]
     bounds += [] if field.words_of is None else [f"words of {field.words_of}"]
     codes = ", ".join(f"{code} ({_labels(words)})" for code, words in field.one_of.items())
     parts = [field.type, f"{field.zh} / {field.en}", *bounds, codes, ", ".join(field.rules)]

@@ -53,6 +53,7 @@ class Field:
     words_of: str | None = None  # the table of the rulebook that says what its codes mean; it bounds nothing
     known: Words = dataclasses.field(default_factory=dict)  # of that table: what it may be in words
     offered: tuple[str, ...] = ()  # and which of them a form offers
+    hint: Mapping[str, str] | None = None  # language → what a form says beside it, and a list or a report does not
 
     def word(self, value: Any, lang: str) -> str | None:
         """What a code means, if the field or its table knows."""
@@ -259,6 +260,6 @@ def read_fields(
             {code: labels for code, labels in told.items() if labels is not None},
             spec.get("not_before_today", False), spec.get("not_after_today", False),
             tuple(spec.get("rules", ())), spec.get("within_days"), spec.get("above_zero", False),
-            spec.get("words_of"),
+            spec.get("words_of"), hint=spec.get("hint"),
         )  # fmt: skip
     return fields

@@ -149,7 +149,7 @@ FIELDS = each(
         {
             "optional": flag, "one_of": some(name, empty="lists no code"), "rules": RULES, "words": each(table(LABELS)),
             "not_before_today": flag, "not_after_today": flag, "within_days": either(text, whole), "above_zero": flag,
-            "words_of": name,
+            "words_of": name, "hint": table(LABELS),
         },
     )
 )  # fmt: skip

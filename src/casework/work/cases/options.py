@@ -46,7 +46,10 @@ class Choice(msgspec.Struct):
 
 
 class FieldOffer(msgspec.Struct, omit_defaults=True):
-    """One field of the data an event, a fact or an opening takes. Dates are ISO, amounts whole fen."""
+    """One field of the data an event, a fact or an opening takes. Dates are ISO, amounts whole fen.
+
+    `hint_zh`, `hint_en`: what a form says beside it.
+    """
 
     name: str
     type: str
@@ -59,6 +62,8 @@ class FieldOffer(msgspec.Struct, omit_defaults=True):
     rules: tuple[str, ...] = ()
     within_days: int | None = None
     above_zero: bool = False
+    hint_zh: str | None = None
+    hint_en: str | None = None
 
 
 class ReasonOffer(msgspec.Struct):
@@ -279,7 +284,7 @@ def fields_of(fields: Mapping[str, Field], policy: Policy) -> list[FieldOffer]:
     return [
         FieldOffer(field.name, field.type, field.zh, field.en, not field.optional, _choices(field),
                    field.not_before_today, field.not_after_today, field.rules, field.days_ahead(policy),
-                   field.above_zero)
+                   field.above_zero, *((None, None) if field.hint is None else (field.hint["zh"], field.hint["en"])))
         for field in fields.values()
     ]  # fmt: skip
 

@@ -20,6 +20,8 @@ _TO_RECHECK: Final = visits.c.recheck_since.is_not(None)
 sa.Index(
     "ix_visits_recheck", visits.c.recheck_since, visits.c.id, sqlite_where=_TO_RECHECK, postgresql_where=_TO_RECHECK
 )
+_CHECKED: Final = visits.c.rechecked_on.is_not(None)
+sa.Index("ix_visits_checked", visits.c.rechecked_on, visits.c.id, sqlite_where=_CHECKED, postgresql_where=_CHECKED)
 PLANNED: Final = "'planned'"
 """The state of what is still to be made, as SQL has it: such an index is used where the statement says it itself."""
 _TO_MAKE: Final = sa.text(f"state = {PLANNED}")

@@ -1,4 +1,4 @@
-"""Visits with photos that were drawn to be checked again and have no verdict yet; the last verdict ends their task."""
+"""Visits with photos that were drawn to be checked again, without a verdict or with one; the last ends their task."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -17,6 +17,7 @@ from casework.work.tasks.checks import Check, end_checks
 from casework.work.visits.visit import Visit
 
 MOST: Final = 200
+_CHECKED_MOST: Final = 20
 _visits: Final = VISITS.table.c
 _WAITING: Final = _visits.recheck_since.is_not(None)
 
@@ -25,6 +26,13 @@ def visits_drawn(conn: Connection) -> list[Visit]:
     """Those that wait, the longest first; at most 200."""
     wanted = select_of(VISITS).where(_WAITING).order_by(_visits.recheck_since, _visits.id).limit(MOST)
     return [VISITS.rows.read(row) for row in conn.execute(wanted)]
+
+
+def visits_checked(conn: Connection) -> list[Visit]:
+    """Those of whose photos a verdict was given, the last first; at most 20."""
+    wanted = select_of(VISITS).where(_visits.rechecked_on.is_not(None))
+    found = conn.execute(wanted.order_by(_visits.rechecked_on.desc(), _visits.id.desc()).limit(_CHECKED_MOST))
+    return [VISITS.rows.read(row) for row in found]
 
 
 def end_rechecks(conn: Connection, branch: Branch, acted: Sequence[Acted], clock: Clock) -> None:

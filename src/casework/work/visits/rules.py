@@ -288,4 +288,5 @@ def _judged(now: SubjectSituation) -> None:
     """The last verdict on each photo is the one that stands."""
     visit = visit_of(now)
     visit.rechecks = (*visit.rechecks, Recheck(now.given["photo"], now.given["verdict"], now.actor, now.today))
+    visit.rechecked_on = now.today
     visit.disproved = visit.state == SET_ASIDE or is_disproved(visit.verdicts.values(), now.policy)

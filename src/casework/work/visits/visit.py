@@ -83,6 +83,7 @@ class Visit(Child):
     drawn: Annotated[tuple[str, ...], Label("抽中待复核", "Drawn to be checked again")] = ()
     recheck_since: Annotated[date | None, Label("待复核起始日", "To be checked again since")] = None
     rechecks: Annotated[tuple[Recheck, ...], Label("复核结论", "Checked again")] = ()
+    rechecked_on: Annotated[date | None, Label("最近复核日", "Last checked again on")] = None
     disproved: Annotated[bool, Label("复核不实，不作证明", "Disproved by a check")] = False
     corrected: Annotated[tuple[Corrected, ...], Label("更正前的报告", "Reported before it was corrected")] = ()
     accepted_by: Annotated[str | None, Label("审核通过人", "Accepted by")] = None
