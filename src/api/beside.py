@@ -11,8 +11,8 @@ class Beside:
     """
 
     def __init__(self, name: str, run: Callable[[threading.Event], object] | None) -> None:
-        self._stopping = threading.Event()
-        self._thread = None if run is None else threading.Thread(target=run, args=(self._stopping,), name=name)
+        self._stop = threading.Event()
+        self._thread = None if run is None else threading.Thread(target=lambda: run(self._stop), name=name)
 
     def start(self) -> None:
         """Begin, if there is something to run."""
@@ -21,6 +21,6 @@ class Beside:
 
     def stop(self) -> None:
         """Have it end, and wait until it has; nothing where it was not begun, or ended by itself."""
-        self._stopping.set()
+        self._stop.set()
         if self._thread is not None and self._thread.is_alive():
             self._thread.join()

@@ -42,7 +42,7 @@ def became(outcome: Outcome) -> set[str]:
 
 
 # (what, who, on which report, what they say, what is refused): each that is done has its twins that are not
-REOPENED: list[tuple[str, Actor, str, dict[str, str], set[str]]] = [
+REOPENED: list[tuple[str, Actor, str, dict[str, Any], set[str]]] = [
     ("by another of the post", B8, "accepted", {"reason": "contradicts"}, set()),
     ("for a complaint", B8, "accepted", {"reason": "complaint", "remark": "客户称无人来访"}, set()),
     ("by who accepted it", B9, "accepted", {"reason": "contradicts"}, {"by_another_than_accepted"}),
@@ -74,7 +74,7 @@ def brought_to(bank: Bank, state: str) -> None:
     ("actor", "state", "said", "refused"), [one[1:] for one in REOPENED], ids=[one[0] for one in REOPENED]
 )  # fmt: skip
 def test_a_report_that_was_accepted_is_reopened_by_another_of_the_post_with_a_reason(
-    ordered: Bank, actor: Actor, state: str, said: dict[str, str], refused: set[str]
+    ordered: Bank, actor: Actor, state: str, said: dict[str, Any], refused: set[str]
 ) -> None:
     brought_to(ordered, state)
     before = case_of(ordered).facts
@@ -98,7 +98,7 @@ def test_what_was_reopened_takes_photos_and_a_report_again_and_is_accepted_by_wh
 
 
 # (what, who, on which report, what they say, what is refused)
-ASIDE: list[tuple[str, Actor, str, dict[str, str], set[str]]] = [
+ASIDE: list[tuple[str, Actor, str, dict[str, Any], set[str]]] = [
     ("that was returned", B9, "returned", {"reason": "visitors_gone"}, set()),
     ("by who went", P2_OF_THE_POST, "returned", {"reason": "not_redone"}, {"by_no_visitor"}),
     ("by a post that accepts none", V1, "returned", {"reason": "not_redone"}, {"post_not_permitted"}),
@@ -113,7 +113,7 @@ ASIDE: list[tuple[str, Actor, str, dict[str, str], set[str]]] = [
     ("actor", "state", "said", "refused"), [one[1:] for one in ASIDE], ids=[one[0] for one in ASIDE]
 )  # fmt: skip
 def test_a_report_is_set_aside_that_was_returned_and_its_visit_proves_nothing_then(
-    ordered: Bank, actor: Actor, state: str, said: dict[str, str], refused: set[str]
+    ordered: Bank, actor: Actor, state: str, said: dict[str, Any], refused: set[str]
 ) -> None:
     untouched = case_of(ordered).visit_due_on
     brought_to(ordered, state)

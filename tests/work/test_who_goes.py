@@ -259,7 +259,7 @@ def test_the_roster_bars_who_is_off_that_day_alone_and_says_how_they_may_go(more
     ):
         changed(more, who, what, day(on))
     assert codes(order(more, second_visitor="P4")) == {"visitors_on_duty"}, "who orders it leads it"
-    tomorrow = {"visitor": "P4", "visit_on": day(1).isoformat()}
+    tomorrow: dict[str, Any] = {"visitor": "P4", "visit_on": day(1).isoformat()}
     refused = order(more, **tomorrow, second_visitor="P3")
     assert isinstance(refused, Refused)
     ((reason),) = refused.reasons
