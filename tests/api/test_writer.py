@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from psycopg.generators import send
 
 from api import idempotency
 from api import writer as writer_module
@@ -21,7 +22,6 @@ from casework.lifecycle.commands import Fire, Note, Outcome
 from casework.operation.startup import Started
 from casework.storage import sent_together
 from casework.storage.database import writing
-from casework.storage.sent_together import send
 from tests.api.conftest import Running, findings
 from tests.api.test_every_event import GIVEN, repaired, someone
 from tests.round_trips import RoundTrips
