@@ -32,6 +32,7 @@ MAX_PIPELINED: Final = 8
 SEND_BUFFER_BYTES: Final = 262_144
 """What the system takes of an answer ahead of its reader; by itself it takes megabytes, for every stranger who reads
 none."""
+_GO_ON: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _HEALTH: Final = frozenset({"/health/live", "/health/ready"})
 _AT_ONCE: Final = 32  # one in so many is dropped at once: making room costs a look at all of them
 
@@ -101,6 +102,44 @@ class _Refused(Exception):
     """Leaves the parser: the request goes no further."""
 
 
+class _Joined:
+    """The transport as one answer writes to it: its head waits for the first of its body and goes with it, one packet.
+
+    uvicorn writes the two apart, a system call and a packet each, however short the answer is.
+    """
+
+    __slots__ = ("_head", "_started", "_transport")
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._head: bytes | None = None
+        self._started = False
+
+    def write(self, data: bytes) -> None:
+        """The head, which waits; or what follows it, or "go on", which does not."""
+        if self._head is not None:
+            head, self._head = self._head, None
+            self._transport.writelines((head, data))
+        elif self._started or data == _GO_ON:
+            self._transport.write(data)
+        else:
+            self._started, self._head = True, data
+
+    def flush(self) -> None:
+        """Nothing follows any more: the answer to HEAD has no body."""
+        if self._head is not None:
+            self.write(b"")
+
+    def close(self) -> None:
+        """As the transport's own; what was written goes first."""
+        self.flush()
+        self._transport.close()
+
+    def is_closing(self) -> bool:
+        """As the transport's own."""
+        return self._transport.is_closing()
+
+
 class Connection(HttpToolsProtocol):
     """uvicorn's protocol with an end to its patience. Its `app` is the application of `api.app`."""
 
@@ -119,6 +158,7 @@ class Connection(HttpToolsProtocol):
         self._unsent_since: float | None = None
         self._unsent_before = 0
         self._code = "malformed_request"
+        self._joined = _Joined(self.transport)
         self._served: RequestResponseCycle | None = None  # the newest that was begun; others may wait behind it
 
     # ── what it is at ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -276,6 +316,8 @@ class Connection(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._served = cycle
+        self._joined = _Joined(self.transport)
+        cycle.transport = self._joined  # type: ignore[assignment]  # all of a transport that a cycle asks for
         super()._start_asgi_task(cycle, app)
 
     def on_body(self, body: bytes) -> None:
@@ -291,6 +333,7 @@ class Connection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """A request is answered."""
+        self._joined.flush()
         self._since = self.loop.time()
         super().on_response_complete()
 
