@@ -7,7 +7,7 @@ from typing import Literal
 from alembic import context
 
 import casework
-from casework.storage.database import UtcDateTime, metadata
+from casework.storage.database import UtcDateTime, metadata, with_conditions
 
 # Every slice's tables, so that `alembic revision --autogenerate` compares with all of them.
 for module in pkgutil.walk_packages(casework.__path__, "casework."):
@@ -23,7 +23,7 @@ def spell(kind: str, item: object, _context: object) -> str | Literal[False]:
 connection = context.config.attributes["connection"]
 context.configure(
     connection=connection,
-    target_metadata=metadata,
+    target_metadata=with_conditions(metadata),
     # Batch mode would recreate SQLite tables and silently drop their triggers: use plain ALTERs.
     render_as_batch=False,
     compare_type=True,

@@ -23,7 +23,7 @@ from sqlalchemy.engine import Connection
 from casework.clock import now
 from casework.personal import Vault, cell
 from casework.storage import rows
-from casework.storage.database import BigId, Bytes, UtcDateTime, metadata
+from casework.storage.database import BigId, Bytes, UtcDateTime, metadata, partial_index
 
 RUNNING, DONE, FAILED, INTERRUPTED = "running", "done", "failed", "interrupted"
 BEAT_S: Final = 2.0
@@ -48,10 +48,7 @@ jobs = sa.Table(
     sa.Column("outcome", Bytes),  # JSON, compressed
     sa.Column("file_sealed", Bytes),  # a file that came of it: personal data
     sa.Index("ix_jobs_name", "name", "id"),
-    sa.Index(
-        "uq_jobs_running", "name", unique=True, sqlite_where=sa.text("state = 'running'"),
-        postgresql_where=sa.text("state = 'running'"),
-    ),
+    partial_index("uq_jobs_running", "name", unique=True, where="state = 'running'"),
 )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from casework.storage.database import (
     Bytes,
     UtcDateTime,
     metadata,
+    partial_index,
 )
 
 cases = sa.Table(
@@ -51,13 +52,7 @@ cases = sa.Table(
     sa.ForeignKeyConstraint(["owner", "kept"], ["staff.staff_no", "staff.present"]),
     sa.ForeignKeyConstraint(["handler", "kept"], ["staff.staff_no", "staff.present"]),
     # A loan has at most one live case; opening set-wise relies on it (ON CONFLICT, not NOT EXISTS).
-    sa.Index(
-        "uq_cases_live_loan",
-        "loan_id",
-        unique=True,
-        sqlite_where=sa.text("live"),
-        postgresql_where=sa.text("live"),
-    ),
+    partial_index("uq_cases_live_loan", "loan_id", unique=True, where="live"),
     sa.Index("ix_cases_loan", "loan_id"),
     sa.Index("ix_cases_borrower", "borrower_id"),
     # Lists (cases.bounded): each filter that may single out few cases has an index that finds them, however many
@@ -65,7 +60,7 @@ cases = sa.Table(
     sa.Index("ix_cases_owner", "owner", "live", "id"),
     sa.Index("ix_cases_handler", "handler", "live", "id"),
     sa.Index("ix_cases_team", "team", "id"),
-    sa.Index("ix_cases_over", "live", "id", sqlite_where=sa.text("live = 0"), postgresql_where=sa.text("NOT live")),
+    partial_index("ix_cases_over", "live", "id", where="live = 0", on_postgresql="NOT live"),
     sa.Index("ix_cases_state", "state", "id"),
     sa.Index("ix_cases_state_due", "state", "oldest_due_date", "id"),
     sa.Index("ix_cases_state_amount", "state", "overdue_fen", "id"),
@@ -74,14 +69,7 @@ cases = sa.Table(
     sa.Index("ix_cases_amount", "overdue_fen", "id"),
     # Visits that are owed (cases.visits_due): few of all cases, so each order has an index of its own.
     *(
-        sa.Index(
-            f"ix_cases_visit{of}",
-            *of.split("_")[1:],
-            "visit_due_on",
-            "id",
-            sqlite_where=sa.text("visit_due_on IS NOT NULL"),
-            postgresql_where=sa.text("visit_due_on IS NOT NULL"),
-        )
+        partial_index(f"ix_cases_visit{of}", *of.split("_")[1:], "visit_due_on", "id", where="visit_due_on IS NOT NULL")
         for of in ("", "_owner", "_handler", "_team", "_region")
     ),
     # What a post reaches beyond its holder's own cases (permissions.toml): a region or product with hardly any cases

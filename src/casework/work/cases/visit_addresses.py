@@ -10,26 +10,20 @@ from sqlalchemy.engine import Connection
 from casework.customer import Customer
 from casework.lifecycle.tables import table_of
 from casework.storage import rows
-from casework.storage.database import BigId, Bytes, metadata
+from casework.storage.database import BigId, Bytes, metadata, partial_index
 from casework.work.visits.noun import VISIT
 from casework.work.visits.visit import NO_RISK, Visit
 
 visits: Final = table_of("visits", VISIT.rows)
 sa.Index("ix_visits_day", visits.c.visit_on, visits.c.visitor)
-_TO_RECHECK: Final = visits.c.recheck_since.is_not(None)
-sa.Index(
-    "ix_visits_recheck", visits.c.recheck_since, visits.c.id, sqlite_where=_TO_RECHECK, postgresql_where=_TO_RECHECK
-)
-_CHECKED: Final = visits.c.rechecked_on.is_not(None)
-sa.Index("ix_visits_checked", visits.c.rechecked_on, visits.c.id, sqlite_where=_CHECKED, postgresql_where=_CHECKED)
+partial_index("ix_visits_recheck", visits.c.recheck_since, visits.c.id, where=visits.c.recheck_since.is_not(None))
+partial_index("ix_visits_checked", visits.c.rechecked_on, visits.c.id, where=visits.c.rechecked_on.is_not(None))
 PLANNED: Final = "'planned'"
 """The state of what is still to be made, as SQL has it: such an index is used where the statement says it itself."""
-_TO_MAKE: Final = sa.text(f"state = {PLANNED}")
-sa.Index("ix_visits_planned", visits.c.parent_id, sqlite_where=_TO_MAKE, postgresql_where=_TO_MAKE)
+partial_index("ix_visits_planned", visits.c.parent_id, where=f"state = {PLANNED}")
 UNDER_WAY: Final = "'under_way'"
 """The state of what somebody is on now, in the same way."""
-_NOW: Final = sa.text(f"state = {UNDER_WAY}")
-sa.Index("ix_visits_under_way", visits.c.visitor, sqlite_where=_NOW, postgresql_where=_NOW)
+partial_index("ix_visits_under_way", visits.c.visitor, where=f"state = {UNDER_WAY}")
 visit_addresses: Final = sa.Table(
     "visit_addresses",
     metadata,

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from casework.lifecycle.kept import Kept
 from casework.lifecycle.tables import table_of
-from casework.storage.database import BigId, Bytes, metadata
+from casework.storage.database import BigId, Bytes, metadata, partial_index
 from casework.work.handovers import HANDOVER
 
 HANDOVERS: Final = Kept.of(HANDOVER, table=table_of("handovers", HANDOVER.rows))
@@ -17,13 +17,7 @@ handovers.append_column(sa.Column("preview", Bytes, nullable=False))
 handovers.append_constraint(sa.ForeignKeyConstraint(["staff_no"], ["staff.staff_no"]))
 sa.Index("ix_handovers_staff_no", handovers.c.staff_no, handovers.c.id)
 # One person has one plan at a time.
-sa.Index(
-    "uq_handovers_live",
-    handovers.c.staff_no,
-    unique=True,
-    sqlite_where=sa.text("live"),
-    postgresql_where=sa.text("live"),
-)
+partial_index("uq_handovers_live", handovers.c.staff_no, unique=True, where="live")
 
 handover_moves = sa.Table(
     "handover_moves",

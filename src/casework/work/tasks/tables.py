@@ -7,9 +7,9 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from casework.storage.database import BigId, Bytes, UtcDateTime, metadata
+from casework.storage.database import BigId, Bytes, UtcDateTime, metadata, partial_index
 
-_BY_HAND: Final = sa.text("edition = 0")
+_BY_HAND: Final = "edition = 0"
 
 tasks = sa.Table(
     "tasks",
@@ -30,8 +30,8 @@ tasks = sa.Table(
     sa.Column("overdue_fen", sa.BigInteger, nullable=False),
     sa.Index("ix_tasks_list", "day", "list_of", "rank"),
     sa.Index("ix_tasks_id", "id"),
-    sa.Index("ix_tasks_added_case", "case_id", sqlite_where=_BY_HAND, postgresql_where=_BY_HAND),
-    sa.Index("ix_tasks_added_loan", "loan_id", sqlite_where=_BY_HAND, postgresql_where=_BY_HAND),
+    partial_index("ix_tasks_added_case", "case_id", where=_BY_HAND),
+    partial_index("ix_tasks_added_loan", "loan_id", where=_BY_HAND),
     info={"append_only": (("day", "edition", "id"),)},
 )
 COLUMNS: Final = tuple(tasks.c.keys())
