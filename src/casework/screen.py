@@ -3,14 +3,12 @@
 Origins, names of witnesses, streams and details of findings come out of files and rows that anybody may have written.
 """
 
-import re
 import unicodedata
 from typing import Final
 
 _UNFIT: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 # Blank though they are letters or signs: two names that look alike need not be one.
 _UNSEEN: Final = frozenset("\u115f\u1160\u2800\u3164\uffa0\u034f")
-_beyond_ascii = re.compile("[\x7f-\U0010ffff]").sub
 
 
 def on_screen(text: str, kept: str = "") -> str:
@@ -22,7 +20,9 @@ def on_screen(text: str, kept: str = "") -> str:
 
 def in_json(document: str) -> str:
     """The same for a JSON document, which means what it meant: such characters become escapes of JSON."""
-    return document if document.isascii() and "\x7f" not in document else _beyond_ascii(_json_escape, document)
+    if document.isascii() and "\x7f" not in document:
+        return document
+    return "".join(sign if sign < "\x7f" or not _is_unfit(sign) else _json_escape(sign) for sign in document)
 
 
 def _is_unfit(sign: str) -> bool:
@@ -34,9 +34,6 @@ def _escaped(sign: str) -> str:
     return f"\\x{point:02x}" if point < 0x80 else f"\\u{point:04x}" if point < 0x1_0000 else f"\\U{point:08x}"
 
 
-def _json_escape(found: re.Match[str]) -> str:
-    sign = found[0]
-    if not _is_unfit(sign):
-        return sign
+def _json_escape(sign: str) -> str:
     units = sign.encode("utf-16-be", "surrogatepass").hex()
     return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))

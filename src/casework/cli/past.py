@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from casework.cli import past_tables
-from casework.cli.progress import Rate
 from casework.cli.shell import FOLDED, as_json, as_staff, errors, permitted, print_json, progress_wanted, started
 from casework.clock import now
 from casework.evidence.past.bounds import MAX_PAGE
@@ -188,6 +187,7 @@ def _watching(conn: "Connection") -> Iterator[Callable[[int], None]]:
     import sqlalchemy as sa
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from casework.cli.progress import Rate
     from casework.log.tables import entries
 
     if not progress_wanted():

@@ -51,8 +51,8 @@ def as_option(
 as_staff = as_option("staff_no")
 as_json = click.option("--json", "json_", is_flag=True, help="Print JSON.")
 # A pipe has no width of its own: wide enough that no table is cut.
-console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
-errors = Console(stderr=True, highlight=False)
+console = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else 140)
+errors = Console(stderr=True, highlight=False, emoji=False)
 
 
 @contextmanager

@@ -14,12 +14,12 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Final, NamedTuple, Self, TypeVar
-
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple, Self, TypeVar
 
 from casework.log.format.tree import Faulty
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 MAX_NOTE_BYTES: Final = 262_144  # the format asks for room for 16 signatures of up to 5 kB
 MAX_SIGNATURES: Final = 100
@@ -153,7 +153,7 @@ class Signer(ABC):
     @property
     def public(self) -> bytes:
         """The public key, 32 bytes."""
-        return Ed25519PrivateKey.from_private_bytes(self.seed).public_key().public_bytes_raw()
+        return private_key(self.seed).public_key().public_bytes_raw()
 
     @property
     def secret_text(self) -> str:
@@ -174,7 +174,7 @@ class Signer(ABC):
 
     def ed25519(self, message: bytes) -> bytes:
         """The Ed25519 signature of `message`, 64 bytes."""
-        return Ed25519PrivateKey.from_private_bytes(self.seed).sign(message)
+        return private_key(self.seed).sign(message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,8 +193,18 @@ class LogSigner(Signer):
         return Signature(self.name, self.key.key_id, self.ed25519(text.encode()))
 
 
+def private_key(seed: bytes) -> "Ed25519PrivateKey":
+    """The key of these 32 bytes, ready to sign."""
+    from cryptography.hazmat.primitives.asymmetric import ed25519  # noqa: PLC0415 - most commands sign nothing
+
+    return ed25519.Ed25519PrivateKey.from_private_bytes(seed)
+
+
 def ed25519_matches(public: bytes, message: bytes, signature: bytes) -> bool:
     """Whether `signature`, of whatever length, is that of `message` under the 32 bytes `public`."""
+    from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - as above
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey  # noqa: PLC0415 - as above
+
     try:
         Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
     except InvalidSignature:

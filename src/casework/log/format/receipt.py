@@ -15,8 +15,6 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from casework.log.format import note
 from casework.log.format.chain import HASH_BYTES
 from casework.log.format.checkpoint import MAX_ORIGIN_BYTES
@@ -165,7 +163,7 @@ class ReceiptSigner:
         self.origin = signer.name.removesuffix(NAME_ENDING)
         self.key = signer.key
         self._key_id = self.key.key_id
-        self._private = Ed25519PrivateKey.from_private_bytes(signer.seed)
+        self._private = note.private_key(signer.seed)
 
     def sign(self, change: ReceiptedChange) -> bytes:
         """The receipt of a change as a note; the same bytes each time, since Ed25519 draws no random number."""

@@ -11,10 +11,9 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import tomli
-from transitions import EventData, Machine
 
 from casework.errors import RulesBroken
 from casework.rules.statechart.fields import Field
@@ -26,6 +25,9 @@ from casework.rules.statechart.registry import (
     Verdict,
 )
 from casework.rules.statechart.wording import Words, WordTable, tell, with_figures
+
+if TYPE_CHECKING:
+    from transitions import EventData, Machine
 
 logging.getLogger("transitions").setLevel(logging.WARNING)  # INFO costs three times the transition itself
 
@@ -317,8 +319,10 @@ class Chart:
         return self.states.get(name) or State(name, name, name, False, False, False, "", "")
 
     @cached_property
-    def machine(self) -> Machine:
+    def machine(self) -> "Machine":
         """The engine: one flat machine, built once."""
+        from transitions import Machine  # noqa: PLC0415 - who only looks moves nothing
+
         machine = Machine(
             model=None,
             states=list(self.states),
@@ -362,10 +366,10 @@ def _wire(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date) else value
 
 
-def _condition(arc: Arc, branch: ArcBranch) -> Callable[[EventData], bool]:
+def _condition(arc: Arc, branch: ArcBranch) -> Callable[["EventData"], bool]:
     uses = arc.guards + branch.when
 
-    def holds(event: EventData) -> bool:
+    def holds(event: "EventData") -> bool:
         situation = event.kwargs["situation"]
         return all(use.verdict(situation).met for use in uses)
 
