@@ -8,9 +8,10 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import count
 
+import msgspec
 import sqlalchemy as sa
 
 from benchmarks.machine import Others, Spread, clocked, table, write_section
@@ -148,7 +149,7 @@ def _open(place: Place, owner: str, size: int) -> None:
 
 
 def _owned(command: OpenCase, owner: str) -> OpenCase:
-    return replace(command, loan={**command.loan, "owner": owner, "product": "consumer"})
+    return msgspec.structs.replace(command, loan={**command.loan, "owner": owner, "product": "consumer"})
 
 
 def _bare(place: Place, leaver: str) -> float:

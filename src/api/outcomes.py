@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -64,7 +64,7 @@ def done_body(done: Done, named: Named = CASE_NAMED) -> Any:
 
 def fault_body(fault: DataFault) -> FaultBody:
     """As the wire says it."""
-    return FaultBody(**asdict(fault))
+    return FaultBody(**msgspec.structs.asdict(fault))
 
 
 def _refused(outcome: Refused, request_id: str, named: Named) -> StoredAnswer:

@@ -1,7 +1,6 @@
 """Owners through the door: given by rule and by hand, every change dated, the past answered, SQL found out."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -9,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from sqlalchemy.engine import Connection, Engine
 
 from casework.clock import now

@@ -1,12 +1,12 @@
 """From the feed to the door: what opens, changes, settles and re-opens a case, and what a correction does."""
 
 import itertools
-from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from casework.intake.feed.last_known import last_known
 from casework.intake.feed.run import Run

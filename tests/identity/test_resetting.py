@@ -1,8 +1,7 @@
 """One-time codes and new passwords: who gives one, how often it may be tried, and what ends with it."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from casework.errors import CallerError
 from casework.people.identity import keys, log_in, resetting

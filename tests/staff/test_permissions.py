@@ -1,10 +1,11 @@
 """The permission table: read whole or refused, and what it answers."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from casework.errors import CallerError, RulesBroken
 from casework.people.staff.actor import Actor, Principal, system

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from casework.cli.shell import as_option, permitted, started
 from casework.clock import now
@@ -44,8 +44,7 @@ class Day(click.ParamType[datetime]):
 day = Day()
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(msgspec.Struct, frozen=True):
     """What a change needs."""
 
     branch: "Branch"

@@ -4,12 +4,12 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+import msgspec
 from rich.console import Console
 
 from casework import ids
@@ -112,7 +112,7 @@ def acting(conn: "Connection", branch: "Branch", staff_no: str | None) -> "Actor
         )
     if holder is None or holder.actor.id != staff_no:
         raise CallerError("as_needs_token", staff_no=staff_no)
-    return replace(holder.actor, via="cli")
+    return msgspec.structs.replace(holder.actor, via="cli")
 
 
 def permitted(conn: "Connection", branch: "Branch", staff_no: str | None, command: str) -> "Actor":

@@ -8,11 +8,11 @@ import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any, Protocol
 
+import msgspec
 from sqlalchemy.engine import Connection
 
 from casework.clock import Clock, now
@@ -156,7 +156,7 @@ def _only_refusals(
     """
     told: list[Outcome] = [
         NotDone(outcome.id) if isinstance(outcome, Done)
-        else replace(outcome, entry_id=None) if isinstance(outcome, Refused)
+        else msgspec.structs.replace(outcome, entry_id=None) if isinstance(outcome, Refused)
         else outcome
         for outcome in outcomes
     ]  # fmt: skip

@@ -23,7 +23,7 @@ class Acted(NamedTuple):
     subject: Any
 
 
-_NAMED: Final = {Fire: "event", Open: "ground", Record: "kind"}
+_NAMED: Final[Mapping[type, str]] = {Fire: "event", Open: "ground", Record: "kind"}
 Follow = Callable[[Connection, Any, Sequence[Acted], Clock], None]
 """What follows, called with the house and all such acts of a batch."""
 Afterwards = Mapping[ActName, Follow]

@@ -1,11 +1,11 @@
 """One batch of the door: the gathered subjects as the commands so far left them, and what is to be written of them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
+import msgspec
 import sqlalchemy as sa
 
 from casework.customer import Customer, stream_of
@@ -49,8 +49,7 @@ class Rules(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class BatchPart:
+class BatchPart(msgspec.Struct):
     """Rows and entries that belong together; parts are written in the order in which they were made."""
 
     fresh: list[tuple[Kept, list[tuple[Any, ...]]]]
@@ -62,14 +61,13 @@ class BatchPart:
     trail: Trail
 
 
-@dataclass(slots=True)
-class _Unwritten:
-    touched: dict[tuple[str, int], Any] = field(default_factory=dict)
-    opened: dict[tuple[str, int], Any] = field(default_factory=dict)
-    beside: dict[str, tuple[sa.Table, Sequence[str], list[tuple[Any, ...]]]] = field(default_factory=dict)
-    refused_openings: list[tuple[str, Draft]] = field(default_factory=list)
-    begun: list[str] = field(default_factory=list)
-    heads: dict[str, StreamHead] = field(default_factory=dict)
+class _Unwritten(msgspec.Struct):
+    touched: dict[tuple[str, int], Any] = msgspec.field(default_factory=dict)
+    opened: dict[tuple[str, int], Any] = msgspec.field(default_factory=dict)
+    beside: dict[str, tuple[sa.Table, Sequence[str], list[tuple[Any, ...]]]] = msgspec.field(default_factory=dict)
+    refused_openings: list[tuple[str, Draft]] = msgspec.field(default_factory=list)
+    begun: list[str] = msgspec.field(default_factory=list)
+    heads: dict[str, StreamHead] = msgspec.field(default_factory=dict)
 
 
 class Batch:
@@ -265,8 +263,7 @@ class Batch:
         self._unwritten.beside.setdefault(table.name, (table, columns, []))[2].append(row)
 
 
-@dataclass(frozen=True, slots=True)
-class _Nobodys:
+class _Nobodys(msgspec.Struct, frozen=True):
     owner: str = ""
     handler: str = ""
     team: str | None = None

@@ -1,9 +1,10 @@
 """What may be asked of the door, and what it answers. Refusals are values: their entries must survive. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
+
+import msgspec
 
 from casework.people.staff.actor import Actor
 from casework.rules.statechart.chart import Chart
@@ -11,8 +12,7 @@ from casework.rules.statechart.decide import Reason
 from casework.rules.statechart.fields import DataFault
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cleared:
+class Cleared(msgspec.Struct, frozen=True, kw_only=True):
     """What four eyes decided: the request, who asked and reviewed, and the subject as they saw it (`material_version`).
 
     `approvers` are the posts that may approve its topic; `involved` is everybody who had a part in it before (their
@@ -28,8 +28,7 @@ class Cleared:
     material_version: int
 
 
-@dataclass(slots=True, kw_only=True)
-class Fire:
+class Fire(msgspec.Struct, kw_only=True):
     """Fire an event of the chart on the subject `id` of `noun` (none: of the first in the house).
 
     `version` pins the version that the caller saw; none means whatever it is now. An event that the chart puts under
@@ -41,7 +40,7 @@ class Fire:
     actor: Actor
     id: int
     event: str
-    data: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = msgspec.field(default_factory=dict)
     version: int | None = None
     asking: int | None = None
     cleared: Cleared | None = None
@@ -49,8 +48,7 @@ class Fire:
     dated: date | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class Record:
+class Record(msgspec.Struct, kw_only=True):
     """Record a typed fact: what kind, when it happened, with which evidence."""
 
     actor: Actor
@@ -58,13 +56,12 @@ class Record:
     kind: str
     on: date
     evidence: str
-    data: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = msgspec.field(default_factory=dict)
     version: int | None = None
     noun: str | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class Note:
+class Note(msgspec.Struct, kw_only=True):
     """Write a note; its text is committed, never in the entry."""
 
     actor: Actor
@@ -74,8 +71,7 @@ class Note:
     noun: str | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class Move:
+class Move(msgspec.Struct, kw_only=True):
     """Move it to `chart`, the version after its own, as its `[moves]` say; `request` approved it."""
 
     actor: Actor
@@ -86,8 +82,7 @@ class Move:
     noun: str | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class Open:
+class Open(msgspec.Struct, kw_only=True):
     """Open a subject of `noun` on a ground of its chart; a child (`of`) where the parent's `version` is as it was seen.
 
     A noun whose opening needs more than its chart's fields has a command of its own, made from this.
@@ -95,14 +90,13 @@ class Open:
 
     actor: Actor
     ground: str
-    data: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = msgspec.field(default_factory=dict)
     of: int | None = None
     version: int | None = None
     noun: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(msgspec.Struct, frozen=True):
     """It happened, and this entry says so."""
 
     id: int
@@ -117,8 +111,7 @@ class Done:
         return "done"
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(msgspec.Struct, frozen=True):
     """The rulebook forbids it; every reason is here and in the entry. `forbidden`: the actor's posts alone do."""
 
     id: int | None
@@ -134,8 +127,7 @@ class Refused:
         return self.reasons[0].code if self.forbidden else "refused"
 
 
-@dataclass(frozen=True, slots=True)
-class Mistaken:
+class Mistaken(msgspec.Struct, frozen=True):
     """The caller's mistake; nothing was recorded.
 
     `code` is unknown_<noun>, unknown_event, unknown_fact, unknown_ground, stale_version, faulty_data,
@@ -149,8 +141,7 @@ class Mistaken:
     faults: tuple[DataFault, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class NotDone:
+class NotDone(msgspec.Struct, frozen=True):
     """It would have happened, but another of an atomic batch was refused."""
 
     id: int | None

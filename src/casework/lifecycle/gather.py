@@ -1,12 +1,12 @@
 """The only reads of the door: everything its decisions need, for the whole batch, one statement each."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
 from itertools import count
 from typing import Any, Final
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
@@ -34,8 +34,7 @@ PRESENT: Final = sa.union_all(
 kind each, which cost one statement."""
 
 
-@dataclass(slots=True)
-class Gathered:
+class Gathered(msgspec.Struct):
     """What was asked for (locked), the business date and the last closed day per institution, what is of a customer.
 
     `of_customers`: the living main subjects of customers whom something concerns; `in_force`: what concerns a customer
@@ -47,13 +46,13 @@ class Gathered:
     subjects: dict[tuple[str, int], Any]
     business_dates: dict[str, date]
     register_version: int = 0
-    heads: dict[str, StreamHead] = field(default_factory=dict)
-    new_ids: dict[str, Iterator[int]] = field(default_factory=dict)
-    about: dict[int, dict[str, Any]] = field(default_factory=dict)
-    of_customers: dict[Customer, list[int]] = field(default_factory=dict)
-    in_force: dict[Customer, list[tuple[Kept, Any]]] = field(default_factory=dict)
-    elsewhere: set[Customer] = field(default_factory=set)
-    closed: dict[str, date] = field(default_factory=dict)
+    heads: dict[str, StreamHead] = msgspec.field(default_factory=dict)
+    new_ids: dict[str, Iterator[int]] = msgspec.field(default_factory=dict)
+    about: dict[int, dict[str, Any]] = msgspec.field(default_factory=dict)
+    of_customers: dict[Customer, list[int]] = msgspec.field(default_factory=dict)
+    in_force: dict[Customer, list[tuple[Kept, Any]]] = msgspec.field(default_factory=dict)
+    elsewhere: set[Customer] = msgspec.field(default_factory=set)
+    closed: dict[str, date] = msgspec.field(default_factory=dict)
 
 
 @lru_cache(64)

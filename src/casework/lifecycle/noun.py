@@ -33,8 +33,7 @@ class Words:
         self.opened, self.step = opened or self.opened, step or self.step
 
 
-@dataclass(frozen=True, slots=True)
-class Shared:
+class Shared(msgspec.Struct, frozen=True):
     """What is somebody's own, as a reach looks at it."""
 
     owner: str

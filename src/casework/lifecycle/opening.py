@@ -1,9 +1,10 @@
 """Opening a child, or something that nobody owns; a noun whose opening chooses more has a verb of its own."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from casework.customer import Customer
 from casework.errors import CallerError
@@ -71,7 +72,7 @@ def no_such_ground(chart: Chart, given: str) -> Mistaken:
 def unknown_event(given: str, chart: Chart) -> CallerError:
     """CallerError `unknown_event` with those that people may fire."""
     fault = no_such("event", given, chart.events)
-    return CallerError("unknown_event", fault.zh, fault.en, faults=[asdict(fault)])
+    return CallerError("unknown_event", fault.zh, fault.en, faults=[msgspec.structs.asdict(fault)])
 
 
 def no_such(field: str, given: str, named: Mapping[str, Any]) -> DataFault:
@@ -121,8 +122,7 @@ def _refuse(
     return Refused(None, None, None, refusal.reasons, refusal.forbidden, door.put(noun, where, draft))
 
 
-@dataclass(frozen=True, slots=True)
-class _Nothing:
+class _Nothing(msgspec.Struct, frozen=True):
     """What was not opened: of whom it would have been."""
 
     institution: str

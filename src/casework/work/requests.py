@@ -5,7 +5,6 @@ which posts of the branch those are its topics say (`casework.work.topics`). Ask
 `casework.work.four_eyes`.
 """
 
-from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
@@ -73,7 +72,6 @@ class Request(Root):
         self.carried_out = now.gathered.get("carried_out", self.carried_out)
 
 
-@dataclass(slots=True)
 class Situation(AnySituation):
     """One decision's world.
 

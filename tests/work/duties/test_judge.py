@@ -1,11 +1,11 @@
 """The duties of one case on one day, rule by rule: each with the last day or figure that is in, and the first out."""
 
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from msgspec.structs import replace
 
 from casework.rules.calendar import Calendar
 from casework.settings import shipped

@@ -1,11 +1,11 @@
 """Duties over the database: taken when a day is closed, never changed afterwards, listed as they were or stand."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
 import sqlalchemy as sa
+from msgspec.structs import replace
 
 from casework.clock import now
 from casework.intake.dialler.importing import import_contacts

@@ -8,7 +8,6 @@ import json
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
@@ -41,8 +40,7 @@ _opening = msgspec.json.Encoder().encode
 _OPENING_COLUMNS = ("stream", "stream_seq", "field", "sealed", "subject")
 
 
-@dataclass(slots=True)
-class Draft:
+class Draft(msgspec.Struct):
     """What an entry is to say, before it has a place in its stream.
 
     `texts` are committed, never written; they are sealed with the key of `subject` (none: the branch's own).
@@ -57,7 +55,7 @@ class Draft:
     rules: tuple[str, ...] = ()
     chart: str | None = None
     policy: str | None = None
-    texts: Mapping[str, str] = field(default_factory=dict)
+    texts: Mapping[str, str] = msgspec.field(default_factory=dict)
     subject: str | None = None
 
 

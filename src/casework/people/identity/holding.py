@@ -2,10 +2,11 @@
 
 import hmac
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
@@ -148,4 +149,4 @@ def _actor(
         principals = tuple(one for one in principals if not one.posts & _asking(policy))
     if not shown and needs_factor(actor, policy):
         commands = ENROL_ONLY
-    return replace(actor, commands=commands, principals=principals, register_version=version)
+    return msgspec.structs.replace(actor, commands=commands, principals=principals, register_version=version)

@@ -6,7 +6,8 @@ keeps the register goes to who holds it anyway; and none goes with one that nobo
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+
+import msgspec
 
 from casework.people.shifts.answering import Answers
 from casework.people.staff.actor import Actor, Principal
@@ -58,7 +59,7 @@ def posts_for(permissions: Permissions, roster: Roster, staff_no: str, off: str)
 def with_roster(actor: Actor, found: ByAnswerer) -> Actor:
     """The actor with those for whom the roster has them answer; a deputy has more already."""
     lent = tuple(one for one in found.get(actor.id, ()) if one.id not in actor.people)
-    return replace(actor, principals=(*actor.principals, *lent)) if lent else actor
+    return msgspec.structs.replace(actor, principals=(*actor.principals, *lent)) if lent else actor
 
 
 def _is_narrow(permissions: Permissions, post: str) -> bool:

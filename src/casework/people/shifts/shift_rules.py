@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import tomli
 
 from casework.errors import RulesBroken
@@ -19,8 +20,7 @@ _FILE_NAME: Final = "rules/shifts.toml"
 _PRESETS: Final = "roster.presets"
 
 
-@dataclass(frozen=True, slots=True)
-class Shift:
+class Shift(msgspec.Struct, frozen=True):
     """One shift; `off`: whoever has it is not there. `called`: what a file may call it."""
 
     code: str

@@ -1,7 +1,8 @@
 """Who acts: a person or a program, how they came in, their posts at that moment, whom they deputise for. Pure."""
 
-from dataclasses import dataclass
 from functools import lru_cache
+
+import msgspec
 
 from casework.log.format.entry import SignedActor as Signed
 
@@ -9,8 +10,7 @@ SYSTEM_POST = "system"
 PROGRAM = "program"
 
 
-@dataclass(frozen=True, slots=True)
-class Principal:
+class Principal(msgspec.Struct, frozen=True):
     """Somebody away whose work the actor does today: their number, the posts they lend, their place.
 
     `only_own`: lent by the roster, for the cases that they own or handle and no others.
@@ -23,8 +23,7 @@ class Principal:
     only_own: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Actor:
+class Actor(msgspec.Struct, frozen=True):
     """`id` is a staff number, `system` or `<owner>:<program>`; `kind` staff, system or program; `posts` are codes.
 
     `via` is api, cli, feed or sweep.

@@ -1,10 +1,10 @@
 """The register as lists and pages show it, as of a day."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
 from datetime import date
 from typing import Any, Final
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
@@ -39,8 +39,7 @@ def names_of(conn: Connection, staff_nos: Iterable[str]) -> dict[str, str]:
     return {staff_no: name for staff_no, name in found if name != staff_no}
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(msgspec.Struct, frozen=True):
     """One member of staff on that day.
 
     `shell_posts` are those of their posts that were granted at the shell, without four eyes; `away_until` and `deputy`
@@ -60,8 +59,7 @@ class Member:
     shell_posts: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class StaffWanted:
+class StaffWanted(msgspec.Struct, frozen=True):
     """Which members: all that are given must hold. `status` is active, unverified, left or merged."""
 
     post: str | None = None
@@ -149,8 +147,7 @@ def particulars(found: Person) -> dict[str, Any]:
     }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Expiring:
+class Expiring(msgspec.Struct, frozen=True):
     """The last certificate of its kind that somebody active has, and the day on which it ends or ended."""
 
     staff_no: str
@@ -166,7 +163,7 @@ def expiring(conn: Connection, until: date) -> list[Expiring]:
         later.c.staff_no == certificates.c.staff_no, later.c.kind == certificates.c.kind,
         sa.or_(later.c.expires_on.is_(None), later.c.expires_on > certificates.c.expires_on),
     )  # fmt: skip
-    columns = [certificates.c[column.name] for column in fields(Expiring)]
+    columns = [certificates.c[name] for name in Expiring.__struct_fields__]
     statement = (
         sa.select(*columns)
         .join(staff, staff.c.staff_no == certificates.c.staff_no)

@@ -4,7 +4,6 @@ The table itself is `statecharts/rules/permissions.toml`, read by `staff.permiss
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
 
 import msgspec
@@ -38,8 +37,7 @@ class Authority(msgspec.Struct, frozen=True):
     acting_for: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Reach:
+class Reach(msgspec.Struct, frozen=True):
     """A set of cases: all, or those of these people, teams, regions or products."""
 
     everything: bool = False
@@ -64,8 +62,7 @@ EVERYTHING = Reach(everything=True)
 """What the service itself reaches."""
 
 
-@dataclass(frozen=True, slots=True)
-class PostReach:
+class PostReach(msgspec.Struct, frozen=True):
     """How far one post reaches, to see and to act."""
 
     sees: str | None
@@ -74,8 +71,7 @@ class PostReach:
     rules: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class CommandRow:
+class CommandRow(msgspec.Struct, frozen=True):
     """One command: labels, the posts that may do it, over which cases, and the routes that lead to it.
 
     `everybody`: whoever is logged in, even without a post. `programs`: a program's key may be given it.
@@ -92,8 +88,7 @@ class CommandRow:
     programs: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Conflict:
+class Conflict(msgspec.Struct, frozen=True):
     """Posts that nobody holds together; `*` is every other post."""
 
     posts: tuple[str, str]
@@ -101,8 +96,7 @@ class Conflict:
     en: str
 
 
-@dataclass(frozen=True, slots=True)
-class PersonalField:
+class PersonalField(msgspec.Struct, frozen=True):
     """One field of personal data: the posts that read it as it is, see it masked, or may be shown it for a purpose."""
 
     name: str
@@ -115,8 +109,7 @@ class PersonalField:
     source: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Purpose:
+class Purpose(msgspec.Struct, frozen=True):
     """What personal data may be looked at for, and by whom."""
 
     code: str
@@ -125,8 +118,7 @@ class Purpose:
     posts: frozenset[str]
 
 
-@dataclass(frozen=True)
-class Permissions:
+class Permissions(msgspec.Struct, frozen=True):
     """The table; safe to share between threads."""
 
     version: int

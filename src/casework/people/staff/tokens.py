@@ -4,9 +4,9 @@ import hashlib
 import re
 import secrets
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import msgspec
 from sqlalchemy.engine import Connection
 
 from casework.errors import CallerError
@@ -24,8 +24,7 @@ _SHAPE = re.compile(r"cw_[A-Za-z0-9_-]{43}", re.ASCII)
 _PAGE_SHAPE = re.compile(r"cwp_[A-Za-z0-9_-]{43}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Issued:
+class Issued(msgspec.Struct, frozen=True):
     """A new key: `token` is shown this once."""
 
     id: int

@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import msgspec
 import tomli
 
 from casework.errors import RulesBroken
@@ -64,8 +65,7 @@ class GuardUse:
         return self.guard.decide(situation, self.resolved(situation.policy))
 
 
-@dataclass(frozen=True, slots=True)
-class EffectUse:
+class EffectUse(msgspec.Struct, frozen=True):
     """An effect with its parameters."""
 
     effect: Effect
@@ -79,16 +79,14 @@ class EffectUse:
         self.effect.apply(situation, params)
 
 
-@dataclass(frozen=True, slots=True)
-class ArcBranch:
+class ArcBranch(msgspec.Struct, frozen=True):
     """One possible target of an arc: taken if all of `when` hold and no branch before it was taken."""
 
     to: str
     when: tuple[GuardUse, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Arc:
+class Arc(msgspec.Struct, frozen=True):
     """What one event does from one state: guards that must all hold, ordered branches, effects."""
 
     event: str
@@ -98,8 +96,7 @@ class Arc:
     effects: tuple[EffectUse, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(msgspec.Struct, frozen=True):
     """When something is due in a state: so many days (a number, or `@figure` of the policy) after a day of the row."""
 
     since: str
@@ -111,8 +108,7 @@ class Due:
         return days
 
 
-@dataclass(frozen=True, slots=True)
-class Tell:
+class Tell(msgspec.Struct, frozen=True):
     """What a parent, or who else is concerned, learns as a fact: `.field` stands for a value of the subject."""
 
     fact: str
@@ -124,8 +120,7 @@ class Tell:
         return {name: _wire(getattr(subject, raw[1:])) if is_field(raw) else raw for name, raw in self.data.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class Fires:
+class Fires(msgspec.Struct, frozen=True):
     """The event of the parent that follows where the parent's chart lets it: `.field` stands for the code given there.
 
     `data`: which of what was given goes on to it, under the same names.
@@ -139,8 +134,7 @@ class Fires:
         return str(given[self.event[1:]]) if is_field(self.event) else self.event
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(msgspec.Struct, frozen=True):
     """A state; `closed` ones are left only by events marked `after_closing`, `final` ones never."""
 
     name: str
@@ -151,7 +145,7 @@ class State:
     final: bool
     deadline_zh: str
     deadline_en: str
-    ways: Words = field(default_factory=dict)  # how a case came to its end here: code → language → text
+    ways: Words = msgspec.field(default_factory=dict)  # how a case came to its end here: code → language → text
     dues: tuple[Due, ...] = ()  # the first of their days is due
 
     def told(self, ended_as: str | None, lang: str) -> str:
@@ -162,8 +156,7 @@ class State:
         return f"{label}（{ways[ended_as][lang]}）" if lang == "zh" else f"{label} ({ways[ended_as][lang]})"
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(msgspec.Struct, frozen=True):
     """An event: labels, who may fire it, the data it takes, its rules, and its arc from each state."""
 
     name: str
@@ -175,15 +168,14 @@ class Event:
     after_closing: bool
     arcs: Mapping[str, Arc]
     four_eyes: str | None = None  # the topic under which it must be asked for; `posts` then are those who may ask
-    only_own: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    only_own: Mapping[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
     """Of `posts`, those that may only with cases they own or handle, each with the rules that say so."""
     flags: tuple[GuardUse, ...] = ()  # what is not met is shown to who asks and decides, and stops nothing
     tells: tuple[Tell, ...] = ()
     fires: Fires | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FactKind:
+class FactKind(msgspec.Struct, frozen=True):
     """A typed fact that may be recorded of a case: labels, who may record it, its data, its rules, its guards."""
 
     name: str
@@ -194,12 +186,11 @@ class FactKind:
     fields: Mapping[str, Field]
     recorder: Effect
     guards: tuple[GuardUse, ...] = ()
-    only_own: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    only_own: Mapping[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
     """As of an event."""
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(msgspec.Struct, frozen=True):
     """A ground on which a case may be opened, always into the initial state."""
 
     name: str
@@ -213,8 +204,7 @@ class Opening:
     fires: Fires | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Approval:
+class Approval(msgspec.Struct, frozen=True):
     """A topic of four eyes: who may ask (propose), review and approve; no post may both ask and approve.
 
     `at_least`: of how many people beside the proposer the policy may not make fewer.
@@ -232,8 +222,7 @@ class Approval:
 P = TypeVar("P", Event, FactKind, Opening)
 
 
-@dataclass(slots=True)
-class Record:
+class Record(msgspec.Struct):
     """The throw-away snapshot that the engine moves."""
 
     state: str
@@ -241,7 +230,7 @@ class Record:
 
 def _with_words(parts: Mapping[str, P], tables: Mapping[str, WordTable]) -> dict[str, P]:
     return {
-        name: replace(part, fields={
+        name: msgspec.structs.replace(part, fields={
             key: one if one.words_of is None else _with(one, tables[one.words_of]) for key, one in part.fields.items()
         })
         for name, part in parts.items()
@@ -249,7 +238,7 @@ def _with_words(parts: Mapping[str, P], tables: Mapping[str, WordTable]) -> dict
 
 
 def _with(one: Field, table: WordTable) -> Field:
-    return replace(one, known=table.words, offered=table.offered)
+    return msgspec.structs.replace(one, known=table.words, offered=table.offered)
 
 
 @dataclass(frozen=True)
@@ -291,7 +280,7 @@ class Chart:
     def told_with(self, policy: Policy) -> "Chart":
         """The chart as it is shown: the deadlines of its states with the policy's figures filled in."""
         told = {
-            name: replace(
+            name: msgspec.structs.replace(
                 state, deadline_zh=with_figures(state.deadline_zh, policy.figures),
                 deadline_en=with_figures(state.deadline_en, policy.figures),
             )

@@ -1,9 +1,10 @@
 """Deciding: may this event happen here, where does it lead, and if not, every reason why not. Pure."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import date
 from typing import Any, Protocol
+
+import msgspec
 
 from casework.rules.statechart.chart import Chart, GuardUse, Opening
 from casework.rules.statechart.policy import Policy
@@ -22,8 +23,7 @@ class Situation(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(msgspec.Struct, frozen=True):
     """One reason why not: code, rules, facts seen, what would satisfy it, texts; `opens_on` if time will."""
 
     code: str
@@ -35,23 +35,20 @@ class Reason:
     opens_on: date | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(msgspec.Struct, frozen=True):
     """The event may happen and leads to the state `to`."""
 
     to: str
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(msgspec.Struct, frozen=True):
     """The event may not happen; every reason is here. `forbidden`: the actor's posts alone forbid it."""
 
     reasons: tuple[Reason, ...]
     forbidden: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(msgspec.Struct, frozen=True):
     """What is to be said of one event from one state; `opens_on`: the day on which time alone opens it."""
 
     event: str

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final, TypeVar
 
+import msgspec
+
 from casework.rules.statechart.chart import Arc, ArcBranch, Chart, Event, Opening, State
 from casework.rules.statechart.differences import differences, renamings
 from casework.rules.statechart.draw_svg import Marks, svg
@@ -34,7 +36,7 @@ def _states(
 ) -> dict[str, State]:
     """The later one's, then those that are gone."""
     gone = {
-        name: replace(state, initial=False) for name, state in before.states.items()
+        name: msgspec.structs.replace(state, initial=False) for name, state in before.states.items()
         if name not in after.states and name not in renamed
     }  # fmt: skip
     return {
@@ -59,7 +61,7 @@ def _events(
         by_mark.setdefault((name, mark), []).append((source, to))
     for (name, mark), ways in by_mark.items():
         event = after.events.get(name) or before.events[name]
-        yield _marked(replace(event, name=f"{name}{mark}", arcs=dict(_arcs(name, ways))), mark)
+        yield _marked(msgspec.structs.replace(event, name=f"{name}{mark}", arcs=dict(_arcs(name, ways))), mark)
 
 
 def _arcs(event: str, ways: Iterable[tuple[str, str]]) -> Iterator[tuple[str, Arc]]:
@@ -78,4 +80,4 @@ def _ways(chart: Chart, renamed: Mapping[str, str]) -> dict[tuple[str, str, str]
 
 
 def _marked(thing: T, mark: str) -> T:
-    return replace(thing, zh=f"{mark} {thing.zh}", en=f"{mark} {thing.en}") if mark else thing
+    return msgspec.structs.replace(thing, zh=f"{mark} {thing.zh}", en=f"{mark} {thing.en}") if mark else thing

@@ -4,12 +4,12 @@ Free text is possible only as type `text`: it never enters an audit entry, only 
 (docs/log.md §5).
 """
 
-import dataclasses
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
 from typing import Any
+
+import msgspec
 
 from casework import ids
 from casework.instants import read_instant_text
@@ -35,8 +35,7 @@ _SHAPES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(msgspec.Struct, frozen=True):
     """One declared field: type, labels, whether it may be left out, the codes it may hold, its rules."""
 
     name: str
@@ -51,7 +50,7 @@ class Field:
     within_days: str | int | None = None  # a date at most so many days ahead; `@figure` of the policy, or a number
     above_zero: bool = False
     words_of: str | None = None  # the table of the rulebook that says what its codes mean; it bounds nothing
-    known: Words = dataclasses.field(default_factory=dict)  # of that table: what it may be in words
+    known: Words = msgspec.field(default_factory=dict)  # of that table: what it may be in words
     offered: tuple[str, ...] = ()  # and which of them a form offers
     hint: Mapping[str, str] | None = None  # language → what a form says beside it, and a list or a report does not
 
@@ -83,8 +82,7 @@ class _Unfit(ValueError):
         self.zh, self.en = zh, en
 
 
-@dataclass(frozen=True, slots=True)
-class DataFault:
+class DataFault(msgspec.Struct, frozen=True):
     """What is wrong with one field; `code` is missing, unknown, malformed or out_of_range."""
 
     field: str

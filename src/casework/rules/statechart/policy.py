@@ -17,6 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import tomli
 
 from casework.errors import RulesBroken
@@ -37,8 +38,7 @@ _NAME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(\.([2-9]|[1-9][0-9]))?")
 Figure = int | str | list[str] | list[dict[str, Any]] | bool
 
 
-@dataclass(frozen=True)
-class Bucket:
+class Bucket(msgspec.Struct, frozen=True):
     """A band of days past due, both ends included; `high_dpd` none means without end."""
 
     name: str

@@ -4,7 +4,6 @@ A chart file can name only what is registered here under a plain name; it can ne
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -31,8 +30,7 @@ EffectFunction = Callable[[Any, Params], None]
 ParamKind = str  # "int" | "text" | "texts"
 
 
-@dataclass(frozen=True, slots=True)
-class Guard:
+class Guard(msgspec.Struct, frozen=True):
     """A registered guard: its function, the parameters it takes and the facts its texts may quote.
 
     `number` is given by guards on days past due alone: the same decision on a bare number, so that the laws
@@ -46,8 +44,7 @@ class Guard:
     number: Callable[[int, Params], bool] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Effect:
+class Effect(msgspec.Struct, frozen=True):
     """A registered effect: what a fired event (or a recorded fact) does to the facts of its subject."""
 
     name: str

@@ -7,10 +7,10 @@ the page is short, and the next one goes on where the looking ended.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final, NamedTuple
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 from sqlalchemy.ext.compiler import compiles
@@ -56,8 +56,7 @@ class Found(NamedTuple):
     edge: Place | None
 
 
-@dataclass(frozen=True, slots=True)
-class Search:
+class Search(msgspec.Struct, frozen=True):
     """A filter of cases and an order: `lines` selects what is read of those that are found."""
 
     lines: sa.Select[Any]
@@ -101,8 +100,7 @@ def _rank(place: Place, sort: str) -> tuple[bool, int, int]:
     return key is None and not sort.endswith("id"), sign * (key or 0), sign * place.id
 
 
-@dataclass(frozen=True)
-class _Walk:
+class _Walk(msgspec.Struct, frozen=True):
     """Along one stretch of an order: all of it, or of due dates what has one, or what has none (`undated`)."""
 
     conn: Connection

@@ -1,15 +1,15 @@
 """What may be asked of the door of cases beyond what every noun knows: measure and assign."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from casework.lifecycle.commands import Fire, Note, Open, Record
 from casework.people.staff.actor import Actor
 
 
-@dataclass(slots=True, kw_only=True)
-class Measure:
+class Measure(msgspec.Struct, kw_only=True):
     """The feed reports other figures of the loan than the case has; `measure` as in `casework.work.cases.measure`."""
 
     actor: Actor
@@ -20,8 +20,7 @@ class Measure:
     noun: str | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class Assign:
+class Assign(msgspec.Struct, kw_only=True):
     """Give the case to another owner (rule 1.1.1), who also handles it unless `handler` names somebody.
 
     `reason` is a code; `rule` of owners.toml and `post` say why they. `permitted_by` is the command of permissions.toml
@@ -37,15 +36,14 @@ class Assign:
     rule: str | None = None
     post: str | None = None
     permitted_by: str = "case.assign"
-    cause: Mapping[str, Any] = field(default_factory=dict)
+    cause: Mapping[str, Any] = msgspec.field(default_factory=dict)
     keep_capacity: bool = True
     version: int | None = None
     material_version: int | None = None
     noun: str | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class OpenCase(Open):
+class OpenCase(Open, kw_only=True):
     """Open a case of a loan on a ground the chart knows.
 
     `loan` names it: loan_id, institution, borrower_id, product, channel_code, team, region, owner (the rep whom the

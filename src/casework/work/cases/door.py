@@ -4,11 +4,11 @@ Pure but for `prepare`, which reads what they need once a batch.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
@@ -55,8 +55,7 @@ _OWNERS = sa.select(cases.c.borrower_id, cases.c.institution, cases.c.owner).whe
 _SIBLINGS = sa.select(cases.c.loan_id, cases.c.id, cases.c.live)
 
 
-@dataclass(slots=True)
-class Owning:
+class Owning(msgspec.Struct):
     """Who is there and how much they have; and every loan's cases in order of opening.
 
     `owners`: of the living cases of customers at risk of whom another is opened.
@@ -66,7 +65,7 @@ class Owning:
     roster: Roster
     loads: Loads
     siblings: dict[str, list[tuple[int, bool]]]
-    owners: dict[Customer, list[str]] = field(default_factory=dict)
+    owners: dict[Customer, list[str]] = msgspec.field(default_factory=dict)
 
     def ask_all(self) -> None:
         """Ask the database now for all that may be asked later."""

@@ -8,6 +8,7 @@ from datetime import time, timedelta
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+import msgspec
 import tomli
 
 from casework.errors import RulesBroken
@@ -43,8 +44,7 @@ _REPORTS: Final = ("report_by", "report_later_from", "report_later_by")
 _BOUNDS: Final = ("from_dpd", "until_dpd", "principal_from_fen", "principal_up_to_fen")
 
 
-@dataclass(frozen=True, slots=True)
-class DutyRule:
+class DutyRule(msgspec.Struct, frozen=True):
     """One duty: whom it meets, who owes it (the case's handler or owner, or a post), what exempts from it.
 
     `done_by`: the opening that does it (`chart.opening`); of whom no post may open that, `else_owed_by` owes it.
@@ -92,8 +92,7 @@ class Reports(NamedTuple):
     later_by: time
 
 
-@dataclass(frozen=True)
-class HeldTo:
+class HeldTo(msgspec.Struct, frozen=True):
     """What cases are held to on a day: the duties by state of a case, and the figures that they need.
 
     `lost`, `placed`: the states in which a case is lost, and with an agency.

@@ -1,11 +1,11 @@
 """What guards need of who goes on a visit: whether they are there on its day and may, and where else they are then."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
@@ -42,17 +42,16 @@ _MADE: Final = sa.select(*(visits.c[name] for name in VISIT.rows.columns)).where
 )  # fmt: skip
 
 
-@dataclass(slots=True)
-class Going:
+class Going(msgspec.Struct):
     """The people of a batch: as the register has them, and the visits on which they are, or were on those days.
 
     `named`: visits of which somebody is named, or leaves for now.
     """
 
-    people: Mapping[str, Person] = field(default_factory=dict)
+    people: Mapping[str, Person] = msgspec.field(default_factory=dict)
     named: frozenset[int] = frozenset()
     moving: frozenset[int] = frozenset()
-    visits: Mapping[int, Visit] = field(default_factory=dict)
+    visits: Mapping[int, Visit] = msgspec.field(default_factory=dict)
     resting: Collection[tuple[str, date]] = frozenset()
 
     def unfit(self, who: Iterable[str], day: date, posts: Collection[str]) -> dict[str, list[str]]:

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import tomli
 
 from casework.errors import RulesBroken
@@ -38,8 +39,7 @@ _NOT_OF_POLICY = ("states", "opened_for")  # codes of the chart
 Test = Callable[[Case], bool]
 
 
-@dataclass(frozen=True, slots=True)
-class OwnerRule:
+class OwnerRule(msgspec.Struct, frozen=True):
     """One rule: when it holds, and who owns then.
 
     `post` owns; with `named_first` it is the person to whom the customer belongs (the rep whom the loan names, or who
@@ -61,8 +61,7 @@ class OwnerRule:
         return tuple(_bound(key, _value(raw, policy)) for key, raw in self.when.items() if key != "states")
 
 
-@dataclass(frozen=True, slots=True)
-class AssignmentReason:
+class AssignmentReason(msgspec.Struct, frozen=True):
     """Why a case was given to somebody, in words. `by_hand`: a manager may state it."""
 
     code: str

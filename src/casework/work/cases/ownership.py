@@ -49,8 +49,7 @@ class Assignment(msgspec.Struct, frozen=True):
     over_capacity: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Nobody:
+class Nobody(msgspec.Struct, frozen=True):
     """Nobody may have the case: for which post, by which rule; code `no_holder` or `all_full`."""
 
     code: str

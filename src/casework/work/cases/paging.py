@@ -7,7 +7,6 @@ start once, whatever is inserted meanwhile.
 import base64
 import binascii
 import hashlib
-from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -40,8 +39,7 @@ def place_of(line: Any, sort: str) -> Place:
     return Place(None if name == "id" else getattr(line, name), line.id)
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(msgspec.Struct, frozen=True):
     """A filter and a sort of a table as statements: `wanted` selects what is read, in the order of one of `columns`.
 
     `ranges`: a row must lie in one of them; none where all do.
@@ -51,7 +49,7 @@ class Listing:
     columns: Any  # of the table
     conditions: list[sa.ColumnElement[bool]]
     sort: str
-    ranges: list[sa.ColumnElement[bool]] = field(default_factory=list)
+    ranges: list[sa.ColumnElement[bool]] = msgspec.field(default_factory=list)
     only_dated: bool = False  # none of those without what is sorted by
     lines: sa.Select[Any] | None = None  # what is read of those of the page, where `wanted` only finds which they are
 

@@ -2,10 +2,10 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import tomli
 
 from casework.errors import CallerError, RulesBroken
@@ -28,8 +28,7 @@ CHECKS: Final = (*ALWAYS, RETENTION, AFTER_SETTLEMENT)
 _FILE_NAME = "privacy.toml"
 
 
-@dataclass(frozen=True, slots=True)
-class Basis:
+class Basis(msgspec.Struct, frozen=True):
     """A ground for erasing, its source in law, and the checks that must hold."""
 
     code: str
@@ -39,8 +38,7 @@ class Basis:
     waits_for: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class HoldReason:
+class HoldReason(msgspec.Struct, frozen=True):
     """Why data must stay."""
 
     code: str
@@ -48,8 +46,7 @@ class HoldReason:
     en: str
 
 
-@dataclass(frozen=True)
-class PrivacyRules:
+class PrivacyRules(msgspec.Struct, frozen=True):
     """The file, checked."""
 
     version: int

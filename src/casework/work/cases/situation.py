@@ -1,6 +1,5 @@
 """What a guard of a case may look at: case, business date, policy, actor, the data given, and what was gathered."""
 
-from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -8,7 +7,6 @@ from casework.lifecycle.situation import SubjectSituation as AnySituation
 from casework.work.cases.case import Case, Facts, Stood
 
 
-@dataclass(slots=True)
 class CaseSituation(AnySituation):
     """One decision's world. `gathered` was read outside the case; it goes into the entry, for the replay."""
 

@@ -2,11 +2,11 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import time
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+import msgspec
 import tomli
 
 from casework.errors import RulesBroken
@@ -62,8 +62,7 @@ class WorkList(NamedTuple):
     rules: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class TaskRules:
+class TaskRules(msgspec.Struct, frozen=True):
     """The file, checked. `owed_by`: the post that answers for a task of `OF_POST`; `report_by`: whose the report is.
 
     `checked_by`: of a task by hand that the service adds too, on which post's list; `by_service`: those of them that

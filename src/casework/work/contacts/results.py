@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import tomli
 
 from casework.errors import RulesBroken
@@ -29,8 +30,7 @@ NUMBERS: Final = ("valid", "wrong", "invalid", "refused", SUSPENDED)
 _FILE_NAME: Final = "rules/results.toml"
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(msgspec.Struct, frozen=True):
     """One result: on which channels it can come, what counts, what the number is from then on (none: as before).
 
     `SUSPENDED` is for the contact book to show and changes nothing at the gate. `also`: further names of it in files;

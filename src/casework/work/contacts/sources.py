@@ -2,10 +2,10 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import tomli
 
 from casework.codes import texts_of
@@ -16,8 +16,7 @@ from casework.rules.statechart.wording import WordTable
 _FILE_NAME: Final = "rules/sources.toml"
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(msgspec.Struct, frozen=True):
     """A lawful source, and the grounds on which what it gives may be used."""
 
     code: str
@@ -26,8 +25,7 @@ class Source:
     bases: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class LegalBasis:
+class LegalBasis(msgspec.Struct, frozen=True):
     """A ground on which personal data may be used; `law` is where it stands."""
 
     code: str
@@ -36,8 +34,7 @@ class LegalBasis:
     law: str
 
 
-@dataclass(frozen=True, slots=True)
-class Unlawful:
+class Unlawful(msgspec.Struct, frozen=True):
     """A source of which nothing may be used, and why; the law that says so."""
 
     code: str
@@ -47,8 +44,7 @@ class Unlawful:
     law_en: str
 
 
-@dataclass(frozen=True)
-class Sources:
+class Sources(msgspec.Struct, frozen=True):
     """The file, checked."""
 
     version: int

@@ -1,9 +1,9 @@
 """Requests for an event of anything that is worked on: asked of the door when they are made, fired when approved."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
+import msgspec
 from sqlalchemy.engine import Connection
 
 from casework.clock import Clock
@@ -149,7 +149,7 @@ def unknown(branch: Branch, subject: str) -> CallerError:
 def _mistake(branch: Branch, subject: str, outcome: Outcome) -> CallerError:
     if not isinstance(outcome, Mistaken):
         raise TypeError(f"one command alone is done, refused or mistaken, not {type(outcome).__name__}")
-    faults = [asdict(fault) for fault in outcome.faults]
+    faults = [msgspec.structs.asdict(fault) for fault in outcome.faults]
     if outcome.code == f"unknown_{noun_of(branch, subject).word}":
         return unknown(branch, subject)
     what = ", ".join(fault.field for fault in outcome.faults) or outcome.code

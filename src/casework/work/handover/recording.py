@@ -4,10 +4,10 @@ It shares struct, fold, judge and rows with everything that has a chart; its doo
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import date
 from typing import Any, Final
 
+import msgspec
 from sqlalchemy.engine import Connection
 
 from casework.clock import utc_text
@@ -55,7 +55,7 @@ def reasons_against(branch: Branch, plan: Handover, event: str, actor: Actor, to
         saw, needs = {"status": state.name}, {"needs": told[0].needs["any_of_states"]}
         told = [Reason(f"{HANDOVER.word}_{state.name}", told[0].rules, saw, needs, state.zh, state.en)]
     return tuple(
-        replace(one, saw={"handover": plan.id, **one.saw}, zh=f"移交计划{plan.id}：{one.zh}",
+        msgspec.structs.replace(one, saw={"handover": plan.id, **one.saw}, zh=f"移交计划{plan.id}：{one.zh}",
                 en=f"hand-over {plan.id}: {one.en}")
         for one in told
     )  # fmt: skip
