@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from casework.lifecycle.commands import Outcome
     from casework.lifecycle.kept import Kept
+    from casework.lifecycle.noun import Noun
     from casework.operation.startup import Started
     from casework.rules.statechart.chart import Chart
     from casework.work.cases import shown
@@ -30,7 +31,7 @@ _EXIT_CODES = "Exit code 0: done; 1: refused, with every reason on stderr; 2: us
 _ALL = 2**53
 
 
-def group(noun: "Kept") -> click.Group:
+def group(noun: "Noun") -> click.Group:
     """All that a noun has from its chart alone."""
     about = str(noun.subject.__doc__).splitlines()[0].partition(";")[0]  # behind it are fields
     made = click.Group(noun.word, help=help_text(noun.word, about, "list"))

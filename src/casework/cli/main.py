@@ -96,7 +96,7 @@ def _end_of_file(error: OSError) -> NoReturn:
 
 def _others() -> dict[str, Any]:
     """The nouns that have no file here: all that they can do is made from their charts."""
-    nouns: Any = importlib.import_module("casework.work.cases.lifecycles").LIFECYCLES
+    nouns: Any = importlib.import_module("casework.work.cases.nouns").NOUNS  # without a database
     return {noun.word: noun for noun in nouns if noun.word not in _GROUPS}
 
 
