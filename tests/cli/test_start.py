@@ -130,3 +130,10 @@ def test_a_process_that_runs_one_command_is_what_the_package_installs() -> None:
     """`casework.cli:run`, which keeps the collector from looking through what stays until the end."""
     project = (Path(__file__).parents[2] / "pyproject.toml").read_text()
     assert 'casework = "casework.cli:run"' in project
+
+
+def test_verifying_on_sqlite_imports_no_driver_of_postgresql(branch: dict[str, str]) -> None:
+    """What is imported before the processes begin is what two of them do one after the other."""
+    found = imported(branch, ["audit", "verify"])
+    assert "casework.evidence.crew" in found
+    assert "psycopg" not in found

@@ -139,12 +139,11 @@ def _verify(trusted: Path | None, asked: "Sequence[WitnessKey]", jobs_wanted: in
     from casework.log.check.handed import handed_notes
     from casework.log.check.sealed import BroughtAlong
     from casework.log.tables import keys as key_rows
-    from casework.operation.backup import disposing
     from casework.operation.keys_needed import keys_at_hand
     from casework.operation.startup import check_schema
     from casework.personal import Vault
     from casework.settings import Settings
-    from casework.storage.database import open_engine, reading
+    from casework.storage.database import disposing, open_engine, reading
 
     settings = Settings.from_environment()
     keys = keys_at_hand(settings)
@@ -173,10 +172,9 @@ def _enter(settings: "Settings", began_at: datetime, report: "Report") -> None:
     import sqlalchemy as sa
 
     from casework.evidence.verifying import RUN
-    from casework.operation.backup import disposing
     from casework.people.staff.actor import system
     from casework.storage import jobs
-    from casework.storage.database import open_engine, writing
+    from casework.storage.database import disposing, open_engine, writing
 
     engine = open_engine(settings.database_url)
     with disposing(engine), suppress(TryAgain, sa.exc.DBAPIError), writing(engine) as conn:

@@ -21,7 +21,7 @@ from typing import Any, Final
 import msgspec
 import sqlalchemy as sa
 from psycopg.conninfo import make_conninfo
-from sqlalchemy.engine import URL, Connection, Engine
+from sqlalchemy.engine import URL, Connection
 
 from casework.address import names_several, parse_url
 from casework.clock import now, utc_text
@@ -39,7 +39,7 @@ from casework.personal import Vault
 from casework.settings import Keys, Settings
 from casework.storage import schema
 from casework.storage.append_only import missing_guards
-from casework.storage.database import open_engine, reading, writing
+from casework.storage.database import disposing, open_engine, reading, writing
 from casework.storage.driver_errors import translate, try_again
 from casework.work.cases.tables import cases
 from casework.written_file import written_to
@@ -232,15 +232,6 @@ def beside(file: Path) -> Iterator[Path]:
 
 
 SQLITE_SUFFIXES: Final = ("-wal", "-shm", "-journal")
-
-
-@contextmanager
-def disposing(engine: Engine) -> Iterator[None]:
-    """Close every connection of `engine` at the end."""
-    try:
-        yield
-    finally:
-        engine.dispose()
 
 
 def _write_manifest(file: Path, manifest: BackupManifest) -> None:

@@ -24,7 +24,6 @@ from casework.operation.backup import (
     beside,
     check_sound,
     contents_of,
-    disposing,
     mac_of,
     manifest_path,
     run_tool,
@@ -33,7 +32,7 @@ from casework.operation.startup import fingerprints
 from casework.personal import Vault
 from casework.settings import Keys, Settings, load_keys
 from casework.storage import migrate
-from casework.storage.database import open_engine, reading
+from casework.storage.database import disposing, open_engine, reading
 from casework.written_file import written_to
 
 _NOT_IN_THE_DATABASE: Final = {"kept_loans_missing", "kept_loans_changed"}

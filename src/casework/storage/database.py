@@ -129,6 +129,15 @@ def open_engine(url: str, *, read_only: bool = False, create: bool = False, pool
 _readers: WeakKeyDictionary[Engine, Engine] = WeakKeyDictionary()
 
 
+@contextmanager
+def disposing(engine: Engine) -> Iterator[None]:
+    """Close every connection of `engine` at the end."""
+    try:
+        yield
+    finally:
+        engine.dispose()
+
+
 def _open_postgresql(url: URL, *, read_only: bool, create: bool, pool_size: int) -> Engine:
     del create  # databases of a server are made by its administrator
     # As start-up options they survive RESET ALL and DISCARD ALL; explicit `options` in the URL win.
