@@ -35,7 +35,7 @@ class OneCase:
 
 
 def person(post: str, **changes: object) -> Actor:
-    return replace(Actor("S1", "staff", "api", frozenset({post}), "T1", "R1"), **changes)  # type: ignore[arg-type]
+    return replace(Actor("S1", "staff", "api", frozenset({post}), "T1", "R1"), **changes)
 
 
 # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
