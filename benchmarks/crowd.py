@@ -36,6 +36,7 @@ SEEING: Final = {"P1": "post_loan_officer", "O1": "operations_collector"}
 """Who sees a region, and who sees products."""
 WHOLE: Final = 1_000_000
 """From so many on only what lists read is copied: no entries, and none of the contacts."""
+LAST_YEAR: Final = date(2025, 1, 10)
 _AT: Final = datetime(2026, 1, 10, 1, tzinfo=UTC)
 _VALUES: Final[dict[Any, Any]] = {
     int: 1, str: "x", bool: False, date: BUSINESS_DATE, datetime: _AT, bytes: b"", None: [],
@@ -44,6 +45,8 @@ _EACH: Final = {"visit": 17, "promise": 7, "callback": 40, "repair": 25, "dispos
 """Every so many cases have one; of all other nouns every 50th."""
 _SHIFTED: Final = ("parent_id", "case_id")
 _SUFFIXED: Final = ("loan_id", "borrower_id", "contact_ref", "ref")
+_COPIED: Final = "%-%"
+"""Loans of copies are named like that."""
 _HASHED: Final = ("row_hash", "number", "phone_index")
 
 
@@ -58,6 +61,20 @@ def crowd(place: Place, size: int) -> None:
     if size > base:
         _copy(place, base, size // base - 1)
     _few(place)
+    place.settle()
+
+
+def rest(place: Place) -> None:
+    """All that was copied are over, nothing of theirs is due, and their contacts are of another year."""
+    with writing(place.started.engine) as conn:
+        closed = {"state": "closed", "closed_as": "settled", "live": False, "visit_due_on": None}
+        conn.execute(cases.update().where(cases.c.loan_id.like(_COPIED)).values(closed))
+        for noun in LIFECYCLES[1:]:
+            if "loan_id" in noun.table.c:
+                over = {"live": False, "due_on": None, "reported_at": _AT, "ended_on": LAST_YEAR}
+                idle = {name: value for name, value in over.items() if name in noun.table.c}
+                conn.execute(noun.table.update().where(noun.table.c.loan_id.like(_COPIED)).values(idle))
+        conn.execute(contact_log.update().where(contact_log.c.loan_id.like(_COPIED)).values(day=LAST_YEAR))
     place.settle()
 
 

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from itertools import count, product
 from pathlib import Path
 from random import Random
@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from litestar.testing import TestClient
 
 from api.app import create_app
-from benchmarks.crowd import BASE, WHOLE, crowd
+from benchmarks.crowd import BASE, WHOLE, crowd, rest
 from benchmarks.machine import table, write_section
 from benchmarks.place import BUSINESS_DATE, POSTGRESQL, SQLITE, Place, place_on, server_of
 from casework.errors import CallerError
@@ -250,20 +250,17 @@ def _counted(question: Question, side: Side, counter: Counter, each: int) -> Rea
 # ── per case ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _of_the_day(side: Side, counter: Counter) -> Iterator[tuple[str, Read]]:
-    """The close of a day and the next morning's lists, as they happen once."""
+def _of_the_day(side: Side, counter: Counter, day: date) -> Iterator[tuple[str, Read]]:
+    """The close of a day and the next morning's lists, as they happen once; the day before is closed."""
     engine, branch = side.place.started.engine, side.place.started.branch
 
     def made() -> None:
         with writing(engine) as conn:
-            assert make_lists(conn, branch, _MORNING, system("cli"))
+            assert make_lists(conn, branch, day + timedelta(days=1), system("cli"))
 
-    def closed(day: Any) -> Callable[[], object]:
-        return lambda: sweep(engine, branch, day)
-
-    closed(BUSINESS_DATE - timedelta(days=1))()
+    sweep(engine, branch, day - timedelta(days=1))
     side.place.settle()
-    for name, work in (("sweep", closed(BUSINESS_DATE)), ("morning lists", made)):
+    for name, work in (("sweep", lambda: sweep(engine, branch, day)), ("morning lists", made)):
         before = counter.so_far(side.place)
         work()
         after = counter.so_far(side.place)
@@ -303,7 +300,7 @@ def run(
             by_case = list[tuple[str, float, float]]()
             whole_day = whole_day and large < WHOLE
             if whole_day:
-                both = zip(*(_of_the_day(side, counter) for side in sides), strict=True)
+                both = zip(*(_of_the_day(side, counter, BUSINESS_DATE) for side in sides), strict=True)
                 by_case = [(a[0], a[1].pages / small, b[1].pages / large) for a, b in both]
             found = []
             for name, question in questions(pages_deep, filters, nouns, closed=whole_day):
@@ -312,9 +309,20 @@ def run(
                 if to is not None:
                     with to.open("a") as out:
                         print(kind, *one.small, *one.large, f"{one.ratio:.2f}", name, sep="\t", file=out)
+            if whole_day:
+                found += _at_rest(sides, counter)
             sections.append(_section(kind, small, large, found, by_case))
             print(sections[-1], flush=True)
     write_section("growth", "\n\n".join(sections))
+
+
+def _at_rest(sides: Sequence[Side], counter: Counter) -> Iterator[Compared]:
+    """The day after, where no more is due on the large side than on the small one: the others are over."""
+    for side in sides:
+        rest(side.place)
+    day = BUSINESS_DATE + timedelta(days=1)
+    for one, other in zip(*(_of_the_day(side, counter, day) for side in sides), strict=True):
+        yield Compared(f"{one[0]}, as much due", one[1], other[1])
 
 
 def _side(stack: ExitStack, server: Server | None, size: int) -> Side:
@@ -333,6 +341,7 @@ def _section(
     grown = [one for one in found if one.ratio > ALLOWED]
     more = [one for one in grown if one.large.pages > much]
     named = [one for one in found if "list" not in one.name][:4]
+    named += [one for one in found if one.name.endswith("as much due")]
     shown = [*named, *sorted(more, key=lambda one: -one.large.pages)[:SHOWN]]
     lines = [(one.name, f"{one.small.pages:,}", f"{one.large.pages:,}", f"{one.ratio:.2f}") for one in shown]
     cases_ = [(f"{name}, a case", f"{a:.1f}", f"{b:.1f}", f"{b / a:.2f}") for name, a, b in by_case]

@@ -194,7 +194,9 @@ def _bare_lists(place: Place, made: list[tuple[Any, ...]]) -> None:
     last = max(row[ids] for row in made)
     fresh = [(*row[:ids], last + number, *row[ids + 1 :]) for number, row in enumerate(again, 1)]
     with writing(place.started.engine) as conn:
-        conn.execute(taking.CASES, on | {"states": sorted(held_to.by_state), "placed": sorted(held_to.placed)}).all()
+        conn.execute(
+            taking.ALL_CASES, on | {"states": sorted(held_to.by_state), "placed": sorted(held_to.placed)}
+        ).all()
         conn.execute(called.TODAY, on).all()
         wanted = sorted({row[TASKS.index("case_id")] for row in made if row[TASKS.index("case_id")] is not None})
         week = contact_log.c.day.between(morning - timedelta(days=7), morning)

@@ -53,7 +53,7 @@ SMALLEST: dict[str, Callable[[Kinds], None]] = {
     "permits": lambda kinds: permits.run(0.2, kinds, case_count=16, callers=4, repeats=1, warm_up_s=0.1),
     "photos": lambda kinds: photos.run(kinds, number=2, sides=(400, 300)),
     "shell": lambda kinds: shell.run(kinds, case_count=3, each=1),
-    "growth": lambda kinds: growth.run(100, 200, kinds, each=1, pages_deep=1, filters=("",), nouns=(), whole_day=False),
+    "growth": lambda kinds: growth.run(100, 200, kinds, each=1, pages_deep=1, filters=("",), nouns=()),
     "scale": lambda kinds: scale.run(3, 6, kinds, each=1, pages_deep=0, filters=("", "bucket=M2")),
 }  # fmt: skip
 BOTH = [(name, kind) for name in SMALLEST for kind in (POSTGRESQL, SQLITE)]

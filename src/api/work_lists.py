@@ -20,13 +20,14 @@ from casework.work.tasks.strategies import WorkLine, counted, lines_of, start, w
 
 
 class WorkListCount(msgspec.Struct):
-    """One of the four lists, and how many cases are on it now."""
+    """One of the four lists, and how many cases are on it now; `more`: more than `cases`, counted no further."""
 
     name: str
     zh: str
     en: str
     cases: int
     rules: list[str]
+    more: bool = False
 
 
 class WorkListsBody(msgspec.Struct):
@@ -56,7 +57,7 @@ class StrategyBody(msgspec.Struct, forbid_unknown_fields=True):
 
 _COUNTS: Final = {
     "on": "2026-03-10",
-    "items": [{"name": "phone", "zh": "电催", "en": "phone", "cases": 412, "rules": ["5.4"]}],
+    "items": [{"name": "phone", "zh": "电催", "en": "phone", "cases": 412, "rules": ["5.4"], "more": False}],
 }  # fmt: skip
 _PAGE: Final = {
     "name": "visit", "on": "2026-03-10", "next": None,
@@ -81,14 +82,18 @@ _STARTED: Final = {
     responses=answers(WorkListsBody, _COUNTS, "filter_malformed"),
 )  # fmt: skip
 def work_lists(request: Request[Any, Any, Any]) -> WorkListsBody:
-    """By today's strategies, and by state where none was started."""
+    """By today's strategies, and by state where none was started; counted up to 10,000."""
     serving, _ = reader_of(request)
     on = serving.branch.today(now())
     with reading(serving.engine, snapshot=True) as conn:
         counts = counted(conn, serving.branch, on)
     lists = serving.branch.rulebook.tasks.lists
     return WorkListsBody(
-        on, [WorkListCount(name, one.zh, one.en, counts[name], list(one.rules)) for name, one in lists.items()]
+        on,
+        [
+            WorkListCount(name, one.zh, one.en, counts[name].cases, list(one.rules), counts[name].more)
+            for name, one in lists.items()
+        ],
     )
 
 

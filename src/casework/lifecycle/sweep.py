@@ -17,6 +17,7 @@ from casework.people.staff.actor import SYSTEM_POST, system
 from casework.rules.statechart.chart import Chart, Event
 from casework.rules.statechart.decide import may
 from casework.storage import rows
+from casework.storage.rare import rare
 
 AT_ONCE = 1_000
 
@@ -37,7 +38,7 @@ def fire_due(
         return {}
     chart, fired = house.rulebook.charts[noun.chart], dict[str, int]()
     due_by = sa.bindparam("due_by", type_=sa.Date)
-    page = select_of(noun).where(noun.table.c.due_on <= due_by, noun.table.c.id > sa.bindparam("after"))
+    page = select_of(noun).where(rare(noun.table.c.due_on <= due_by), noun.table.c.id > sa.bindparam("after"))
     page, after = page.order_by(noun.table.c.id).limit(AT_ONCE), 0
     while True:
         found = conn.execute(page, {"due_by": max(days.values()), "after": after}).all()

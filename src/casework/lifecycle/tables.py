@@ -12,6 +12,7 @@ from casework.storage.database import (
     Bytes,
     UtcDateTime,
     metadata,
+    partial_index,
 )
 
 institutions = sa.Table(
@@ -43,7 +44,9 @@ def table_of(name: str, rows: Rows[Any], *, unique: tuple[str, ...] = ()) -> sa.
     table = sa.Table(name, metadata, *columns)
     if unique:
         sa.Index(f"uq_{name}_{unique[0]}", *(table.c[column] for column in unique), unique=True)
-    for column in ("parent_id", "loan_id", "borrower_id", "due_on"):
+    for column in ("parent_id", "loan_id", "borrower_id"):
         if column in table.c:
-            sa.Index(f"ix_{name}_{column.removesuffix('_id').removesuffix('_on')}", table.c[column], table.c.id)
+            sa.Index(f"ix_{name}_{column.removesuffix('_id')}", table.c[column], table.c.id)
+    if "due_on" in table.c:  # of those that are over, most in time, nothing is due
+        partial_index(f"ix_{name}_due", table.c.due_on, table.c.id, where="due_on IS NOT NULL")
     return table

@@ -9,7 +9,7 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-NEWEST: Final = "0001"
+NEWEST: Final = "0002"
 """The revision that this code needs: the last in `migrations/versions`."""
 
 

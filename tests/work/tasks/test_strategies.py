@@ -53,7 +53,9 @@ def on_list(bank: Bank, name: str, on: int = 0, **more: Any) -> list[str]:
 
 def counts(bank: Bank, on: int = 0) -> dict[str, int]:
     with reading(bank.started.engine) as conn:
-        return counted(conn, bank.started.branch, day(on))
+        found = counted(conn, bank.started.branch, day(on))
+    assert not any(one.more for one in found.values())
+    return {name: one.cases for name, one in found.items()}
 
 
 def test_a_case_is_on_the_list_of_its_strategy_and_the_next_day_on_that_of_its_state_again(house: Bank) -> None:
@@ -64,6 +66,20 @@ def test_a_case_is_on_the_list_of_its_strategy_and_the_next_day_on_that_of_its_s
     assert (on_list(house, "visit"), on_list(house, "legal"), on_list(house, "phone")) == (["L1", "L2"], ["L3"], ["L4"])
     assert counts(house) == {"phone": 1, "agency": 0, "legal": 1, "visit": 2}
     assert counts(house, 1) == {"phone": 4, "agency": 0, "legal": 0, "visit": 0}
+
+
+@pytest.mark.parametrize(
+    ("to", "phone", "visit"),
+    [(0, (0, True), (0, True)), (1, (1, True), (1, False)), (2, (2, True), (1, False)), (3, (3, False), (1, False))],
+)
+def test_more_than_so_many_on_a_list_are_not_counted_and_it_says_so(
+    house: Bank, to: int, phone: tuple[int, bool], visit: tuple[int, bool]
+) -> None:
+    """Of four cases one is visited today; the three others are its state's."""
+    assert begin(house, [2], "visit") == ["done"]
+    with reading(house.started.engine) as conn:
+        found = counted(conn, house.started.branch, day(0), to=to)
+    assert (found["phone"], found["visit"], found["legal"]) == (phone, visit, (0, False))
 
 
 def test_another_strategy_that_day_takes_the_place_of_the_first_and_both_are_entries(house: Bank) -> None:

@@ -13,10 +13,8 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.functions import FunctionElement
 
+from casework.storage.rare import rare
 from casework.work.cases.filter import Lookup, Part
 from casework.work.cases.paging import Place, place_of
 from casework.work.cases.tables import cases
@@ -26,27 +24,9 @@ FEW: Final = (250, 1_000, 4_000)
 _STEPS: Final = 2
 """For each of those, so many are walked past along the order."""
 _IN_ORDER: Final = {
-    "id": ("state", "region", "product", "team"), "overdue_fen": ("state", "region", "product"),
-    "oldest_due_date": ("state", "region", "product", "bucket"),
+    "id": ("state", "region", "product", "team"), "overdue_fen": ("state",), "oldest_due_date": ("state", "bucket"),
 }  # fmt: skip
 """By order, columns whose equality an index serves together with it."""
-
-
-class rare(FunctionElement[Any]):  # noqa: N801 - it reads as SQL
-    """A condition of which SQLite is to believe that few rows meet it: it would walk along all numbers instead."""
-
-    type = sa.types.NULLTYPE  # of a boolean SQLAlchemy would ask whether it is 1, which no index answers
-    inherit_cache = True
-
-
-@compiles(rare)
-def _as_it_is(element: rare, compiler: SQLCompiler, **kw: Any) -> str:
-    return compiler.process(element.clauses, **kw)
-
-
-@compiles(rare, "sqlite")
-def _with_its_share(element: rare, compiler: SQLCompiler, **kw: Any) -> str:
-    return f"likelihood({compiler.process(element.clauses, **kw)}, 0.0001)"
 
 
 class Found(NamedTuple):

@@ -15,6 +15,7 @@ from casework.lifecycle.gather import Gathered, select_of
 from casework.lifecycle.kept import Kept
 from casework.lifecycle.tables import table_of
 from casework.storage import rows
+from casework.storage.database import partial_index
 from casework.work.cases.loans import loans
 from casework.work.holds import HOLD, SET, Hold
 
@@ -89,3 +90,5 @@ def beside(door: Door, hold: Hold, _given: Mapping[str, Any]) -> dict[str, Any]:
 HOLDS: Final[Kept] = Kept.of(
     HOLD, table=table_of("holds", HOLD.rows), about=about, prepare=prepare, beside=beside
 )  # fmt: skip
+partial_index("ix_holds_live", HOLDS.table.c.id, where="live = 1", on_postgresql="live")
+sa.Index("ix_holds_opened", HOLDS.table.c.opened_on)

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from casework.lifecycle.kept import Kept
 from casework.lifecycle.tables import table_of
+from casework.storage.database import partial_index
 from casework.work.call_backs import CALLBACK
 from casework.work.cases import door, named_ways, one_of_a_case, visiting
 from casework.work.cases.commands import Assign, Measure, OpenCase
@@ -30,11 +31,13 @@ CASES: Final = Kept.of(
     about=door.about, prepare=door.prepare, beside=door.beside, following=door.following,
 )  # fmt: skip
 PROMISES: Final = Kept.of(PROMISE, table=table_of("promises", PROMISE.rows, unique=("ref",)))
+partial_index("ix_promises_judged", PROMISES.table.c.judged_on, where="judged_on IS NOT NULL")
 CONSENTS: Final = Kept.of(CONSENT, table=table_of("consents", CONSENT.rows), about=about)
 CALL_BACKS: Final = Kept.of(
     CALLBACK, table=table_of("callbacks", CALLBACK.rows), prepare=named_ways.prepare, beside=named_ways.beside
 )  # fmt: skip
 REMITTANCES: Final = Kept.of(REMITTANCE, table=table_of("remittances", REMITTANCE.rows))
+sa.Index("ix_remittances_ended", REMITTANCES.table.c.ended_on, REMITTANCES.table.c.begins_at)
 VISITS: Final = Kept.of(
     VISIT, table=visits, prepare=visiting.prepare, beside=visiting.beside, following=visiting.following
 )  # fmt: skip

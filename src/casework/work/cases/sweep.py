@@ -6,6 +6,7 @@ is asked first and fired only if the chart allows it, so that a sweep leaves no 
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
@@ -18,6 +19,7 @@ from casework.people.staff.actor import SYSTEM_POST, system
 from casework.rules.statechart.chart import Event
 from casework.rules.statechart.decide import may
 from casework.storage.database import reading, writing
+from casework.storage.rare import rare
 from casework.work.cases.branch import Branch
 from casework.work.cases.case import Case, from_row
 from casework.work.cases.commands import Command
@@ -52,11 +54,11 @@ def sweep(
     """
     events = [event for event in swept_events(branch) if event.name not in without]
     fired = {event.name: 0 for event in swept_events(branch)}
-    states = sorted({state for event in events for state in event.arcs})
+    page = _page(sorted({state for event in events for state in event.arcs}))
     after, looked_at = 0, 0
     while True:
         with reading(engine) as conn:
-            found = [from_row(row) for row in conn.execute(_PAGE, {"after": after, "states": states}).all()]
+            found = [from_row(row) for row in conn.execute(page, {"after": after}).all()]
         if not found:
             return fired
         due: list[Command] = [
@@ -87,5 +89,13 @@ def _due(case: Case, today: date, branch: Branch, events: Sequence[Event]) -> li
     return []
 
 
-_IN_STATES = cases.c.state.in_(sa.bindparam("states", expanding=True))
-_PAGE = CASE_ROWS.where(_IN_STATES, cases.c.id > sa.bindparam("after")).order_by(cases.c.id).limit(AT_ONCE)
+def _page(states: Sequence[str]) -> sa.Select[Any]:
+    """The next in these states, each looked for by itself: those that are over may be many more, between them."""
+    next_of = (
+        sa.select(cases.c.id).where(rare(cases.c.state == state), cases.c.id > sa.bindparam("after"))
+        .order_by(cases.c.id).limit(AT_ONCE).subquery()
+        for state in states
+    )  # fmt: skip
+    together = sa.union_all(*map(sa.select, next_of)).subquery()
+    first = sa.select(together.c.id).order_by(together.c.id).limit(AT_ONCE).subquery()
+    return CASE_ROWS.where(cases.c.id.in_(sa.select(first.c.id))).order_by(cases.c.id)

@@ -75,11 +75,7 @@ cases = sa.Table(
     # What a post reaches beyond its holder's own cases (permissions.toml): a region or product with hardly any cases
     # must not cost a walk over all the others, in whichever order the list is asked for.
     sa.Index("ix_cases_region", "region", "id"),
-    sa.Index("ix_cases_region_due", "region", "oldest_due_date", "id"),
-    sa.Index("ix_cases_region_amount", "region", "overdue_fen", "id"),
     sa.Index("ix_cases_product", "product", "id"),
-    sa.Index("ix_cases_product_due", "product", "oldest_due_date", "id"),
-    sa.Index("ix_cases_product_amount", "product", "overdue_fen", "id"),
 )
 
 # Who answered for a case from when on: one row per change, the last before an instant holds. Append-only.

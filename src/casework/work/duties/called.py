@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection
 
 from casework.customer import Customer
 from casework.storage import rows
+from casework.storage.rare import rare
 from casework.work.cases.duty_rules import Bound, HeldTo
 from casework.work.cases.holds import HOLDS
 from casework.work.cases.tables import cases
@@ -72,10 +73,11 @@ def _statements(*, of_some: bool) -> _Statements:
     )  # fmt: skip
     last = (
         sa.select(_log.borrower_id, sa.func.max(_log.started_at).label("at"))
-        .where(_log.institution == _institution, _log.day < _on, _is_connected, *some(_log.borrower_id))
+        .where(_log.institution == _institution, _log.day < _on, _is_connected, _log.borrower_id.in_(window))
         .group_by(_log.borrower_id)
         .subquery()
     )
+    of_day = rare(_log.day == _on)
     is_dead = (_log.result.in_(sa.bindparam("dead", expanding=True)), _log.day < _on)
     number = contacts.c.phone_index
     return {
@@ -85,10 +87,10 @@ def _statements(*, of_some: bool) -> _Statements:
             _sum(sa.and_(_is_connected, _proves)).label("connected"),
             _sum(_is_connected).label("reached"),
         )
-        .where(_log.institution == _institution, _log.day == _on, *some(_log.borrower_id))
+        .where(_log.institution == _institution, of_day, *some(_log.borrower_id))
         .group_by(_log.borrower_id),
         "attempts": sa.select(_log.borrower_id, _log.started_at)
-        .where(_log.institution == _institution, _log.day == _on, _is_attempt, _proves, *some(_log.borrower_id))
+        .where(_log.institution == _institution, of_day, _is_attempt, _proves, *some(_log.borrower_id))
         .order_by(_log.borrower_id, _log.started_at),
         "visited": sa.select(_log.borrower_id, sa.func.max(_log.day))
         .where(
@@ -106,10 +108,7 @@ def _statements(*, of_some: bool) -> _Statements:
         .having(sa.func.count() >= sa.bindparam("failures", type_=sa.Integer)),
         "found_dead": sa.select(contacts.c.borrower_id).where(
             contacts.c.institution == _institution, contacts.c.role == DEBTOR,
-            sa.exists().where(_log.number == number, *is_dead)
-            if of_some
-            else number.in_(sa.select(_log.number).where(*is_dead)),
-            contacts.c.borrower_id.in_(window),
+            sa.exists().where(_log.number == number, *is_dead), rare(contacts.c.borrower_id.in_(window)),
         ),
         "held": sa.select(_holds.borrower_id).where(
             _holds.institution == _institution, _holds.hold.in_(sa.bindparam("grounds", expanding=True)),

@@ -22,6 +22,7 @@ from casework.people.shifts.answering import answers_on
 from casework.people.staff.actor import system
 from casework.storage import rows
 from casework.storage.database import UtcDateTime
+from casework.storage.rare import rare
 from casework.work.cases.branch import Branch
 from casework.work.cases.case import PROMISE, Case, Facts, Spoilt, from_row
 from casework.work.cases.duty_rules import DISPOSAL_FORM, HeldTo
@@ -55,7 +56,18 @@ CASES: Final = (
     )
     .order_by(cases.c.id)
 )  # fmt: skip
-WHOLE_CASES: Final = CASES.with_only_columns(*CASE_ROWS.selected_columns)
+_those: Final = cases.alias("those").c
+_BY_STATE: Final = rare(
+    cases.c.id.in_(
+        sa.select(_those.id).where(
+            rare(_those.state.in_(sa.bindparam("states", expanding=True))),
+            _those.oldest_due_date < sa.bindparam("on", type_=sa.Date),
+        )
+    )
+)
+"""They are found by their state: what is over may be many times as much."""
+ALL_CASES: Final = CASES.where(_BY_STATE)
+WHOLE_CASES: Final = ALL_CASES.with_only_columns(*CASE_ROWS.selected_columns)
 _CASE: Final = sa.bindparam("case_id", type_=sa.BigInteger)
 _visits: Final = VISITS.table.c
 _VISITS: Final = sa.select(
@@ -63,7 +75,7 @@ _VISITS: Final = sa.select(
 ).where(
     _visits.institution == sa.bindparam("institution", type_=sa.String),
     _visits.checked_out_at < sa.bindparam("midnight_after", type_=UtcDateTime),
-    sa.or_(_visits.reported_at.is_(None), _visits.reported_at >= sa.bindparam("midnight", type_=UtcDateTime)),
+    rare(sa.or_(_visits.reported_at.is_(None), _visits.reported_at >= sa.bindparam("midnight", type_=UtcDateTime))),
 ).order_by(_visits.id)  # fmt: skip
 """Visits of which a report is owed on a day, or came on it."""
 _VISITS_OF_CASE: Final = _VISITS.where(_visits.parent_id == _CASE)
@@ -74,7 +86,7 @@ _paid: Final = REMITTANCES.table.c
 _PAID: Final = sa.select(_paid.parent_id).where(
     _paid.institution == sa.bindparam("institution", type_=sa.String),
     _paid.begins_at <= sa.bindparam("midnight", type_=UtcDateTime),
-    sa.or_(_paid.ended_on.is_(None), _paid.ended_on >= sa.bindparam("on", type_=sa.Date)),
+    rare(sa.or_(_paid.ended_on.is_(None), _paid.ended_on >= sa.bindparam("on", type_=sa.Date))),
 )  # fmt: skip
 """Cases of which nobody might demand payment, all day: the gate forbade it (docs/gate.md)."""
 _PAID_OF: Final = _PAID.where(_paid.parent_id.in_(sa.select(cases.c.id).where(THEIRS)))
@@ -182,7 +194,7 @@ def reckon(
         visited = [number for number, made in visits.items() if any(one.visitor in people for one in made)]
         result = conn.execute(_CASES_OF, {**asked, "people": people, "visited_by_them": visited})
     else:
-        result = conn.execute(CASES if owed is None else WHOLE_CASES, asked)
+        result = conn.execute(ALL_CASES if owed is None else WHOLE_CASES, asked)
     for row in chain.from_iterable(result.partitions(_AT_ONCE)):  # one by one the driver takes as long as the rest
         case: Any = row if owed is None else from_row(row)
         facts = _facts(row.facts) if owed is None else case.facts

@@ -12,8 +12,8 @@ from typing import Any, Final, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from casework.storage import rows
 from casework.storage.database import UtcDateTime
+from casework.storage.rare import rare
 from casework.work.cases.branch import Branch
 from casework.work.cases.holds import HOLDS
 from casework.work.cases.lifecycles import REMITTANCES
@@ -43,9 +43,9 @@ class _Strictest(NamedTuple):
 
 def suspects(conn: Connection, branch: Branch, first: date | None, last: date | None) -> list[Contact]:
     """Of the contacts that began from `first` to `last` (both included; none: without end), each once."""
-    days = [_log.day >= first] if first is not None else []
+    days: list[sa.ColumnElement[bool]] = [rare(_log.day >= first)] if first is not None else []
     days += [_log.day <= last] if last is not None else []
-    found = {(one.source, one.contact_ref): one for one in _on_wrong_numbers(conn, branch, first, last)}
+    found = {(one.source, one.contact_ref): one for one in _on_wrong_numbers(conn, branch, days)}
     for day in conn.execute(_DAYS.where(*days)).scalars().all():
         for row in conn.execute(_of_day(), _figures(branch, day)._asdict() | _of(branch, day)):
             one = contact_of(row)
@@ -57,7 +57,8 @@ def suspects(conn: Connection, branch: Branch, first: date | None, last: date | 
 def _of_day() -> sa.Select[Any]:
     day, calls = sa.bindparam("day", type_=sa.Date), _log.channel.in_(sorted(CALLS))
     other, holds = contact_log.alias("other"), HOLDS.table.c
-    called = other.c.day == day, other.c.channel.in_(sorted(CALLS))
+    of_day = rare(other.c.day == day)
+    called = of_day, other.c.channel.in_(sorted(CALLS))
     often_reached = (  # X2
         sa.select(other.c.borrower_id).where(*called, other.c.outcome == DEBTOR)
         .group_by(other.c.borrower_id, other.c.institution)
@@ -69,7 +70,7 @@ def _of_day() -> sa.Select[Any]:
         .group_by(other.c.number).having(sa.func.count() >= sa.bindparam("unanswered", type_=sa.Integer))
     )  # fmt: skip
     often_written = (  # X8
-        sa.select(other.c.borrower_id).where(other.c.day == day, other.c.channel == MESSAGE)
+        sa.select(other.c.borrower_id).where(of_day, other.c.channel == MESSAGE)
         .group_by(other.c.borrower_id, other.c.institution)
         .having(sa.func.count() > sa.bindparam("messages", type_=sa.BigInteger))
     )  # fmt: skip
@@ -82,7 +83,7 @@ def _of_day() -> sa.Select[Any]:
         kept.begins_at < sa.bindparam("ends", type_=UtcDateTime), kept.ended_on.is_(None) | (kept.ended_on >= day)
     )
     apart = sa.select(cases.c.borrower_id).where(cases.c.state.in_(sa.bindparam("states", expanding=True)))
-    return CONTACTS.where(_log.day == day, *_judged).where(
+    return CONTACTS.where(rare(_log.day == day), *_judged).where(
         (_log.party != DEBTOR)  # X4, X5, X6
         | (_log.started_at < sa.bindparam("opens", type_=UtcDateTime))
         | (_log.started_at >= sa.bindparam("closes", type_=UtcDateTime))
@@ -95,16 +96,15 @@ def _of_day() -> sa.Select[Any]:
     )
 
 
-def _on_wrong_numbers(conn: Connection, branch: Branch, first: date | None, last: date | None) -> Iterator[Contact]:
-    """Calls to numbers that somebody found wrong (X4), whenever."""
+def _on_wrong_numbers(
+    conn: Connection, branch: Branch, days: Sequence[sa.ColumnElement[bool]]
+) -> Iterator[Contact]:  # fmt: skip
+    """Calls of these days to numbers that somebody found wrong (X4), whenever."""
     wrong = sorted(code for code, one in branch.rulebook.results.by_code.items() if one.number == "wrong")
-    told = sa.select(_log.number).where(_log.result.in_(wrong), _log.number.is_not(None)).distinct()
-    numbers = sorted(bytes(number) for number in conn.execute(told).scalars())
-    for row in rows.select_by_keys(conn, CONTACTS, "number", numbers):
-        one, day = contact_of(row), branch.today(row.started_at)
-        within = (first is None or first <= day) and (last is None or day <= last)
-        if within and one.is_call and one.permit_id is None:
-            yield one
+    other = contact_log.alias("other").c
+    told = sa.exists().where(other.number == _log.number, other.result.in_(wrong))
+    calls = CONTACTS.where(*days, _log.channel.in_(sorted(CALLS)), _log.permit_id.is_(None), told)
+    return map(contact_of, conn.execute(calls).all())
 
 
 def _of(branch: Branch, day: date) -> dict[str, Any]:

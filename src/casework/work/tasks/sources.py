@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework.storage import rows
+from casework.storage.rare import rare
 from casework.work.cases.branch import Branch
 from casework.work.cases.call_backs_due import call_backs_due
 from casework.work.cases.case import AttemptDay
@@ -92,9 +93,12 @@ _PROMISES: Final = (
 )  # fmt: skip
 _BROKEN: Final = _PROMISES.where(
     _promises.state == BROKEN, cases.c.live,
-    _promises.judged_on.between(sa.bindparam("first", type_=sa.Date), sa.bindparam("last", type_=sa.Date)),
+    rare(_promises.judged_on.between(sa.bindparam("first", type_=sa.Date), sa.bindparam("last", type_=sa.Date))),
 )  # fmt: skip
-_DUE: Final = _PROMISES.where(_promises.live, cases.c.live, _promises.pay_by == sa.bindparam("on", type_=sa.Date))
+_DUE: Final = _PROMISES.where(
+    _promises.live, cases.c.live, _promises.pay_by == sa.bindparam("on", type_=sa.Date),
+    rare(_promises.due_on >= sa.bindparam("on")),  # the end of its grace, of which there is an index
+)  # fmt: skip
 
 
 class _Facts(msgspec.Struct, gc=False):

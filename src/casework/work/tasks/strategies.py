@@ -1,11 +1,12 @@
 """A case's strategy of the day (5.2), and the four lists that follow from it: 电催, 委催, 法催, 下户 (5.4)."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from heapq import merge
 from itertools import islice
 from operator import attrgetter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
@@ -16,6 +17,7 @@ from casework.log.write.trail import Draft, held_head
 from casework.people.staff.actor import Actor
 from casework.people.staff.permissions import Reach
 from casework.storage import rows
+from casework.storage.rare import rare
 from casework.work.cases.branch import Branch
 from casework.work.cases.tables import cases
 from casework.work.cases.task_rules import WorkList
@@ -48,16 +50,21 @@ _BY_STATE: Final = (
     .where(cases.c.state == sa.bindparam("state"), case_strategies.c.strategy.is_(None))
     .where(cases.c.id > sa.bindparam("after")).order_by(cases.c.id)
 )  # fmt: skip
-_STATES_COUNTED: Final = (
-    sa.select(cases.c.state, sa.func.count())
-    .where(cases.c.state.in_(sa.bindparam("states", expanding=True))).group_by(cases.c.state)
-)  # fmt: skip
+COUNTED_TO: Final = 10_000
+"""What is more than that is not counted: whoever has so many to go through reads no further digit."""
 _STARTED_COUNTED: Final = (
     sa.select(cases.c.state, case_strategies.c.strategy, sa.func.count())
     .select_from(case_strategies).join(cases, cases.c.id == case_strategies.c.case_id)
     .where(cases.c.live, case_strategies.c.day == _ON)
     .group_by(cases.c.state, case_strategies.c.strategy)
 )  # fmt: skip
+
+
+class Number(NamedTuple):
+    """How many there are; `more`: more than that, which is `COUNTED_TO`."""
+
+    cases: int
+    more: bool
 
 
 class WorkLine(msgspec.Struct):
@@ -140,20 +147,26 @@ def strategies_of(conn: Connection, on: date, case_ids: Sequence[int]) -> dict[i
     return {row.case_id: row.strategy for row in rows.select_by_keys(conn, case_strategies, ("day", "case_id"), places)}
 
 
-def counted(conn: Connection, branch: Branch, on: date) -> dict[str, int]:
-    """How many cases are on each of the four lists: their states' from an index alone, less what was started for."""
+def counted(conn: Connection, branch: Branch, on: date, *, to: int = COUNTED_TO) -> dict[str, Number]:
+    """How many cases are on each of the four lists, `to` at most: those of its states, and what was started for it."""
     lists = branch.rulebook.tasks.lists
     live = branch.rulebook.chart.groups["live"]
     states = sorted({state for one in lists.values() for state in one.states} & live)
-    of_state: dict[str, int] = dict(map(tuple, conn.execute(_STATES_COUNTED, {"states": states})))
-    counts = dict.fromkeys(lists, 0)
+    counts, started = Counter[str](), Counter[str]()
     for state, strategy, number in conn.execute(_STARTED_COUNTED, {"on": on}):
-        of_state[state] = of_state.get(state, 0) - number
-        for code, one in lists.items():
-            counts[code] += number if strategy in one.strategies else 0
+        started[state] += number
+        counts.update({code: number for code, one in lists.items() if strategy in one.strategies})
+    numbers = (_up_to(state, to + 1 + started[state]).label(state) for state in states)
+    of_state = conn.execute(sa.select(*numbers)).one()._asdict()
     for code, one in lists.items():
-        counts[code] += sum(of_state.get(state, 0) for state in one.states & live)
-    return counts
+        counts[code] += sum(of_state[state] - started[state] for state in one.states & live)
+    return {code: Number(min(counts[code], to), counts[code] > to) for code in lists}
+
+
+def _up_to(state: str, most: int) -> sa.ScalarSelect[int]:
+    """How many cases are in a state, from its index alone and no further than that."""
+    found = sa.select(cases.c.id).where(rare(cases.c.state == state)).limit(most).subquery()
+    return sa.select(sa.func.count()).select_from(found).scalar_subquery()
 
 
 def work_list(branch: Branch, name: str) -> WorkList:
