@@ -56,7 +56,7 @@ cases = sa.Table(
     sa.Index("ix_cases_loan", "loan_id"),
     sa.Index("ix_cases_borrower", "borrower_id"),
     # Lists (cases.bounded): each filter that may single out few cases has an index that finds them, however many
-    # others there are; they are then sorted. States, and below regions and products, have one for each order too.
+    # others there are; they are then sorted. States have one for each order too. What each costs: decision 0077.
     sa.Index("ix_cases_owner", "owner", "live", "id"),
     sa.Index("ix_cases_handler", "handler", "live", "id"),
     sa.Index("ix_cases_team", "team", "id"),
@@ -73,7 +73,7 @@ cases = sa.Table(
         for of in ("", "_owner", "_handler", "_team", "_region")
     ),
     # What a post reaches beyond its holder's own cases (permissions.toml): a region or product with hardly any cases
-    # must not cost a walk over all the others, in whichever order the list is asked for.
+    # must not cost a walk over all the others.
     sa.Index("ix_cases_region", "region", "id"),
     sa.Index("ix_cases_product", "product", "id"),
 )
