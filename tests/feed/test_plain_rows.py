@@ -48,9 +48,9 @@ def by_rows(kind: Kind, block: list[list[str]], header: list[str]) -> tuple[list
 
 
 def by_columns(kind: Kind, block: list[list[str]], header: list[str]) -> list[Any] | None:
-    parse = block_parser(kind, {name: at for at, name in enumerate(header)}, len(header), AS_OF)
+    parse = block_parser(kind, {name: at for at, name in enumerate(header)}, AS_OF)
     assert parse is not None
-    return parse(block)
+    return parse([*zip(*block, strict=True)])
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -95,14 +95,19 @@ def test_whatever_is_read_by_columns_is_what_reading_row_by_row_gives(data: st.D
 
 
 def test_a_row_with_a_cell_too_many_or_too_few_is_left_to_reading_row_by_row() -> None:
-    cells = [GOOD["overdue"][name] for name in HEADERS["overdue"]]
-    for other in (cells[:-1], [*cells, ""], []):
-        assert by_columns("overdue", [cells, other], HEADERS["overdue"]) is None
+    header = [name for name in HEADERS["overdue"] if name != "days_past_due"]
+    good = ",".join(GOOD["overdue"][name] for name in header)
+    second = good.replace("D000001", "D000002")
+    for other in (second.rpartition(",")[0], second + ",", "?" + second.replace(",", ".")):
+        content = "\n".join([",".join(header), good, other]).encode()
+        sheet = read_sheet(AS_OF, FileEntry("overdue.csv", "overdue", 2, "0" * 64, 10**9), content)
+        assert [(row.line, row.code) for row in sheet.set_aside] == [(3, "wrong_cell_count")]
+        assert sheet.lines == [2]
 
 
 def test_kinds_of_which_few_rows_come_are_read_row_by_row() -> None:
-    assert block_parser("contacts", {}, 0, date(2024, 6, 1)) is None
-    assert block_parser("repayments", {}, 0, date(2024, 6, 1)) is None
+    assert block_parser("contacts", {}, date(2024, 6, 1)) is None
+    assert block_parser("repayments", {}, date(2024, 6, 1)) is None
 
 
 def test_what_interrupts_the_reading_of_a_file_is_told_behind_the_faults_of_the_rows_before_it() -> None:

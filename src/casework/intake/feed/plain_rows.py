@@ -39,16 +39,16 @@ Value = TypeVar("Value")
 Row = TypeVar("Row", bound=tuple[Any, ...])
 Cells = Sequence[str]
 BlockParser = Callable[[Sequence[Cells]], list[Any] | None]
-"""The rows of a block; none where one of its cells is not plain."""
+"""The rows of columns; none where one of their cells is not plain."""
 
 
 class _NotPlain(Exception):
     """A cell of the column is to be looked at by itself."""
 
 
-def block_parser(kind: Kind, positions: Mapping[str, int], width: int, as_of: date) -> BlockParser | None:
-    """Build the parser of blocks of a file of `kind`; none for kinds of which few rows come."""
-    read: Callable[[list[Cells]], list[Any]]
+def block_parser(kind: Kind, positions: Mapping[str, int], as_of: date) -> BlockParser | None:
+    """Build the parser of blocks, by columns, of a file of `kind`; none for kinds of which few rows come."""
+    read: Callable[[Sequence[Cells]], list[Any]]
     if kind == "overdue":
         read = _overdue(positions, as_of)
     elif kind == "loans":
@@ -56,23 +56,21 @@ def block_parser(kind: Kind, positions: Mapping[str, int], width: int, as_of: da
     else:
         return None
 
-    def parse(block: Sequence[Cells]) -> list[Any] | None:
-        if set(map(len, block)) != {width}:
-            return None
+    def parse(columns: Sequence[Cells]) -> list[Any] | None:
         try:
-            return read(list(zip(*block, strict=True)))
+            return read(columns)
         except (_NotPlain, BadCell):
             return None
 
     return parse
 
 
-def _overdue(positions: Mapping[str, int], as_of: date) -> Callable[[list[Cells]], list[OverdueRow]]:
+def _overdue(positions: Mapping[str, int], as_of: date) -> Callable[[Sequence[Cells]], list[OverdueRow]]:
     key, due, *amounts = (positions[column.name] for column in COLUMNS["overdue"] if column.compulsory)
     reported = positions.get("days_past_due")
     dates = DatesUntil("oldest_due_date", due_judge(as_of))
 
-    def read(columns: list[Cells]) -> list[OverdueRow]:
+    def read(columns: Sequence[Cells]) -> list[OverdueRow]:
         due_on = [*map(dates.__getitem__, columns[due])]
         if reported is not None:
             days = {day: str((as_of - day).days) for day in set(due_on)}
@@ -83,7 +81,7 @@ def _overdue(positions: Mapping[str, int], as_of: date) -> Callable[[list[Cells]
     return read
 
 
-def _loans(positions: Mapping[str, int], as_of: date) -> Callable[[list[Cells]], list[LoanRow]]:
+def _loans(positions: Mapping[str, int], as_of: date) -> Callable[[Sequence[Cells]], list[LoanRow]]:
     disbursed, npl = Dates("disbursed_on"), Dates("npl_since")
     readers: tuple[tuple[str, Callable[[Cells], Sequence[Any]]], ...] = (
         ("loan_id", _keys),
@@ -105,7 +103,7 @@ def _loans(positions: Mapping[str, int], as_of: date) -> Callable[[list[Cells]],
     )
     disbursed_at, npl_at = (LoanRow._fields.index(name) for name in ("disbursed_on", "npl_since"))
 
-    def read(columns: list[Cells]) -> list[LoanRow]:
+    def read(columns: Sequence[Cells]) -> list[LoanRow]:
         absent = ("",) * len(columns[0])
         values = [
             of(columns[positions[column]] if column in positions else absent) for column, of in readers

@@ -40,8 +40,8 @@ def read_sheet(as_of: date, entry: FileEntry, content: bytes, bounds: Bounds = U
     numbered = iter(read)
     header = _header(entry, next(numbered, (1, []))[1])
     sheet = _SheetBeingRead(as_of, entry, content, bounds, read, header)
-    while block := sheet.next_block(numbered):
-        sheet.take(block)
+    while sheet.took_plain_rows() or sheet.took_block(numbered):
+        pass
     return sheet.ended()
 
 
@@ -56,7 +56,8 @@ class _SheetBeingRead:
         self._notes: list[CellNote] = []
         self._more: list[ContactRow] = []  # of the row in hand, besides itself
         self._parse = _parser(kind, header, as_of, self._notes, self._more)
-        self._parse_block = None if read.errors else block_parser(kind, header.positions, width, as_of)
+        self._parse_block = None if read.errors else block_parser(kind, header.positions, as_of)
+        self._width = width
         self._sum_up = ControlSum(kind, header.positions)
         self._key_column, self._repeated = _REPEATED.get(kind, ("", ""))
         self._seen: set[str] = set()
@@ -70,7 +71,28 @@ class _SheetBeingRead:
         self._interrupted: CallerError | None = None
         self._sheet.notice(_odd_about(read, header))
 
-    def next_block(self, numbered: Iterator[tuple[int, list[str]]]) -> _Lines:
+    def took_plain_rows(self) -> bool:
+        """Take the next rows as columns, as they stand in the file; whether there are such."""
+        if self._parse_block is None or self._interrupted is not None:
+            return False
+        found = self._read.plain_rows(self._width)
+        if found is None:
+            return False
+        taken = self._took_columns(found.columns, found.lines)
+        if not taken:
+            self._read.put_back(found)
+        return taken
+
+    def took_block(self, numbered: Iterator[tuple[int, list[str]]]) -> bool:
+        """Parse the next rows or set them aside; whether there were some."""
+        block = self._next_block(numbered)
+        lines, rows = [line for line, _ in block], [cells for _, cells in block]
+        if set(map(len, rows)) != {self._width} or not self._took_columns([*zip(*rows, strict=True)], lines):
+            for line, cells in block:
+                self._take_one(line, cells)
+        return bool(block)
+
+    def _next_block(self, numbered: Iterator[tuple[int, list[str]]]) -> _Lines:
         """The next rows, not more than the manifest still speaks of; none at the end.
 
         What interrupts the reading is raised behind the rows before it: it is their faults that come first.
@@ -87,17 +109,11 @@ class _SheetBeingRead:
                 raise
         return block
 
-    def take(self, block: _Lines) -> None:
-        """Parse rows or set them aside."""
-        if self._took_plain(block):
-            return
-        for line, cells in block:
-            self._take_one(line, cells)
-
-    def _took_plain(self, block: _Lines) -> bool:
-        if self._parse_block is None or self._count + len(block) > self._entry.rows:
+    def _took_columns(self, columns: Sequence[Sequence[str]], lines: Sequence[int]) -> bool:
+        """Take rows if all of their cells are plain, the manifest speaks of them and each names another loan."""
+        if self._parse_block is None or self._count + len(lines) > self._entry.rows:
             return False
-        rows = self._parse_block([cells for _, cells in block])
+        rows = self._parse_block(columns)
         if rows is None:
             return False
         keys = {row[0] for row in rows}
@@ -106,7 +122,7 @@ class _SheetBeingRead:
         self._seen |= keys
         self._count += len(rows)
         self._sheet.rows.extend(rows)
-        self._sheet.lines.extend(line for line, _ in block)
+        self._sheet.lines.extend(lines)
         return True
 
     def _take_one(self, line: int, cells: list[str]) -> None:

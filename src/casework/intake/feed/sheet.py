@@ -4,7 +4,6 @@ What a file is shows in its first bytes, not in its name. Everything that grows 
 """
 
 import codecs
-import csv
 import datetime as dt
 import io
 import re
@@ -12,7 +11,6 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Final
 
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
@@ -25,6 +23,7 @@ from casework.intake.feed.bounds import (
     row_too_long,
     too_many_rows,
 )
+from casework.intake.feed.csv_text import CsvText, PlainRows
 from casework.intake.feed.safe_form import as_it_was, is_safe_form
 from casework.intake.feed.workbook import plain_cells, zeros_of_styles
 
@@ -48,7 +47,6 @@ _SOUND: Final = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[
 _ENDS_WITHIN: Final = re.compile(rb"(?:[\xc2-\xf4]|[\xe0-\xf4][\x80-\xbf]|[\xf0-\xf4][\x80-\xbf]{2})\Z")
 _CUT_SHARE: Final = 10
 """Among so many sound characters one that is cut makes no text of another encoding."""
-_OTHER_SEPARATORS: Final = {"\t": ("制表符", "tabs"), **dict.fromkeys(";；", ("分号", "semicolons"))}
 
 
 Rows = Iterator[tuple[int, list[str]]]
@@ -61,27 +59,48 @@ class SheetLines:
     To be walked once; CallerError too_many_rows behind `at_most` rows, blank ones included, and the header. `blank`:
     how many rows walked over so far had nothing in any cell. `errors`: whether an error value of a spreadsheet may
     stand somewhere. `workbook`: it is an XLSX; `first_hidden`: its first sheet is hidden, and was not read. Cells of a
-    safe form (`safe_form`) are as they were before.
+    safe form (`safe_form`) are as they were before. `walked`: rows walked over, the header and blank ones included.
     """
 
     name: str
-    rows: Rows
+    rows: CsvText | Rows
     at_most: int
     errors: bool
     first_hidden: bool = False
     workbook: bool = False
     blank: int = 0
+    walked: int = 0
+    safe: bool | None = None  # not known before the header
 
     def __iter__(self) -> Rows:
-        safe = None
-        for count, (line, cells) in enumerate(self.rows):
-            if count > self.at_most:
+        for line, cells in self.rows:
+            self.walked += 1
+            if self.walked > self.at_most + 1:
                 raise too_many_rows(self.name, self.at_most)
             if any(map(str.strip, cells)):
-                safe = is_safe_form(cells) if safe is None else safe
-                yield line, as_it_was(cells) if safe else cells
+                self.safe = is_safe_form(cells) if self.safe is None else self.safe
+                yield line, as_it_was(cells) if self.safe else cells
             else:
                 self.blank += 1
+
+    def plain_rows(self, width: int) -> PlainRows | None:
+        """Behind the header: the next rows at once, as `CsvText.plain_rows`; none also where walking has more to do."""
+        if not isinstance(self.rows, CsvText) or self.safe is not False:
+            return None
+        found = self.rows.plain_rows(width)
+        if found is None:
+            return None
+        self.walked += len(found.lines)
+        if self.walked <= self.at_most + 1:
+            return found
+        self.put_back(found)
+        return None
+
+    def put_back(self, rows: PlainRows) -> None:
+        """Those that were given last are to be walked over."""
+        if isinstance(self.rows, CsvText):
+            self.rows.put_back(rows)
+            self.walked -= len(rows.lines)
 
 
 def read_rows(content: bytes, name: str, at_most: int = ROW_LIMIT) -> SheetLines:
@@ -96,7 +115,7 @@ def read_rows(content: bytes, name: str, at_most: int = ROW_LIMIT) -> SheetLines
         return _xlsx_rows(content, name, at_most)
     # In bytes: the first of an error value is never part of another character, so at most one is seen too many.
     return SheetLines(
-        name, _csv_rows(content, _encoding(content, name), name), at_most, _ERROR.search(content) is not None
+        name, CsvText(content, _encoding(content, name), name), at_most, _ERROR.search(content) is not None
     )
 
 
@@ -171,64 +190,6 @@ def _is_cut_utf_8(content: bytes) -> bool:
         sound, at = sound + 1, found.end()
     left += sum(byte >= 0x80 for byte in content[at:])
     return sound >= left * _CUT_SHARE
-
-
-@dataclass(slots=True)
-class _Text:
-    """The lines of a text, as long as what was read of one row is not too long; the reader of rows resets `pending`."""
-
-    stream: io.TextIOWrapper
-    name: str
-    line: int = 1  # the row in hand begins here
-    pending: int = 0
-
-    def __iter__(self) -> Iterator[str]:
-        for text in iter(partial(self.stream.readline, ROW_LIMIT_CHARACTERS), ""):
-            self.pending += len(text)
-            if self.pending >= ROW_LIMIT_CHARACTERS:
-                raise row_too_long(self.name, self.line)
-            yield text
-
-
-def _csv_rows(content: bytes, encoding: str, name: str) -> Iterator[tuple[int, list[str]]]:
-    # A character that is cut shows as U+FFFD: the cell that holds it is the one that is at fault.
-    text = _Text(io.TextIOWrapper(io.BytesIO(content), encoding, errors="replace", newline=""), name)
-    reader = csv.reader(text, strict=True)
-    header = None
-    try:
-        for cells in reader:
-            header = header or _separated(name, text.line, cells)
-            yield text.line, cells
-            text.line, text.pending = reader.line_num + 1, 0  # a quoted cell may hold line ends
-    except csv.Error as error:
-        raise CallerError(
-            "csv_malformed",
-            f"{name} 第 {text.line} 行起不是有效的 CSV",
-            f"{name} is no valid CSV from line {text.line} on: {error}",
-            file=name,
-            line=text.line,
-        ) from None
-
-
-def _separated(name: str, line: int, cells: list[str]) -> list[str]:
-    """The first row with something in it, if it is not separated by something else; CallerError other_separator."""
-    text = cells[0].strip() if cells else ""
-    if text.lower().startswith("sep="):
-        raise CallerError(
-            "other_separator",
-            f"{name} 第 {line} 行是 sep= 声明；请删除该行，并以逗号分隔各列",
-            f"line {line} of {name} is a sep= line; remove it and separate the columns by commas",
-            file=name, line=line,
-        )  # fmt: skip
-    for separator, (zh, en) in _OTHER_SEPARATORS.items():
-        if len(cells) == 1 and separator in text:
-            raise CallerError(
-                "other_separator",
-                f"{name} 各列以{zh}分隔；请另存为以逗号分隔的 CSV",
-                f"the columns of {name} are separated by {en}; save it as CSV with commas",
-                file=name, line=line,
-            )  # fmt: skip
-    return cells if any(cells) else []
 
 
 def _xlsx_rows(content: bytes, name: str, at_most: int) -> SheetLines:
