@@ -1,8 +1,9 @@
 """From what the feed says happened to what is asked of the door: cases opened, measured anew, settled, re-opened."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import chain, islice
 from typing import Any
 
 import msgspec
@@ -83,11 +84,18 @@ class Changes:
 
     def send(self, commands: list[Command]) -> list[Outcome]:
         """Through the door, a few thousand at a time."""
-        outcomes: list[Outcome] = []
-        for start in range(0, len(commands), AT_ONCE):
-            outcomes += advance(self.conn, commands[start : start + AT_ONCE], self.branch, clock=self.clock)
-            self.progress(min(start + AT_ONCE, len(commands)), len(commands))
-        return outcomes
+        return [*chain.from_iterable(self._sent(commands, len(commands)))]
+
+    def _send_all(self, commands: Iterable[Command], at_most: int) -> None:
+        """Those that must be done, made when their turn comes: only what is not done is kept until the end."""
+        self._all_done([one for sent in self._sent(commands, at_most) for one in sent if not isinstance(one, Done)])
+
+    def _sent(self, commands: Iterable[Command], at_most: int) -> Iterator[list[Outcome]]:
+        left, done = iter(commands), 0
+        while at_once := [*islice(left, AT_ONCE)]:
+            yield advance(self.conn, at_once, self.branch, clock=self.clock)
+            done += len(at_once)
+            self.progress(done, max(done, at_most))
 
     def measure(self, row: OverdueRow, loan: Booked | None) -> dict[str, Any]:
         """The figures of a loan in arrears, as the door takes them."""
@@ -114,19 +122,21 @@ class Changes:
         """Loans that are new in the snapshot: re-open, measure a case that is live already, or open one."""
         reopened = self._reopen(found, known, reversals)
         old_until = date.fromisoformat(self.policy.figure("assessment.cut_off_on"))
-        commands: list[Command] = []
-        for row in found.opened:
-            loan_id, loan = row.loan_id, loans[row.loan_id]
-            live = reopened.get(loan_id) or (known[loan_id].live if loan_id in known else None)
-            measure = self.measure(row, loan)
-            if live is not None:
-                commands.append(Measure(actor=self.actor, id=live, measure=measure, run=self.run_id))
-                back = loan_id in reopened or loan_id in self.retaken
-                self.counts["cases_reopened" if back else "cases_overdue_again"] += 1
-            else:
-                commands.append(self._open(loan, measure, old_until))
-                self.counts["cases_opened"] += 1
-        self._all_done(self.send(commands))
+
+        def told() -> Iterator[Command]:
+            for row in found.opened:
+                loan_id, loan = row.loan_id, loans[row.loan_id]
+                live = reopened.get(loan_id) or (known[loan_id].live if loan_id in known else None)
+                measure = self.measure(row, loan)
+                if live is not None:
+                    yield Measure(actor=self.actor, id=live, measure=measure, run=self.run_id)
+                    back = loan_id in reopened or loan_id in self.retaken
+                    self.counts["cases_reopened" if back else "cases_overdue_again"] += 1
+                else:
+                    yield self._open(loan, measure, old_until)
+                    self.counts["cases_opened"] += 1
+
+        self._send_all(told(), len(found.opened))
 
     def _open(self, loan: Booked, measure: dict[str, Any], old_until: date) -> OpenCase:
         ground = "old_npl" if loan.npl_since and loan.npl_since <= old_until else "arrears"
@@ -166,17 +176,19 @@ class Changes:
         }
 
     def changed(
-        self, measured: Iterable[OverdueRow], loans: Mapping[str, Booked], known: Mapping[str, KnownCases]
+        self, measured: Sequence[OverdueRow], loans: Mapping[str, Booked], known: Mapping[str, KnownCases]
     ) -> None:
         """Loans whose figures differ from what was last reported."""
-        commands: list[Command] = []
-        for row in measured:
-            live = known[row.loan_id].live if row.loan_id in known else None
-            measure = self.measure(row, loans.get(row.loan_id))
-            # Settled or closed by hand while the loan stays in arrears: one that falls overdue *again* opens.
-            if live is not None:
-                commands.append(Measure(actor=self.actor, id=live, measure=measure, run=self.run_id))
-        self._all_done(self.send(commands))
+
+        def told() -> Iterator[Command]:
+            for row in measured:
+                live = known[row.loan_id].live if row.loan_id in known else None
+                # Settled or closed by hand while the loan stays in arrears: one that falls overdue *again* opens.
+                if live is not None:
+                    measure = self.measure(row, loans.get(row.loan_id))
+                    yield Measure(actor=self.actor, id=live, measure=measure, run=self.run_id)
+
+        self._send_all(told(), len(measured))
 
     def count_without_case(self, institution: str, in_arrears: Mapping[str, OverdueRow]) -> None:
         """Every loan of the snapshot that nobody works on, once all else is done: counted each day until one acts."""

@@ -108,8 +108,9 @@ def _loans(positions: Mapping[str, int], as_of: date) -> Callable[[Sequence[Cell
         values = [
             of(columns[positions[column]] if column in positions else absent) for column, of in readers
         ]  # fmt: skip
-        days = zip(values[npl_at], values[disbursed_at], strict=True)
-        _must(not any(since is not None and paid_on is not None and since < paid_on for since, paid_on in days))
+        if any(values[npl_at]):
+            days = zip(values[npl_at], values[disbursed_at], strict=True)
+            _must(not any(since is not None and paid_on is not None and since < paid_on for since, paid_on in days))
         return _made(LoanRow, *values)
 
     return read

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from itertools import islice, repeat
+from operator import itemgetter
 from typing import Any, Final
 
 from casework.errors import CallerError
@@ -31,6 +32,7 @@ _REPEATED: Final[Mapping[Kind, tuple[str, str]]] = {
     "overdue": ("loan_id", "repeated_loan"),
     "repayments": ("payment_id", "repeated_payment"),
 }
+_KEY: Final = itemgetter(0)
 _Lines = list[tuple[int, list[str]]]
 
 
@@ -116,7 +118,7 @@ class _SheetBeingRead:
         rows = self._parse_block(columns)
         if rows is None:
             return False
-        keys = {row[0] for row in rows}
+        keys = set(map(_KEY, rows))
         if len(keys) != len(rows) or not self._seen.isdisjoint(keys):
             return False
         self._seen |= keys

@@ -113,14 +113,17 @@ def reconcile(
     bucket_before = _Buckets(previous.as_of if previous else as_of, bucket)
     opened: list[OverdueRow] = []
     changed: list[OverdueRow] = []
-    now: dict[str, OverdueRow] = {}
+    now = {row[0]: row for row in rows}
+    as_before = _AsBefore(bucket_before, bucket_now)
     moves: Counter[tuple[str, str]] = Counter()
     moves_fen: Counter[tuple[str, str]] = Counter()
     for row in rows:
         loan_id, due, principal, interest, penalty, _ = row
-        now[loan_id] = row
-        after = bucket_now[due]
         old = before.get(loan_id)
+        if old == row and loan_id not in was_held and (stayed_fen := as_before[due]) is not None:
+            stayed_fen.append(principal + interest + penalty)  # nearly all: nothing else is done for each
+            continue
+        after = bucket_now[due]
         if old is None:
             move = OUT, after
             opened.append(row)
@@ -131,6 +134,11 @@ def reconcile(
                 changed.append(row)
         moves[move] += 1
         moves_fen[move] += principal + interest + penalty
+    for due, stayed_fen in as_before.items():
+        if stayed_fen:
+            move = bucket_before[due], bucket_now[due]
+            moves[move] += len(stayed_fen)
+            moves_fen[move] += sum(stayed_fen)
     gone, held = _missing(before, now.keys(), was_held, set_aside_loans, everything=unnamed > 0, bucket=bucket_before)
     for old in gone:
         moves[bucket_before[old[1]], OUT] += 1
@@ -184,6 +192,19 @@ class _Buckets(dict[date, str]):
     def __missing__(self, due: date) -> str:
         self[due] = name = self.bucket((self.as_of - due).days)
         return name
+
+
+class _AsBefore(dict[date, list[int] | None]):
+    """By oldest due date, what is overdue on each loan of a row as before; none where its bucket is another by now."""
+
+    def __init__(self, before: Mapping[date, str], now: Mapping[date, str]) -> None:
+        super().__init__()
+        self.before, self.now = before, now
+
+    def __missing__(self, due: date) -> list[int] | None:
+        stayed_fen: list[int] | None = [] if self.before[due] == self.now[due] else None
+        self[due] = stayed_fen
+        return stayed_fen
 
 
 def _figures(

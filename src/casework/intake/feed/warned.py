@@ -60,10 +60,11 @@ def _disagreeing(
     delivery: Delivery, stated: OnBooks | None, on_books: Mapping[str, LoanRow | Booked], policy: Policy
 ) -> Iterator[tuple[int, str, str]]:
     stated = stated or OnBooks({}, frozenset(), unnamed=True)
+    stated_fen, closed = stated.stated_fen, stated.closed
     judged: dict[tuple[str, date], str | None] = {}
     for line, (loan_id, due, *_) in zip(delivery.overdue.lines, delivery.overdue.rows, strict=True):
-        if stated.outstanding_fen(loan_id) == 0:
-            named = loan_id in stated.stated_fen
+        if (not stated_fen.get(loan_id) or loan_id in closed) and stated.outstanding_fen(loan_id) == 0:
+            named = loan_id in stated_fen
             yield line, "loan_id", "nothing_outstanding_yet_overdue" if named else "omitted_yet_overdue"
         loan = on_books.get(loan_id)
         if loan is None:
