@@ -4,9 +4,10 @@ Set-wise, in the caller's transaction. Personal data goes in sealed, with blind 
 MAC, and what is written is counted into what the feed leaves (`left_rows`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
+from itertools import islice
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -44,6 +45,7 @@ _BORROWER: Final = (*COVERED["borrowers"], "mac")
 _CONTACT: Final = (*COVERED["contacts"], "mac")
 _PEOPLE = sa.select(*(borrowers.c[name] for name in _BORROWER))
 _PAYMENTS = sa.select(*(repayments.c[name] for name in PAYMENT))
+_AT_ONCE: Final = 10_000  # rows that are made ready to be written before they are
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -70,36 +72,49 @@ def write_loans(
     `only_new`: the books have a later word on the loans they know; only those they do not are entered.
     `CallerError` loan_elsewhere if a loan is on the books of another institution: no feed may take it over.
     """
-    institution = left.institution
-    held = {row.loan_id: row for row in rows.select_by_keys(conn, _HELD, "loan_id", [row.loan_id for row in sheet])}
-    elsewhere = sum(1 for row in held.values() if row.institution != institution)
-    if elsewhere:
-        raise CallerError("loan_elsewhere", loans=elsewhere)
-    fresh: list[tuple[Any, ...]] = []
-    changed: list[tuple[Any, ...]] = []
-    touched: list[LoanRow] = []
-    reclassified = set()
-    fingerprint, mac_of = branch.vault.fingerprint, left.mac_of(loans)
-    for row in sheet:
-        row_hash = fingerprint(_encode(row))
-        before = held.get(row.loan_id)
-        unchanged = before is not None and bytes(before.row_hash) == row_hash and before.omitted_on is None
-        if before is not None and (only_new or unchanged):
-            continue
-        touched.append(row)
-        said = (row.loan_id, institution, row.borrower_id, *row[4:], None)
-        stored = (*said, row_hash, mac_of(said))
-        if before is None:
-            fresh.append(stored)
-            continue
-        changed.append(stored)
-        if before[:3] != (row.risk_class, row.npl_since, row.disbursed_on):
-            reclassified.add(row.loan_id)
-    macs = dict(rows.select_by_keys(conn, _MACS, "loan_id", [row[0] for row in changed]))
-    _put(conn, left, loans, "loan_id", _LOAN, fresh, [(macs[row[0]], row) for row in changed])
-    _write_borrowers(conn, branch.vault, left, touched)
-    unknown = name_staff(conn, branch, {row.owner_staff_no for row in touched}, actor, clock=clock)
-    return LoansWritten(len(fresh), len(changed), frozenset(reclassified), len(unknown))
+    writing = _LoansBeingWritten(conn, branch.vault, left, only_new=only_new)
+    for start in range(0, len(sheet), _AT_ONCE):
+        writing.take(sheet[start : start + _AT_ONCE])
+    if writing.elsewhere:
+        raise CallerError("loan_elsewhere", loans=writing.elsewhere)
+    _write_borrowers(conn, branch.vault, left, writing.touched)
+    unknown = name_staff(conn, branch, {row.owner_staff_no for row in writing.touched}, actor, clock=clock)
+    return LoansWritten(writing.inserted, writing.updated, frozenset(writing.reclassified), len(unknown))
+
+
+class _LoansBeingWritten:
+    """What writing a loans file did so far: thousands of rows at once, so that what is kept beside them stays small."""
+
+    def __init__(self, conn: Connection, vault: Vault, left: LeftRows, *, only_new: bool) -> None:
+        self._conn, self._left, self._only_new = conn, left, only_new
+        self._fingerprint, self._mac_of = vault.fingerprint, left.mac_of(loans)
+        self.touched: list[LoanRow] = []
+        self.reclassified: set[str] = set()
+        self.inserted = self.updated = self.elsewhere = 0
+
+    def take(self, sheet: Sequence[LoanRow]) -> None:
+        """Write these rows; once one is on the books of another institution, none is, and those are counted."""
+        institution, wanted = self._left.institution, [row.loan_id for row in sheet]
+        held = {row.loan_id: row for row in rows.select_by_keys(self._conn, _HELD, "loan_id", wanted)}
+        self.elsewhere += sum(1 for row in held.values() if row.institution != institution)
+        if self.elsewhere:
+            return
+        fresh: list[tuple[Any, ...]] = []
+        changed: list[tuple[Any, ...]] = []
+        for row in sheet:
+            row_hash = self._fingerprint(_encode(row))
+            before = held.get(row.loan_id)
+            unchanged = before is not None and bytes(before.row_hash) == row_hash and before.omitted_on is None
+            if before is not None and (self._only_new or unchanged):
+                continue
+            self.touched.append(row)
+            said = (row.loan_id, institution, row.borrower_id, *row[4:], None)
+            (fresh if before is None else changed).append((*said, row_hash, self._mac_of(said)))
+            if before is not None and before[:3] != (row.risk_class, row.npl_since, row.disbursed_on):
+                self.reclassified.add(row.loan_id)
+        macs = dict(rows.select_by_keys(self._conn, _MACS, "loan_id", [row[0] for row in changed]))
+        _put(self._conn, self._left, loans, "loan_id", _LOAN, fresh, [(macs[row[0]], row) for row in changed])
+        self.inserted, self.updated = self.inserted + len(fresh), self.updated + len(changed)
 
 
 def mark_omitted(conn: Connection, left: LeftRows, loan_ids: Iterable[str], as_of: date) -> None:
@@ -182,11 +197,19 @@ def _put(
 
 def _write_borrowers(conn: Connection, vault: Vault, left: LeftRows, touched: Sequence[LoanRow]) -> None:
     """A borrower's name and number are as the last of their loans says; an empty cell does not erase what is known."""
-    institution, mac_of = left.institution, left.mac_of(borrowers)
     people: dict[str, tuple[str | None, str | None]] = {}
     for row in touched:
         name, id_number = people.get(row.borrower_id, (None, None))
         people[row.borrower_id] = (row.borrower_name or name, row.id_number or id_number)
+    everybody = iter(people.items())
+    while some := dict(islice(everybody, _AT_ONCE)):
+        _write_people(conn, vault, left, some)
+
+
+def _write_people(
+    conn: Connection, vault: Vault, left: LeftRows, people: Mapping[str, tuple[str | None, str | None]]
+) -> None:  # fmt: skip
+    institution, mac_of = left.institution, left.mac_of(borrowers)
     wanted = [Customer(institution, borrower_id) for borrower_id in people]
     held = {row.borrower_id: row for row in rows.select_by_keys(conn, _PEOPLE, Customer._fields, wanted)}
     fresh: list[tuple[Any, ...]] = []
