@@ -58,7 +58,7 @@ class House(Protocol):
         ...
 
 
-_SLICE = 2_500  # commands that are decided while the slice before is written
+_SLICE = 1_250  # commands that are decided before they are written, on PostgreSQL while the slice before is
 _SWITCH_INTERVAL_S = 0.0005
 _TOGETHER = 300  # subjects; beyond it COPY gains more than the round trips saved
 _HEADS = ("stream", "last_entry_at", "audit_seq", "audit_head")
@@ -94,8 +94,8 @@ def advance(
     if vouch is not None:
         vouch(conn, gathered.register_version)
     door = _door(conn, house, commands, gathered, clock(), busy=lock == "skip")
-    if len(commands) > _SLICE and not (atomic or dry_run) and conn.dialect.name == "postgresql":
-        outcomes = _overlapped(conn, commands, door)
+    if len(commands) > _SLICE and not (atomic or dry_run):
+        outcomes = _by_slices(conn, commands, door)
         follow_up(conn, house, commands, outcomes, gathered.subjects, clock)
         return outcomes
     outcomes = [door.take(command) for command in commands]
@@ -119,15 +119,25 @@ def _door(
     return Door(house.nouns, house.rulebook, gathered, trail, prepared=prepared, busy=busy)
 
 
-def _overlapped(conn: Connection, commands: Sequence[Any], door: Door) -> list[Outcome]:
-    """Decide a large batch slice by slice while PostgreSQL takes in the slice before.
+def _by_slices(conn: Connection, commands: Sequence[Any], door: Door) -> list[Outcome]:
+    """Decide a large batch slice by slice, so that what is to be written of it stays small.
 
-    The outcome is that of one slice: everything was gathered before, and deciding asks the database nothing. Only the
-    writing thread uses the connection meanwhile.
+    The outcome is that of one slice: everything was gathered before, and deciding asks the database nothing.
     """
-    outcomes: list[Outcome] = []
     for prepared in door.prepared.values():
-        prepared.ask_all()  # now: later the connection belongs to the thread that writes
+        prepared.ask_all()  # now: later the database would tell what the slices before have written
+    if conn.dialect.name == "postgresql":
+        return _overlapped(conn, commands, door)
+    outcomes: list[Outcome] = []
+    for start in range(0, len(commands), _SLICE):
+        outcomes += map(door.take, commands[start : start + _SLICE])
+        write(conn, door.part())
+    return outcomes
+
+
+def _overlapped(conn: Connection, commands: Sequence[Any], door: Door) -> list[Outcome]:
+    """The same while PostgreSQL takes in the slice before: only the writing thread uses the connection meanwhile."""
+    outcomes: list[Outcome] = []
     interval = sys.getswitchinterval()
     sys.setswitchinterval(min(interval, _SWITCH_INTERVAL_S))  # or the writing thread waits 5 ms for each of its turns
     try:

@@ -31,7 +31,7 @@ from casework.work.cases.case import Facts
 from casework.work.cases.commands import Command, Measure, OpenCase
 from casework.work.cases.tables import cases
 
-AT_ONCE = 20_000  # commands to the door in one call: bounds its memory, and lets progress move
+AT_ONCE = 10_000  # commands to the door in one call: bounds its memory, and lets progress move
 _CASES = sa.select(cases.c.loan_id, cases.c.id, cases.c.live, cases.c.state, cases.c.state_since)
 _FACTS = sa.select(cases.c.id, cases.c.facts)
 Progress = Callable[[int, int], None]
