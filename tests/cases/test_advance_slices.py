@@ -1,4 +1,4 @@
-"""A large batch is written slice by slice behind the deciding, and nobody can tell but by the clock."""
+"""A large batch is written slice by slice, on PostgreSQL behind the deciding, and nobody can tell but by the clock."""
 
 from itertools import count
 from threading import get_ident
@@ -28,7 +28,6 @@ from tests.conftest import LONGER
 
 __all__ = ["branch", "two_branches"]  # fixtures
 _examples = count(1)
-pytestmark = pytest.mark.only("postgresql")
 
 
 @settings(max_examples=25 * LONGER, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -48,6 +47,7 @@ def test_a_batch_in_slices_equals_the_batch_whole_entry_for_entry(
     assert normal(sliced, prefix) == normal(whole, prefix)
 
 
+@pytest.mark.only("postgresql")
 def test_the_slices_really_are_written_behind_by_another_thread(
     branch: Branch, monkeypatch: pytest.MonkeyPatch
 ) -> None:

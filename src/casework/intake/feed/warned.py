@@ -60,13 +60,12 @@ def _disagreeing(
     delivery: Delivery, stated: OnBooks | None, on_books: Mapping[str, LoanRow | Booked], policy: Policy
 ) -> Iterator[tuple[int, str, str]]:
     stated = stated or OnBooks({}, frozenset(), unnamed=True)
-    stated_fen, closed = stated.stated_fen, stated.closed
     judged: dict[tuple[str, date], str | None] = {}
     for line, (loan_id, due, *_) in zip(delivery.overdue.lines, delivery.overdue.rows, strict=True):
-        if (not stated_fen.get(loan_id) or loan_id in closed) and stated.outstanding_fen(loan_id) == 0:
-            named = loan_id in stated_fen
-            yield line, "loan_id", "nothing_outstanding_yet_overdue" if named else "omitted_yet_overdue"
         loan = on_books.get(loan_id)
+        if not _is_outstanding(loan) and stated.outstanding_fen(loan_id) == 0:
+            named = loan_id in stated.stated_fen
+            yield line, "loan_id", "nothing_outstanding_yet_overdue" if named else "omitted_yet_overdue"
         if loan is None:
             continue
         if loan.disbursed_on is not None and due < loan.disbursed_on:
@@ -79,3 +78,8 @@ def _disagreeing(
         code = judged[classed]
         if code is not None:
             yield line, "risk_class", code
+
+
+def _is_outstanding(loan: LoanRow | Booked | None) -> bool:
+    """Whether this feed's own file says so: of nearly all loans nothing else need be looked up."""
+    return type(loan) is LoanRow and bool(loan.outstanding_principal_fen) and loan.status != "closed"
