@@ -42,6 +42,11 @@ def run(loans: int = LOANS, kinds: tuple[str, ...] = (POSTGRESQL, SQLITE), repea
     """Measure, and write the section `feed`."""
     others = Others()
     rows = []
+    few = max(loans // 10, 1)
+    for kind in kinds:
+        with server_of(kind) as server, place_on(server) as place:
+            _imported(place, generate_large(place.folder / "few", loans=few, overdue=few, as_of=DAYS[0]))
+    peak_of_few_mib = _peak_mib()
     for kind in kinds:
         first, again, floor = list[Taken](), list[Taken](), list[float]()
         with server_of(kind) as server:
@@ -58,13 +63,13 @@ def run(loans: int = LOANS, kinds: tuple[str, ...] = (POSTGRESQL, SQLITE), repea
         )
         ratios = [f"{one.best / per_second[2].best:.3f}" for one in per_second[:2]]
         rows.append((kind, *map(str, per_second), *ratios, _each(loans, first), _each(loans, again)))
-    peak_mib = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     header = ("loans/s: best (spread)", "first", "unchanged", "bare COPY / executemany", "first ÷ bare",
               "unchanged ÷ bare", "µs a first loan", "µs an unchanged one")  # fmt: skip
     text = (
         f"{loans:,} loans, all of them in arrears: as many cases opened, with loans, borrowers, entries. Best of "
-        f"{repeats}; each in a process of its own, of at most {peak_mib:,.0f} MiB. The last columns are processor time "
-        f"(the least), of the import's process and of the database's beside it; {others}."
+        f"{repeats}; each in a process of its own, of at most {_peak_mib():,.0f} MiB ({few:,} loans: "
+        f"{peak_of_few_mib:,.0f} MiB). The last columns are processor time (the least), of the import's process and of "
+        f"the database's beside it; {others}."
     )
     write_section("feed", f"{text}\n\n{table(header, rows)}")
 
@@ -74,6 +79,11 @@ def _imported(place: Place, folder: Path) -> Taken:
     database_s, own_s = _database_s(), _ended_s()
     seconds = clocked(partial(import_apart, place.started, folder, ImportRequest(system("cli"))))
     return Taken(seconds, _ended_s() - own_s, _database_s() - database_s)
+
+
+def _peak_mib() -> float:
+    """The most memory that one of them had."""
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
 
 
 def _ended_s() -> float:
