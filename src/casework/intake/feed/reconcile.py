@@ -134,11 +134,7 @@ def reconcile(
                 changed.append(row)
         moves[move] += 1
         moves_fen[move] += principal + interest + penalty
-    for due, stayed_fen in as_before.items():
-        if stayed_fen:
-            move = bucket_before[due], bucket_now[due]
-            moves[move] += len(stayed_fen)
-            moves_fen[move] += sum(stayed_fen)
+    as_before.count_into(moves, moves_fen)
     gone, held = _missing(before, now.keys(), was_held, set_aside_loans, everything=unnamed > 0, bucket=bucket_before)
     for old in gone:
         moves[bucket_before[old[1]], OUT] += 1
@@ -205,6 +201,14 @@ class _AsBefore(dict[date, list[int] | None]):
         stayed_fen: list[int] | None = [] if self.before[due] == self.now[due] else None
         self[due] = stayed_fen
         return stayed_fen
+
+    def count_into(self, moves: Counter[tuple[str, str]], moves_fen: Counter[tuple[str, str]]) -> None:
+        """Add them to the others."""
+        for due, stayed_fen in self.items():
+            if stayed_fen:
+                move = self.before[due], self.now[due]
+                moves[move] += len(stayed_fen)
+                moves_fen[move] += sum(stayed_fen)
 
 
 def _figures(
