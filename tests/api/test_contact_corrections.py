@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from casework.clock import now
 from tests.api.conftest import Running, findings
 from tests.api.test_contacts import case, listed, logged, record, results, row
+from tests.hours import by_day
 from tests.round_trips import RoundTrips
 
 __all__ = ["case"]  # a fixture
@@ -92,7 +92,7 @@ def test_where_two_sources_have_the_reference_the_source_is_needed(running: Runn
 
 
 def test_50_outcomes_are_put_right_by_one_request(running: Running, case: int) -> None:
-    at = now() - timedelta(hours=3)
+    at = by_day(3)
     made = [row(f"c{n}", started_at=(at + timedelta(minutes=n)).isoformat()) for n in range(50)]
     record(running, *made)
     answer = put_right(running, *(right(f"c{n}", "busy") for n in range(50)))

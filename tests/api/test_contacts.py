@@ -15,6 +15,7 @@ from casework.work.contacts.contact import Contact
 from casework.work.contacts.latest import latest_contacts
 from tests.api.conftest import Running, findings
 from tests.api.test_events import problem
+from tests.hours import by_day
 from tests.on_books import put_loan
 
 PHONE = "12000000001"
@@ -36,8 +37,8 @@ def case(running: Running) -> int:
 
 
 def row(ref: str = "c1", **cells: Any) -> dict[str, Any]:
-    """A call of an hour ago to the debtor of L1 that nobody answered."""
-    at = (now() - timedelta(hours=1)).isoformat()
+    """A call of this or the last day to the debtor of L1 that nobody answered."""
+    at = by_day().isoformat()
     return {
         "contact_ref": ref, "loan_id": "L1", "party": "debtor", "phone": PHONE, "channel": "call", "started_at": at,
         "result": "no_answer",
@@ -87,7 +88,7 @@ def test_the_same_contact_again_is_a_repeat_and_another_of_its_reference_differs
 
 
 def test_what_is_typed_a_day_after_the_call_is_kept_and_marked_late(running: Running, case: int) -> None:
-    answer = record(running, row(started_at=(now() - timedelta(hours=25)).isoformat()))
+    answer = record(running, row(started_at=by_day(25).isoformat()))
     assert answer.json()["results"][0]["late"] is True
     assert logged(running)[0].late
 
@@ -181,7 +182,7 @@ def test_a_debtors_contacts_are_listed_newest_first_page_by_page_with_masked_num
     running: Running, case: int
 ) -> None:
     hours = [3, 1, 2]
-    rows = [row(f"c{one}", started_at=(now() - timedelta(hours=one)).isoformat()) for one in hours]
+    rows = [row(f"c{one}", started_at=by_day(one).isoformat()) for one in hours]
     record(running, *rows, row("c9", loan_id="L2", phone="12000000002"), staff_no="B1")
     found, cursor = [], None
     while True:
@@ -269,7 +270,7 @@ def test_line_seconds_template_and_what_follows_are_listed_and_what_lacks_a_reco
 
 
 def test_contacts_are_listed_since_an_instant(running: Running, case: int) -> None:
-    at = now() - timedelta(hours=5)
+    at = by_day(5)
     record(running, *(row(f"c{n}", started_at=(at + timedelta(hours=n)).isoformat()) for n in range(4)))
     since = (at + timedelta(hours=2)).isoformat()
     first = listed(running, case_id=case, since=since, limit=1).json()

@@ -1,7 +1,6 @@
 """`casework contact record` and `casework contact list`, on each database."""
 
 import json
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +8,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from casework.cli.main import main
-from casework.clock import now
 from casework.lifecycle.advance import advance
 from casework.operation.startup import start
 from casework.settings import Settings
 from casework.storage.database import writing
 from tests.api.conftest import database, findings, furnished, opening, settings
+from tests.hours import by_day
 from tests.on_books import put_loan
 
 __all__ = ["database", "furnished", "settings"]
@@ -44,7 +43,7 @@ def shell(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def typed(ref: str, *more: str, hours: int = 1, result: str = "no_answer") -> tuple[str, ...]:
     """The words that record a call to the debtor of L1."""
-    at = (now().replace(microsecond=0) - timedelta(hours=hours)).isoformat()
+    at = by_day(hours).isoformat()
     return (
         "record", "--contact-ref", ref, "--loan-id", "L1", "--party", "debtor", "--channel", "call", "--phone",
         "12000000001", "--started-at", at, "--result", result, *more,
@@ -106,7 +105,7 @@ def test_a_contact_without_what_every_row_needs_is_a_mistake_of_usage(shell: Any
 def test_contacts_and_corrections_come_from_a_file_with_a_result_each_all_or_none_if_that_is_asked(
     shell: Any, tmp_path: Path
 ) -> None:
-    at = (now().replace(microsecond=0) - timedelta(hours=1)).isoformat()
+    at = by_day().isoformat()
     file = tmp_path / "today.csv"
 
     def came(*arguments: str) -> tuple[int, list[str]]:
