@@ -3,8 +3,6 @@
 import os
 import signal
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
 
@@ -19,17 +17,10 @@ from casework.storage.database import reading
 from tests.api.conftest import Running, findings
 from tests.api.server import is_running, serving
 from tests.contacted import repair
+from tests.waiting import until
 
 Furnished = tuple[Started, dict[str, str]]
 FACT = repair("2026-01-10")
-WITHIN_S = 60.0
-
-
-def until(holds: Callable[[], bool]) -> None:
-    deadline = monotonic() + WITHIN_S
-    while not holds():
-        assert monotonic() < deadline
-        time.sleep(0.02)
 
 
 def signed(started: Started) -> int:
@@ -61,7 +52,7 @@ def test_a_sealer_that_is_killed_is_begun_again_and_seals_on(
         # As Ctrl-C reaches all processes of a terminal: the service ends first, then its sealer.
         assert client.post(f"/cases/{case_id}/facts", json=FACT).status_code == 200
         os.killpg(server.process.pid, signal.SIGINT)
-        assert server.process.wait(WITHIN_S) == 0
+        assert server.process.wait(60) == 0
         assert not is_running(again)
         ended = [line for line in server.log() if line["event"] == "sealer_ended"]
     assert [(line["level"], line["exit_code"], line["ends"]) for line in ended] == [("error", -signal.SIGKILL, 1)]

@@ -5,8 +5,7 @@ import re
 import shutil
 import socket
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from casework.settings import Settings
 from casework.storage.database import writing
 from tests.api.server import CASEWORK, ServerProcess, environment, serving
 from tests.deploy.blocks import DEPLOY, ROOT
+from tests.waiting import until
 
 PROMETHEUS, PROMTOOL = shutil.which("prometheus"), shutil.which("promtool")
 RULES = (DEPLOY / "alerts.yml").read_text(encoding="utf-8")
@@ -85,15 +85,6 @@ class Watched:
     def firing(self) -> set[str]:
         """Names of the alarms."""
         return {one["labels"]["alertname"] for one in self.asked("alerts")["alerts"] if one["state"] == "firing"}
-
-
-def until(what: Callable[[], bool], within_s: float = 30) -> None:
-    """Wait for it; TimeoutError."""
-    deadline = time.monotonic() + within_s
-    while not what():
-        if time.monotonic() > deadline:
-            raise TimeoutError
-        time.sleep(0.1)
 
 
 def furnish(settings: Settings, place: Path) -> dict[str, str]:
