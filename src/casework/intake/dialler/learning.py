@@ -17,6 +17,7 @@ from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Record
 from casework.people.staff.actor import system
 from casework.storage import rows
+from casework.storage.rare import rare
 from casework.work.cases.branch import Branch
 from casework.work.cases.case import ANSWERED_BY, AttemptDay, Case, from_row
 from casework.work.cases.gather import CASE_ROWS
@@ -103,7 +104,7 @@ def reach_again(conn: Connection, branch: Branch, institution: str, day: date, *
     """
     states = sorted(branch.rulebook.chart.events[REACHED].arcs)
     marked = CASE_ROWS.where(
-        cases.c.institution == institution, cases.c.state.in_(states), cases.c.state_since == day
+        cases.c.institution == institution, rare(cases.c.state.in_(states)), cases.c.state_since == day
     )  # fmt: skip
     commands: list[Record | Fire] = []
     found = [from_row(row) for row in conn.execute(marked.order_by(cases.c.id)).all()]
