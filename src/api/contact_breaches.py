@@ -13,7 +13,7 @@ from api.auth import still_valid
 from api.example import Example
 from api.permitted import reach
 from api.reading.asking import answers, reader_of
-from api.reading.exports import CSV, file_of
+from api.reading.exports import CSV, Language, file_of
 from api.serving import serving_of
 from api.written import changing
 from casework.errors import CallerError
@@ -251,15 +251,17 @@ def to_review_between(
         "out_of_reach", "database_busy", "database_full", media_type="text/csv",
     ),
 )  # fmt: skip
-def contacts_to_review_as_csv(request: Request[Any, Any, Any], first: _From, to: _To) -> Response[bytes]:
+def contacts_to_review_as_csv(
+    request: Request[Any, Any, Any], first: _From, to: _To, lang: Language = "zh"
+) -> Response[bytes]:
     """All of them, not paged; that it was taken out is an entry with the file's digest."""
-    serving, _ = reader_of(request, "from", "to")
+    serving, _ = reader_of(request, "from", "to", "lang")
     _within(first, to)
     with writing(serving.engine) as conn:
         actor = still_valid(conn, request)
         if not reach(request).everything:
             raise CallerError("out_of_reach")
-        taken = review_file(conn, serving.branch, first, to, actor, "csv")
+        taken = review_file(conn, serving.branch, first, to, actor, "csv", lang)
         record_taken(conn, serving.branch, actor, taken)
     return file_of(taken.body, CSV, taken.name, cut=taken.cut)
 

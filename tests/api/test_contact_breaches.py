@@ -72,6 +72,10 @@ def test_the_report_of_a_period_is_a_file_whose_taking_out_is_an_entry(running: 
     (entry,) = [one["body"] for one in page["items"]]
     assert (entry["event"], entry["data"]["rows"]) == ("contact.reviews_exported", 1)
     assert entry["data"]["digest"] == hashlib.sha256(answer.content).hexdigest()
+    answer = running.get("/contacts/to-review.csv", "B1", params={**DAYS, "lang": "en"})
+    header, line, _ = answer.content.decode("utf-8-sig").splitlines()
+    assert header.startswith("time,loan,collector,party,channel,breach of,goes to review for,review,reviewed by")
+    assert ",debtor,call,X1,no recording,explained," in line
     problem(running.get("/contacts/to-review.csv", "R1", params=DAYS), 403, "post_not_permitted")
     problem(running.get("/contacts/to-review.csv", "B1", params={**DAYS, "to": "2025-01-01"}), 422, "period_too_long")
     assert findings(running.started) == []

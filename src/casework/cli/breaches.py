@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from casework.cli.changing import as_, changing, day
+from casework.cli.ledger import lang_option
 from casework.cli.several import ResultTold, atomic_option, from_option, result_of, right, rows_of, tell_each
 from casework.cli.shell import as_json, console, days_of, permitted, print_json, started
 from casework.cli.tables import Table
@@ -17,6 +18,7 @@ from casework.instants import branch_text
 from casework.work.gate.reviews import CLEARED, CONFIRMED, EXPLAINED, VERDICTS, ReviewAsked
 
 if TYPE_CHECKING:
+    from casework.table import Lang
     from casework.work.gate.reviews import Review, ReviewDone
     from casework.work.gate.subjects import Subject
 
@@ -73,9 +75,10 @@ def breaches_(from_: datetime | None, to: datetime | None, json_: bool) -> None:
 @click.option("--from", "from_", type=day, required=True, help="The first day on which they began.")
 @click.option("--to", type=day, required=True, help="The last such day.")
 @out_option("Write them into")
+@lang_option
 @as_json
 @as_
-def to_review_(from_: datetime, to: datetime, out: Path | None, json_: bool, by: str | None) -> None:
+def to_review_(from_: datetime, to: datetime, out: Path | None, lang: "Lang", json_: bool, by: str | None) -> None:
     """List the contacts that go to review, with their reasons and what the review made of them. Not paged.
 
     With --out they are written into FILE, the report of the period; an entry has its digest.
@@ -100,7 +103,7 @@ def to_review_(from_: datetime, to: datetime, out: Path | None, json_: bool, by:
 
     days_of(from_, to)
     if out is not None:
-        _write(out, from_.date(), to.date(), by)
+        _write(out, from_.date(), to.date(), lang, by)
         return
     with started() as branch, reading(branch.engine, snapshot=True) as conn:
         zone = branch.branch.time_zone
@@ -120,12 +123,12 @@ def to_review_(from_: datetime, to: datetime, out: Path | None, json_: bool, by:
     console.print(table)
 
 
-def _write(out: Path, first: date, last: date, by: str | None) -> None:
+def _write(out: Path, first: date, last: date, lang: "Lang", by: str | None) -> None:
     from casework.evidence.evening.review_sheet import review_file
     from casework.work.gate.reviews import READ
 
     with changing(by, READ) as change:
-        taken = review_file(change.conn, change.branch, first, last, change.actor, kind_of(out))
+        taken = review_file(change.conn, change.branch, first, last, change.actor, kind_of(out), lang)
         file = write_taken(change.conn, change.branch, change.actor, taken, out)
     console.print(told_of(taken, file, "contacts 条联系"), markup=False)
 

@@ -3,19 +3,17 @@
 from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from sqlalchemy.engine import Connection
 
 from casework.clock import Clock, now
 from casework.evidence.evening.of_day import people_called
 from casework.evidence.evening.report_sheets import VERDICTS
-from casework.evidence.ledger.people import Called
-from casework.evidence.ledger.wording import CHANNEL_WORDS, PARTY_WORDS
+from casework.evidence.ledger.wording import CHANNEL_WORDS, PARTY_WORDS, Words
 from casework.intake.feed.past_arrears import past_arrears
 from casework.people.staff.actor import Actor
 from casework.spreadsheet import Column
-from casework.table import BulkList
+from casework.table import BulkList, Lang
 from casework.work.cases.branch import Branch
 from casework.work.cases.taking_out import BulkFile, FileKind, file_of_list, taker_of
 from casework.work.contacts.registered import WHY
@@ -37,26 +35,27 @@ REVIEWS: Final = BulkList("reviews", "违规及待复核联系", "Contacts to re
 
 
 def review_file(
-    conn: Connection, branch: Branch, first: date, last: date, made_by: Actor, kind: FileKind, clock: Clock = now
+    conn: Connection, branch: Branch, first: date, last: date, made_by: Actor, kind: FileKind, lang: Lang = "zh",
+    clock: Clock = now,
 ) -> BulkFile:  # fmt: skip
-    """The report as a file, in Chinese; breaches first."""
+    """The report as a file; breaches first."""
     listed = subjects(conn, branch, past_arrears, first, last).items
     known = reviews(conn, [one.contact for one in listed])
     reviewed = [(one, verdict_on(known, one)) for one in listed]
     whose = {one.contact.staff_no or "" for one in listed} | {seen.actor_id for _, seen in reviewed if seen}
-    names, zone = people_called(conn, branch, whose - {""}), ZoneInfo(branch.time_zone)
+    words = Words(branch, people_called(conn, branch, whose - {""}), {}, lang=lang)
     asked, taker = {"from": first.isoformat(), "to": last.isoformat()}, taker_of(conn, branch, made_by, clock())
-    cells = _lines(reviewed, names, zone)
-    return file_of_list(REVIEWS, cells, kind, "zh", asked, taker, scope=str(first), on=last)
+    return file_of_list(REVIEWS, _lines(reviewed, words), kind, lang, asked, taker, scope=str(first), on=last)
 
 
-def _lines(reviewed: Sequence[tuple[Subject, Review | None]], names: Called, zone: ZoneInfo) -> Iterator[Sequence[Any]]:
+def _lines(reviewed: Sequence[tuple[Subject, Review | None]], words: Words) -> Iterator[Sequence[Any]]:
+    who, zone = words.called.who, words.zone
     for subject, seen in reviewed:
         one = subject.contact
         yield (
-            one.started_at.astimezone(zone), one.loan_id, names.who(one.staff_no) or one.agency,
-            PARTY_WORDS.get(one.party, (one.party,))[0], CHANNEL_WORDS.get(one.channel, (one.channel,))[0],
-            "、".join(subject.rules), "、".join(WHY[why][0] for why in subject.lacks),
-            VERDICTS[seen.verdict if seen else None][0], names.who(seen.actor_id) if seen else None,
+            one.started_at.astimezone(zone), one.loan_id, who(one.staff_no) or one.agency,
+            words.word(PARTY_WORDS, one.party), words.word(CHANNEL_WORDS, one.channel), words.listed(subject.rules),
+            words.listed(words.of(*WHY[why]) for why in subject.lacks),
+            words.of(*VERDICTS[seen.verdict if seen else None]), who(seen.actor_id) if seen else None,
             seen.reviewed_at.astimezone(zone) if seen else None, one.source, one.contact_ref,
         )  # fmt: skip
