@@ -5,10 +5,11 @@ from collections.abc import Callable
 import pytest
 
 from api.console.frame.words import WORDS
-from api.console.log.questions import QUESTIONS
+from api.console.log.questions import QUESTIONS, _value
 from casework.settings import shipped
 from casework.work.cases.event_names import event_names
 from casework.work.cases.rulebook import load_rulebook
+from casework.work.photos.capture import FIELD
 from tests.api.conftest import Running
 from tests.console.conftest import Browsing
 from tests.console.test_debtor import at, case
@@ -54,6 +55,17 @@ def test_an_auditor_finds_who_looked_at_a_phone_number_and_takes_the_sheet(
     assert someone.get("/console/log.xlsx?event=personal.revealed&purpose=audit").content[:2] == b"PK"
     someone.get("/console/log/questions?ask=log_out")
     assert "AUD1" in someone.text()
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_whatever_was_shown_in_clear_has_words_and_no_code(running: Running, lang: str) -> None:
+    branch = running.started.branch
+    codes = ["photo", FIELD, *branch.rulebook.permissions.personal]
+    told = [_value(branch, "fields", code, lang) for code in codes]
+    assert len(set(told)) == len(codes)
+    assert [(text, own) for text, own in told if own or "_" in text] == []
+    if lang == "zh":
+        assert [text for text, _ in told if text.isascii()] == []
 
 
 def test_what_was_refused_and_what_was_given_is_told_by_the_words_of_the_chart(

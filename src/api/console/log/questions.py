@@ -125,7 +125,8 @@ def _known(branch: Branch, name: str) -> Mapping[str, Any]:
         return post_labels(branch.rulebook.chart)
     if name == "list":
         return {plural: branch.rulebook.charts[word] for word, plural in PLURAL.items()}
-    return branch.rulebook.permissions.purposes if name == "purpose" else {}
+    permissions = branch.rulebook.permissions
+    return {"purpose": permissions.purposes, "fields": permissions.personal}.get(name, {})
 
 
 @get("/console/log/checkpoint", sync_to_thread=True, opt={"page": "log.read"})
