@@ -170,17 +170,17 @@ def test_a_case_that_stays_held_is_503(served: Running) -> None:
     assert fire(served, held).status_code == 200
 
 
-def test_a_note_that_could_not_be_written_leaves_no_trace(running: Running, settings: Settings) -> None:
+def test_a_fact_that_could_not_be_written_leaves_no_trace(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bug when all of it was sent and not yet committed."""
     case_id = running.open("L1")[0]
-    engine = running.client.app.state["serving"].engine
-
     failures = [RuntimeError("张三 13800000000")]
 
-    def fail(_conn: object) -> None:
+    def fail(conn: Connection) -> None:
         if failures:
             raise failures.pop()
+        commit_with_these(conn)
 
-    sa.event.listen(engine, "commit", fail)
+    monkeypatch.setattr(writer, "commit_with_these", fail)
     body = problem(running.post(f"/cases/{case_id}/facts", "T1", json=FACT), 500, "internal_error")
     assert "张三" not in str(body)
     assert running.post(f"/cases/{case_id}/facts", "T1", json=FACT).json()["version"] == 2

@@ -120,7 +120,8 @@ def test_who_walks_through_all_cases_is_caught(many: Engine) -> None:
 @pytest.mark.only("sqlite")
 @pytest.mark.parametrize("sort", SORTS)
 def test_what_one_index_serves_is_never_sorted(furnished: Engine, sort: Sort) -> None:
-    for wanted in (CaseFilter(), CaseFilter(state=("closed",)), CaseFilter(region="R1"), CaseFilter(product="x")):
+    """The order, and a state with it; a region's few cases are sorted (decision 0077)."""
+    for wanted in (CaseFilter(), CaseFilter(state=("closed",))):
         plans = planned(furnished, wanted, sort)
         assert plans
         assert not [plan for plan in plans if "TEMP B-TREE" in plan], plans
