@@ -54,6 +54,7 @@ def main_ones(browser: Browser, served: Demo, folder: Path) -> None:
     for name, lang, post, path in SHOWN:
         watched = somebody(browser, served, post, lang)
         page = watched.go(path.format(**numbers))
+        page.wait_for_load_state("networkidle")  # photos come when they are in view
         page.screenshot(path=folder / f"{name}.png")
         watched.close()
         print(folder / f"{name}.png")
