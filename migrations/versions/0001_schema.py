@@ -542,10 +542,8 @@ table(
     must("drawn", Bytes),
     sa.Column("recheck_since", sa.Date),
     must("rechecks", Bytes),
-    sa.Column("rechecked_on", sa.Date),
     must("disproved", sa.Boolean),
     must("corrected", Bytes),
-    sa.Column("accepted_by", sa.String(128)),
     must("times_returned", sa.BigInteger),
     sa.Column("due_on", sa.Date),
     sa.Index("ix_visits_borrower", "borrower_id", "id"),
@@ -555,7 +553,6 @@ table(
     sa.Index("ix_visits_parent", "parent_id", "id"),
     index_where("state = 'planned'", "ix_visits_planned", "parent_id"),
     index_where("recheck_since IS NOT NULL", "ix_visits_recheck", "recheck_since", "id"),
-    index_where("rechecked_on IS NOT NULL", "ix_visits_checked", "rechecked_on", "id"),
     index_where("state = 'under_way'", "ix_visits_under_way", "visitor"),
 )
 table(

@@ -30,7 +30,7 @@ from casework.evidence.evening.standing import STATUSES, Evening, evening_of
 from casework.file_names import FileName
 from casework.people.staff.places import all_teams
 from casework.storage.database import reading
-from casework.table import Lang, shown
+from casework.table import shown
 from casework.work.cases.lifecycles import VISITS
 from casework.work.contacts.registered import WHY
 from casework.work.duties.listing import Listed, counts_on, duties_on
@@ -55,7 +55,7 @@ def ledger(request: Request[Any, Any, Any], on: _On = None, team: _Team = None) 
     """The ledger as a workbook; an entry."""
     check_parameters(request, ("on", "team"))
     day, asked = on or _today(request), team or None
-    lang: Lang = "zh" if language_of(request) == "zh" else "en"
+    lang = language_of(request)
     name = ledger_name(day, asked, lang=lang)
     return _file(request, day, "ledger.export", name, lambda: ledger_file(request, day, asked, lang))
 
@@ -65,7 +65,7 @@ def report_workbook(request: Request[Any, Any, Any], on: _On = None) -> Response
     """The daily report as a workbook; an entry."""
     check_parameters(request, ("on",))
     day = on or _today(request)
-    lang: Lang = "zh" if language_of(request) == "zh" else "en"
+    lang = language_of(request)
     return _file(request, day, "day.report", report_name(day, lang), lambda: report_file(request, day, lang))
 
 
@@ -178,10 +178,8 @@ def _page(
         else:
             own = duties_on(conn, branch, day, actor.people)
             to_do = [one for one in own if one.status in {"open", "late"}]
-            to_do.sort(
-                key=lambda one: (one.due_on, one.loan_id)
-            )  # late ones first: those are shown that there is room for
-        lang: Lang = "en" if language_of(request) == "en" else "zh"
+            to_do.sort(key=lambda one: (one.due_on, one.loan_id))  # not all are shown: late ones come first
+        lang = language_of(request)
         names = people_called(conn, branch, {one.owed_by for one in found.people}, lang)
         mine = may_hand_in(conn, branch, actor, day)
         teams = all_teams(conn) if people is None else []
@@ -204,7 +202,7 @@ def _page(
 def _report(request: Request[Any, Any, Any], on: date, tried: Tried | None) -> Response[Any]:
     serving, actor = serving_of(request), actor_of(request)
     permissions = serving.branch.rulebook.permissions
-    lang: Lang = "en" if language_of(request) == "en" else "zh"
+    lang = language_of(request)
     with reading(serving.engine, snapshot=True) as conn:
         found, act = daily(conn, serving.branch, on)
         tables = [

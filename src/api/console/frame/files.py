@@ -90,7 +90,7 @@ def _taken_out(
 ) -> Response[Any]:
     if purpose not in PURPOSES:
         raise CallerError("invalid_request", "请选择导出用途", "say what the list is taken out for")
-    lang: Lang = "zh" if language_of(request) == "zh" else "en"
+    lang = language_of(request)
     at_once = min(serving_of(request).settings.export_rows, MAX_ROWS)
     found = list(islice(one.rows(request, wanted, lang, at_once + 1), at_once + 1))
     called, today = one.listed(request), serving_of(request).branch.today(now())

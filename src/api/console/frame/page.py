@@ -24,6 +24,7 @@ from casework.people.staff.actor import Actor
 from casework.people.staff.listing import names_of
 from casework.rules.statechart.chart import Chart
 from casework.storage.database import reading
+from casework.table import Lang
 
 HTML: Final = "text/html"
 _DAY: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
@@ -115,10 +116,9 @@ def to(place: str) -> Response[str]:
     return Response("", status_code=303, media_type=HTML, headers={"location": place})
 
 
-def language_of(request: Request[Any, Any, Any]) -> str:
+def language_of(request: Request[Any, Any, Any]) -> Lang:
     """Chinese, unless they have chosen English."""
-    chosen = cookies.all_of(request.scope).get(cookies.LANGUAGE)
-    return chosen if chosen in words.LANGUAGES else words.LANGUAGES[0]
+    return "en" if cookies.all_of(request.scope).get(cookies.LANGUAGE) == "en" else "zh"
 
 
 def _frame(request: Request[Any, Any, Any]) -> dict[str, Any]:

@@ -146,7 +146,7 @@ def sheet(request: Request[Any, Any, Any], number: _Number, name: SheetName) -> 
     with changing(request) as change:
         made = sheet_of(
             change.conn, change.branch, number, receiver, actor=change.actor,
-            lang="zh" if language_of(request) == "zh" else "en",
+            lang=language_of(request),
         )  # fmt: skip
     return Response(made.body, media_type=XLSX, headers={**HEADERS, "content-disposition": saved_as(made.name)})
 

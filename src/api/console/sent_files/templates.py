@@ -13,7 +13,7 @@ from api.templates import Word, template_file
 def console_template(request: Request[Any, Any, Any], kind: Word) -> Response[Any]:
     """A workbook to fill in."""
     check_parameters(request, ())
-    answer = template_file(request, kind, "zh" if language_of(request) == "zh" else "en")
+    answer = template_file(request, kind, language_of(request))
     answer.headers.update(HEADERS)
     return answer
 
