@@ -48,8 +48,11 @@ def days(shell: Any) -> dict[str, str]:
 def test_a_year_is_loaded_whole_and_loading_it_again_changes_nothing(shell: Any, tmp_path: Path) -> None:
     """What it names takes the place of what was loaded for the year; other years stay."""
     file = written(tmp_path, YEAR)
+    looked = json.loads(shell("calendar", "import", file, "--dry-run", "--as", "B9", "--json").output)
+    assert looked == {"days": 3, "years_changed": [2027], "dry_run": True}
+    assert "nothing was changed" in shell("calendar", "import", file, "--dry-run").output
     first = json.loads(shell("calendar", "import", file, "--as", "B9", "--json").output)
-    assert first == {"days": 3, "years_changed": [2027]}
+    assert first == {"days": 3, "years_changed": [2027], "dry_run": False}
     assert days(shell) == {"2027-01-01": "off", "2027-01-03": "worked", "2027-02-05": "off"}
     assert json.loads(shell("calendar", "import", file, "--json").output)["years_changed"] == []
     shell("calendar", "import", written(tmp_path, "day,kind\n2027-01-01,off\n2028-01-03,off\n"))

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from casework.cli.faults import mended, tell_faults, told_in_json
+from casework.cli.several import LOOKED
 from casework.cli.shell import console, print_json, started
 from casework.cli.tables import Table
 
@@ -56,7 +57,7 @@ def _tell_all(taken: "AgreedTaken", *, json_: bool, dry_run: bool) -> None:
         )
         return
     if dry_run:
-        console.print("only looked at, nothing was changed 仅查看，未作更改:")
+        console.print(LOOKED)
     console.print(
         f"{taken.rows} rows 行: {taken.stored} new 新增, {taken.changed} changed 变化, {taken.repeated} known 已有, "
         f"{taken.aside} set aside 搁置, {len(taken.warnings)} warnings 提示" + not_done_text(taken.not_done)

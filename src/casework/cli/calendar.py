@@ -7,6 +7,7 @@ import click
 
 from casework.cli.changing import as_
 from casework.cli.faults import mend_option, told_whole
+from casework.cli.several import LOOKED, look_option
 from casework.cli.shell import as_json, console, errors, permitted, print_json, started
 from casework.cli.tables import Table
 from casework.clock import now
@@ -25,10 +26,11 @@ def cli() -> None:
 
 @cli.command("import")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@look_option
 @mend_option
 @as_json
 @as_
-def import_(file: Path, by: str | None, *, mend: Path | None, json_: bool) -> None:
+def import_(file: Path, by: str | None, *, dry_run: bool, mend: Path | None, json_: bool) -> None:
     """Load FILE (CSV or XLSX): day 日期, kind 类型 (off 休, worked 班), every holiday and every weekend that is worked.
 
     It takes the place of what was loaded for its years; days that it does not name are worked from Monday to Friday,
@@ -37,7 +39,7 @@ def import_(file: Path, by: str | None, *, mend: Path | None, json_: bool) -> No
     \b
     Examples:
       casework calendar import 2027.csv --as S0012
-      casework calendar import 日历.xlsx --json
+      casework calendar import 日历.xlsx --dry-run --json
     """
     from casework.intake.dialler.importing import read_bounded
     from casework.intake.feed.calendar_sheet import read_calendar_sheet
@@ -50,11 +52,16 @@ def import_(file: Path, by: str | None, *, mend: Path | None, json_: bool) -> No
         with told, writing(open_.engine) as conn:
             actor, trail = permitted(conn, open_.branch, by, "calendar.import"), open_.branch.trail(now())
             table = read_calendar_sheet(content, file.name)
+            before = conn.begin_nested()
             years = load_calendar(conn, trail, actor, table)
             trail.write(conn)
+            if dry_run:
+                before.rollback()
     if json_:
-        print_json({"days": len(table), "years_changed": years})
+        print_json({"days": len(table), "years_changed": years, "dry_run": dry_run})
         return
+    if dry_run:
+        console.print(LOOKED)
     changed = ", ".join(map(str, years)) or "nothing 无变化"
     console.print(f"{len(table)} days 天; changed 更新: {changed}", markup=False)
 

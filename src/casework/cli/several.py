@@ -20,6 +20,7 @@ ResultTold = Mapping[str, Any]
 """What became of one, as JSON has it: its `outcome`, and `zh` and `en` where something is wrong."""
 atomic_option = click.option("--atomic", is_flag=True, help="If one may not be taken, none is.")
 look_option = click.option("--dry-run", is_flag=True, help="Only say what would become of the rows.")
+LOOKED = "only looked at, nothing was changed 仅查看，未作更改:"
 
 
 def from_option(columns: Sequence[str], most: int) -> Callable[[Any], Any]:
