@@ -129,6 +129,34 @@ def test_whatever_form_the_want_of_memory_takes_in_the_process_it_is_told_as_tha
     assert told.value.code == "import_memory_exceeded"
 
 
+FULL = """
+def broken(*_, **__):
+    kept = []
+    try:
+        while True:
+            kept.append(bytearray(1 << 20))
+    except MemoryError:
+        pass
+    raise ImportError("a library could not be mapped")
+worker.import_feed = broken
+"""
+NOTHING_LEFT = """
+def broken(*_):
+    raise MemoryError
+worker.carry_out = broken
+"""
+
+
+@pytest.mark.parametrize("code", [FULL, NOTHING_LEFT], ids=["in words of a library's own", "without a word"])
+def test_a_process_that_is_full_is_told_as_that_whatever_it_could_still_say(
+    bank: Bank, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    monkeypatch.setattr(import_process, "COMMAND", in_worker(code))
+    with pytest.raises(CallerError) as told:
+        take(bank, feed(bank), SHORT_MIB + 40)
+    assert told.value.code == "import_memory_exceeded"
+
+
 # ── at the shell ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -161,6 +189,13 @@ def test_the_shell_tells_an_import_that_takes_too_much_memory_in_one_line_and_it
     assert nothing_in(bank)
     assert at_the_shell(bank.started.settings, feed(bank), SHORT_MIB)[0] == 0
     bank.assert_sound()
+
+
+@pytest.mark.parametrize("memory_mib", [62, 66, 70, 76, 79])
+def test_wherever_memory_ends_the_shell_tells_of_it_in_the_same_line(bank: Bank, memory_mib: int) -> None:
+    """A process has some 65 when it begins: memory ends before it, in it, in a library that is only now imported."""
+    code, told = at_the_shell(bank.started.settings, feed(bank, MANY), memory_mib)
+    assert (code, told.split(":")[0], told.count("\n")) == (1, "import_memory_exceeded", 1)
 
 
 # ── whoever began a process ends ────────────────────────────────────────────────────────────────────────────────────

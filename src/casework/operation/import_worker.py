@@ -5,6 +5,7 @@ a fork of the command. It may take so much memory and no more, and it ends with 
 of JSON: progress, and at last what came of it. The run and its refusal it records itself, but for what ends it.
 """
 
+import mmap
 import os
 import resource
 import signal
@@ -58,6 +59,8 @@ class WorkerTold(msgspec.Struct, omit_defaults=True):
     where: list[str] = []
 
 
+_ROOM_BYTES = 16 << 20  # the largest library that an import maps while it goes on, and some
+
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
@@ -85,12 +88,21 @@ def carry_out(job: ImportJob, say: Callable[[WorkerTold], None], started: Starte
     except SystemError:  # the interpreter's own, where a call found no memory and lost its error for want of it
         return WorkerTold("memory")
     except Exception as error:  # noqa: BLE001  # whoever began this process tells of it
-        if is_out_of_memory(error):
+        if is_out_of_memory(error) or _is_full():
             return WorkerTold("memory")
         frames = traceback.extract_tb(error.__traceback__)[-12:]
         where = [f"{frame.filename.rpartition('/')[2]}:{frame.lineno}:{frame.name}" for frame in frames]
         return WorkerTold("broke", error=type(error).__name__, where=where)
     return WorkerTold("done")
+
+
+def _is_full() -> bool:
+    """Whether this process is at its limit: there, a library that is not mapped fails in words of its own."""
+    try:
+        mmap.mmap(-1, _ROOM_BYTES, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close()
+    except (OSError, MemoryError):
+        return True
+    return False
 
 
 def limit_memory(mib: int) -> None:
@@ -122,10 +134,9 @@ def work(
     threading.Thread(target=end_with_parent, daemon=True).start()
     limit_memory(job.memory_mib)
     try:
-        told = carry_out(job, say, started)
-    except MemoryError:  # there was none left to tell of the error either
-        told = WorkerTold("memory")
-    say(told)
+        say(carry_out(job, say, started))
+    except MemoryError:  # there is none left to tell of it either: as a library that is not Python's would end
+        os.abort()
     os._exit(0)  # nothing is left to be done, and much to be taken down
 
 
