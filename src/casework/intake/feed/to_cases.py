@@ -21,6 +21,8 @@ from casework.intake.feed.what_happened import WhatHappened
 from casework.lifecycle.tables import institutions
 from casework.people.staff.actor import system
 from casework.storage import rows
+from casework.storage.behind import indexes_behind
+from casework.work.cases.tables import cases, owner_history
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +58,9 @@ def tell_cases(course: ImportCourse, before: StoodBefore, books: IntoBooks, happ
     fresh = {row.loan_id for row in found.opened}
     touched = {row.loan_id for row in (*found.opened, *measured)}
     loans, known = course.loans_known.of(touched), changes.known(touched)
-    changes.arrived(
-        found, loans, known, reversals_of(conn, fresh & {loan for loan, case in known.items() if case.settled})
-    )
+    reversals = reversals_of(conn, fresh & {loan for loan, case in known.items() if case.settled})
+    with indexes_behind(conn, cases, owner_history, rows=len(fresh), asked=("loan_id", "owner")):
+        changes.arrived(found, loans, known, reversals)
     changes.changed(measured, loans, known)
     overdue = found.snapshot.rows.keys()
     off = cases_not_overdue(conn, institution, corrected.held | overdue)
