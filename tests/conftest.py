@@ -261,6 +261,13 @@ def _begins_published(request: pytest.FixtureRequest) -> bool:
 _numbers = itertools.count(1)
 
 
+@pytest.fixture(scope="session")
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What all processes of a run share: for what is made once (`tests/once.py`)."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
 @pytest.fixture
 def database(
     request: pytest.FixtureRequest, published: Callable[[str], Published], tmp_path: Path,

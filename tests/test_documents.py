@@ -21,6 +21,7 @@ from click.testing import CliRunner
 
 from casework.cli.main import main
 from casework.intake.feed.headers import COLUMNS, KINDS, Kind
+from tests.once import once
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -71,12 +72,13 @@ def commands_of(block: str) -> Iterator[Command]:
         yield command
 
 
-def _script(commands: list[Command], port: int) -> str:
+def _script(commands: list[Command], port: int, shared: Path) -> str:
     lines = ["trap 'kill $(jobs -p) 2>/dev/null' EXIT"]
     for command in commands:
         text = command.text.replace(":8000", f":{port}")
         if text.startswith("make demo TODAY="):
-            text = text.replace("make demo TODAY=", "casework demo --today ")  # what it runs, in this folder instead
+            made = papers_demo(shared, text.removeprefix("make demo TODAY="))
+            text = f"cp -rp {made}/demo . && cat {made}/said"
         if text.startswith("make serve"):
             text = (
                 f"casework serve --demo --port {port} >serve.log 2>&1 & for _ in $(seq 100); do "
@@ -86,19 +88,34 @@ def _script(commands: list[Command], port: int) -> str:
     return "\n".join(lines)
 
 
-def run(commands: list[Command], folder: Path) -> list[list[str]]:
-    """What the commands answer, in one shell, in `folder`."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
+def papers_demo(shared: Path, today: str) -> Path:
+    """A folder with `demo`, which the command that papers begin with makes, and what it `said`; to be copied."""
+    made = shared / f"papers-{today}"
+    once(made, _demo)
+    return made
+
+
+def _demo(folder: Path) -> None:
+    (folder / "said").write_text(_said(f"casework demo --today {folder.name.removeprefix('papers-')}", folder))
+
+
+def _said(script: str, folder: Path) -> str:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CASEWORK_")}
     place = sysconfig.get_path("scripts")
     environment = kept | {"PATH": f"{place}:{kept['PATH']}", "COLUMNS": "118", "LC_ALL": "C.UTF-8", "NO_COLOR": "1"}
-    done = subprocess.run(
-        ["bash", "-c", _script(commands, port)], cwd=folder, env=environment, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, text=True, timeout=600, check=False,
-    )  # fmt: skip
-    answers = done.stdout.replace(f":{port}", ":8000").split(f"\n{_MARK}\n")
+    return subprocess.run(
+        ["bash", "-c", script], cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, timeout=600, check=False,
+    ).stdout  # fmt: skip
+
+
+def run(commands: list[Command], folder: Path, shared: Path) -> list[list[str]]:
+    """What the commands answer, in one shell, in `folder`; what papers have in common is made once, in `shared`."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    said = _said(_script(commands, port, shared), folder)
+    answers = said.replace(f":{port}", ":8000").split(f"\n{_MARK}\n")
     return [answer.splitlines() for answer in answers[: len(commands)]]
 
 
@@ -130,13 +147,13 @@ def _commands(paper: Path) -> list[Command]:
 
 
 @pytest.mark.parametrize("paper", RUN, ids=lambda path: path.stem)
-def test_every_command_of_a_paper_answers_what_it_shows(paper: Path, tmp_path: Path) -> None:
+def test_every_command_of_a_paper_answers_what_it_shows(paper: Path, tmp_path: Path, run_folder: Path) -> None:
     if subprocess.run(["bash", "-c", "command -v curl"], capture_output=True, check=False).returncode:
         pytest.skip("the papers use curl, which this machine does not have")
     commands = _commands(paper)
     wrong = [
         f"$ {command.text}\n--- shown\n" + "\n".join(command.shown) + "\n--- answered\n" + "\n".join(answer)
-        for command, answer in zip(commands, run(commands, tmp_path), strict=True)
+        for command, answer in zip(commands, run(commands, tmp_path, run_folder), strict=True)
         if not agrees(command.shown, answer)
     ]
     assert not wrong, "\n\n".join(wrong)
@@ -271,10 +288,10 @@ def drawn() -> str:
     return done.output
 
 
-def answered(paper: Path) -> str:
+def answered(paper: Path, shared: Path) -> str:
     """The paper with present answers where those shown do not agree."""
     with tempfile.TemporaryDirectory() as folder:
-        answers = iter(run(_commands(paper), Path(folder)))
+        answers = iter(run(_commands(paper), Path(folder), shared))
 
     def present(block: re.Match[str]) -> str:
         lines = []
@@ -289,6 +306,7 @@ def answered(paper: Path) -> str:
 
 if __name__ == "__main__":
     PICTURE.write_text(drawn(), encoding="utf-8")
-    for paper in [Path(name).resolve() for name in sys.argv[1:]] or RUN:
-        paper.write_text(answered(paper), encoding="utf-8")
-        sys.stderr.write(f"{paper.name}\n")
+    with tempfile.TemporaryDirectory() as shared:
+        for paper in [Path(name).resolve() for name in sys.argv[1:]] or RUN:
+            paper.write_text(answered(paper, Path(shared)), encoding="utf-8")
+            sys.stderr.write(f"{paper.name}\n")

@@ -7,10 +7,11 @@ import base64
 import os
 import re
 import shutil
+import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,8 +19,8 @@ from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from casework.clock import now
-from casework.demo.stage import DemoTold, perform
+from casework.clock import branch_date, now
+from casework.demo.stage import DemoTold, before, perform
 from casework.operation.startup import Started, start, upgrade
 from casework.people.identity import passwords, resetting
 from casework.people.identity.brake import Brake
@@ -30,11 +31,13 @@ from casework.people.staff.listing import members
 from casework.settings import Settings, default_loans_dir, ensure_keys, shipped
 from casework.storage.database import reading, writing
 from tests.api.server import serving
+from tests.once import once
 
 CHROMIUM: Final = shutil.which("chromium") or shutil.which("chromium-browser")
 PASSWORD: Final = "four plain words here"
 WIDTH, HEIGHT = 1366, 768
 SIZE: Final[Any] = {"width": WIDTH, "height": HEIGHT}
+ZONE: Final = "Asia/Shanghai"
 PHONE: Final[Any] = {"width": 390, "height": 844}
 _VIOLATIONS = """
 window.violations = [];
@@ -89,21 +92,54 @@ class Demo:
     """Secrets of the second factors that were set up."""
 
 
-@contextmanager
-def demo(place: Path, *, loans: int = 1_000) -> Iterator[Demo]:
-    """A demo whose month ends today, with a password for everybody, served."""
+def performed(settings: Settings, place: Path, *, loans: int = 1_000) -> DemoTold:
+    """What came of a demo whose month ends today, made as `casework demo` makes it; its feeds lie in the folder."""
+    today = branch_date(now(), ZONE)
+    upgrade(settings, system("cli"), clock=lambda: before(today))
+    started = start(settings)
+    told = perform(started, place / "feeds", seed=1, loans_number=loans, today=today, progress=lambda *_: None)
+    started.engine.dispose()
+    return told
+
+
+def _month(place: Path) -> DemoTold:
+    settings = _settings(place)
+    ensure_keys(settings.keys_dir)
+    told = performed(settings, place)
+    with closing(sqlite3.connect(place / "casework.db")) as raw:  # all of it in the one file, for whoever copies it
+        raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return told
+
+
+def months_copy(run_folder: Path, place: Path) -> DemoTold:
+    """The same on SQLite, made once in this run and day, copied into the folder."""
+    made = run_folder / f"month-{branch_date(now(), ZONE)}"
+    told = once(made, _month)
+    shutil.copytree(made, place, dirs_exist_ok=True)
+    return replace(told, next_feed=place / told.next_feed.relative_to(made))
+
+
+def _settings(place: Path) -> Settings:
     url = f"sqlite:///{place / 'casework.db'}"
-    settings = Settings(
+    return Settings(
         database_url=url, database_owner_url=url, keys_dir=place / "keys", statecharts=shipped("statecharts"),
         loans_dir=default_loans_dir(url, os.environ),
     )  # fmt: skip
-    ensure_keys(settings.keys_dir)
-    upgrade(settings, system("cli"))
+
+
+@contextmanager
+def demo(place: Path, *, loans: int = 1_000) -> Iterator[Demo]:
+    """Such a demo, with a password for everybody, served."""
+    ensure_keys(place / "keys")
+    with on_show(place, performed(_settings(place), place, loans=loans)) as served:
+        yield served
+
+
+@contextmanager
+def on_show(place: Path, told: DemoTold) -> Iterator[Demo]:
+    """The demo that was made in this folder, with a password for everybody, served."""
+    settings = _settings(place)
     started = start(settings)
-    told = perform(
-        started, place / "feeds", seed=1, loans_number=loans, today=started.branch.today(now()),
-        progress=lambda *_: None,
-    )  # fmt: skip
     people = _with_passwords(started)
     with serving(settings, place) as server:
         yield Demo(server.url, started, told, people)
@@ -168,7 +204,7 @@ def somebody(
 ) -> Watched:  # fmt: skip
     """At a browser of their own; with a post, logged in as its first holder."""
     context = browser.new_context(
-        viewport=size, locale={"zh": "zh-CN", "en": "en-GB"}[lang], timezone_id="Asia/Shanghai",
+        viewport=size, locale={"zh": "zh-CN", "en": "en-GB"}[lang], timezone_id=ZONE,
         java_script_enabled=scripts,
     )  # fmt: skip
     context.add_cookies([{"name": "casework_lang", "value": lang, "url": demo.url}])

@@ -5,27 +5,32 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from html import unescape
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, expect
+from pwdlib.hashers.argon2 import Argon2Hasher
 
 from casework.clock import now
 from casework.people.identity import passwords
 from casework.storage.database import writing
 from tests.api.conftest import Running, assembled, branch, database, furnished, running, settings
-from tests.console.browser import Demo, chromium, code_of, demo
+from tests.console.browser import Demo, chromium, code_of, months_copy, on_show
 
 __all__ = ["assembled", "branch", "browse", "database", "furnished", "running", "settings"]
 PASSWORD = "four plain words here"
-_HASH = passwords.hash_password(PASSWORD)
+_CHEAP = Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1)
+"""A log-in costs a tenth of a second on purpose (`tests/identity/test_passwords.py`); most tests here have one."""
+_HASH = _CHEAP.hash(PASSWORD)
 expect.set_options(timeout=30_000)  # ms: what is waited for is whether it comes, on a busy machine too
 
 
 @pytest.fixture(scope="module")
-def branch_on_show(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+def branch_on_show(tmp_path_factory: pytest.TempPathFactory, run_folder: Path) -> Iterator[Demo]:
     """One demo for all of a file: nobody's journey is in another's way."""
-    with demo(tmp_path_factory.mktemp("demo")) as served:
+    place = tmp_path_factory.mktemp("demo")
+    with on_show(place, months_copy(run_folder, place)) as served:
         yield served
 
 
@@ -116,8 +121,9 @@ class Browsing:
 
 
 @pytest.fixture
-def browse(running: Running) -> Callable[..., Browsing]:
+def browse(running: Running, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Browsing]:
     """Somebody new at a browser; with a staff number, logged in."""
+    monkeypatch.setattr(passwords, "_hasher", _CHEAP)
     started = running.started
     with writing(started.engine) as conn:
         trail = started.branch.trail(now())

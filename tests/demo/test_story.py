@@ -1,5 +1,6 @@
 """The demo's story: every state is reached through the real doors, and the log verifies after it."""
 
+import shutil
 from collections import Counter
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
@@ -50,6 +51,9 @@ from casework.work.gate.found import found
 from casework.work.photos.drawing import CHECK
 from casework.work.photos.tables import photos
 from casework.work.tasks.tables import tasks
+from tests.conftest import Database
+from tests.console.browser import months_copy, performed
+from tests.test_documents import papers_demo
 
 
 def _silent(_stage: str, _done: int, _total: int) -> None:
@@ -107,19 +111,19 @@ def test_the_story_reaches_every_state_and_leaves_a_sound_log(settings: Settings
 
 
 def test_the_command_makes_a_branch_shows_it_and_may_be_repeated(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    made = papers_demo(run_folder, "2024-07-01") / "demo"  # by the same command
+    earlier = shutil.copytree(made, tmp_path / "branch")
+    database = (earlier / "casework.db").read_bytes()
     monkeypatch.setenv("CASEWORK_DATABASE_URL", "")
-    shell = CliRunner()
-    for _ in range(2):
-        monkeypatch.setenv("CASEWORK_DATABASE_URL", "")
-        shown = shell.invoke(main, ["demo", "--folder", str(tmp_path / "branch"), "--loans", "1000"])
-        assert shown.exit_code == 0, shown.output
-        for heading in ("The portfolio", "The last feed", "The story of case", "Refused, and on record"):
-            assert heading in shown.stdout
-        assert "The log verifies:" in shown.stdout
-        assert shown.stdout.count("cw_") == 2
-    assert (tmp_path / "branch" / "casework.db").exists()
+    shown = CliRunner().invoke(main, ["demo", "--folder", str(earlier), "--loans", "1000"])
+    assert shown.exit_code == 0, shown.output
+    for heading in ("The portfolio", "The last feed", "The story of case", "Refused, and on record"):
+        assert heading in shown.stdout
+    assert "The log verifies:" in shown.stdout
+    assert shown.stdout.count("cw_") == 2
+    assert (earlier / "casework.db").read_bytes() != database
 
 
 def test_a_demo_never_goes_into_a_database_that_holds_something(settings: Settings, tmp_path: Path) -> None:
@@ -150,15 +154,16 @@ def test_serving_the_demo_means_the_database_in_its_folder_unless_another_is_nam
     assert environment(Path("demo")) == {}
 
 
-def test_the_day_after_the_month_is_one_to_be_worked(settings: Settings, tmp_path: Path) -> None:
+def test_the_day_after_the_month_is_one_to_be_worked(
+    settings: Settings, database: Database, run_folder: Path, tmp_path: Path
+) -> None:
     """Cases given out, lists out, promises due, somebody on leave; requests, breaches, holds wait for a review.
 
     Repairs found something, nothing, or are under way; forms wait or were accepted.
     """
-    upgrade(settings, system("cli"), clock=lambda: before(now().date()))
+    told = months_copy(run_folder, tmp_path) if database.is_sqlite else performed(settings, tmp_path)
     started = start(settings)
     today = started.branch.today(now())
-    told = perform(started, tmp_path / "feeds", seed=1, loans_number=1_000, today=today, progress=_silent)
     left = distribute(started.engine, started.branch, today, actor=system("cli"), dry_run=True)
     assert (left.moves, left.cases > 0) == ([], True)
     with reading(started.engine, snapshot=True) as conn:
