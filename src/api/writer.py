@@ -1,10 +1,10 @@
 """The one writer of a process: requests that arrive together share a transaction.
 
 No timer: the writer takes everything that waits, runs it, commits, answers, and looks again; an idle service adds no
-delay. What the event loop comes upon in one turn is handed over together: the first of a dozen requests whose bytes
-are there would otherwise travel alone, and the rest wait for it. A case that another process holds sends its job to
-the slow lane, which waits for it alone. If a shared batch fails, but for a database that is full or gone, its jobs run
-again one at a time, so that nobody pays for a stranger's mistake.
+delay. What the event loop comes upon meanwhile is handed over together (`api.gathering`): a transaction costs more than
+the events in it. A case that another process holds sends its job to the slow lane, which waits for it alone. If a
+shared batch fails, but for a database that is full or gone, its jobs run again one at a time, so that nobody pays for
+a stranger's mistake.
 """
 
 import asyncio
@@ -21,6 +21,7 @@ from sqlalchemy.engine import Connection
 
 from api import idempotency
 from api.auth import still_holds
+from api.gathering import Gathering
 from api.idempotency import StoredAnswer
 from api.jobs import Claim, Job, Settled
 from api.logs import FailedRequest, log_bug
@@ -58,7 +59,7 @@ class Writer:
         self._lock = threading.Lock()
         self._fast_wake = threading.Condition(self._lock)
         self._slow_wake = threading.Condition(self._lock)
-        self._coming: list[Job] = []  # of this turn of the event loop
+        self._gathering = Gathering(self._hand_over, at_most=MAX_BATCH)
         self._fast: deque[Job] = deque()
         self._slow: deque[Job] = deque()
         self._keys: set[tuple[str, str]] = set()
@@ -94,8 +95,7 @@ class Writer:
         """Write all that waits, then end; blocks until it is done."""
         with self._lock:
             self._stopping = True
-            self._fast.extend(self._coming)
-            self._coming = []
+            self._fast.extend(self._gathering.take())
             self._fast_wake.notify_all()
             self._slow_wake.notify_all()
         for thread in self._threads:
@@ -114,32 +114,32 @@ class Writer:
                 self._slow.append(job)
                 self._slow_wake.notify()
             else:
-                self._coming.append(job)
-                if len(self._coming) == 1:
-                    job.loop.call_soon(self._hand_over)
+                self._gathering.add(job)
         return await job.future
 
-    def _hand_over(self) -> None:
+    def _hand_over(self, jobs: list[Job]) -> None:
         with self._lock:
-            self._fast.extend(self._coming)
-            self._coming = []
+            self._fast.extend(jobs)
             self._fast_wake.notify()
 
     def _admit(self, job: Job) -> None:
         if self._stopping:
             raise TryAgain("shutting_down", "the service is stopping", retry_after_s=5)
-        if len(self._coming) + len(self._fast) + len(self._slow) >= MAX_WAITING:
+        if self._waiting() >= MAX_WAITING:
             raise TryAgain("overloaded", "too much work is waiting")
         if job.key is not None:
             if job.key.name in self._keys:
                 raise idempotency.running()
             self._keys.add(job.key.name)
 
+    def _waiting(self) -> int:
+        return len(self._gathering) + len(self._fast) + len(self._slow)
+
     # ── the lanes ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _run_fast(self) -> None:
         while batch := self._take():
-            self._metrics.queue.set(len(self._fast) + len(self._slow))
+            self._metrics.queue.set(self._waiting())
             self._write_together(batch)
             self._deliver(batch)
         with self._lock:
@@ -326,9 +326,16 @@ class Writer:
             if waiting:
                 self._slow.extend(waiting)
                 self._slow_wake.notify()
-        loop = next((job.loop for job in done if job.loop is not None), None)
+            if threading.current_thread() is self._threads[0]:
+                self._gathering.is_wanted = not self._fast
+        loop = batch[0].loop
         if loop is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(_resolve, done)
+            loop.call_soon_threadsafe(self._resolve, done)
+
+    def _resolve(self, jobs: list[Job]) -> None:
+        """In the event loop's thread."""
+        _resolve(jobs)
+        self._gathering.look()  # their answers go first
 
 
 def _first_entry(outcome: Outcome) -> str | None:

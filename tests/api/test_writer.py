@@ -95,6 +95,45 @@ def test_what_comes_up_in_one_turn_of_the_event_loop_travels_together(started: S
     assert len(counted) == 1
 
 
+def told_in_turns(started: Started, turns: list[int], rounds: int = 1) -> int:
+    """Commits, when a client for each of `turns` changes a case so often, so many turns after each answer."""
+    ids, counted, writer = cases_of(started, len(turns)), commits(started), Writer(started, Metrics())
+
+    async def client(case_id: int, late: int) -> None:
+        for _ in range(rounds):
+            for _ in range(late):
+                await asyncio.sleep(0)
+            told = await writer.write(Job([repaired(case_id)], answer))
+            assert told.status == 200
+
+    async def all_of_them() -> None:
+        writer.start()
+        await asyncio.gather(*map(client, ids, turns))
+        await asyncio.to_thread(writer.stop)
+
+    run(all_of_them())
+    return len(counted)
+
+
+def test_what_comes_turn_after_turn_travels_together(started: Started) -> None:
+    """A request is read in one turn and parsed in the next; the next one may be read meanwhile."""
+    assert told_in_turns(started, [0, 1, 2, 3, 4]) == 1
+
+
+def test_who_is_answered_and_asks_again_at_once_travels_with_those_who_waited(started: Started) -> None:
+    """Though the writer could have begun with those: two groups that take turns would be twice the transactions."""
+    assert told_in_turns(started, [0, 0, 0, 2, 2, 2], rounds=4) == 4
+
+
+def test_who_comes_after_quiet_turns_is_not_waited_for(started: Started) -> None:
+    assert told_in_turns(started, [0, 9]) == 2
+
+
+def test_requests_that_do_not_end_keep_nobody_waiting(started: Started, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer_module, "MAX_BATCH", 3)
+    assert told_in_turns(started, list(range(6))) == 2
+
+
 @pytest.mark.only("postgresql")
 def test_a_transaction_asks_once_before_it_decides_and_writes_and_commits_in_one_round_trip(
     started: Started, monkeypatch: pytest.MonkeyPatch
