@@ -72,6 +72,7 @@ from api.day_clock import DayClock
 from api.description import keep_words_of, openapi
 from api.edge import Edge
 from api.importing import Imports
+from api.language import LANGUAGE
 from api.manners import Manners
 from api.metrics import Metrics
 from api.nouns import described
@@ -126,6 +127,7 @@ def assemble(feed_upload_mib: int) -> Assembled:
     structs = Structs()
     app = Litestar(
         route_handlers=routes,
+        dependencies=LANGUAGE,
         before_request=permitted,
         lifespan=[_running],
         exception_handlers=on_pages(EXCEPTION_HANDLERS),

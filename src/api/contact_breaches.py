@@ -11,9 +11,10 @@ from msgspec import Meta
 
 from api.auth import still_valid
 from api.example import Example
+from api.language import Language
 from api.permitted import reach
 from api.reading.asking import answers, reader_of
-from api.reading.exports import CSV, Language, file_of
+from api.reading.exports import CSV, file_of
 from api.serving import serving_of
 from api.written import changing
 from casework.errors import CallerError
@@ -252,7 +253,7 @@ def to_review_between(
     ),
 )  # fmt: skip
 def contacts_to_review_as_csv(
-    request: Request[Any, Any, Any], first: _From, to: _To, lang: Language = "zh"
+    request: Request[Any, Any, Any], first: _From, to: _To, spoken: Language
 ) -> Response[bytes]:
     """All of them, not paged; that it was taken out is an entry with the file's digest."""
     serving, _ = reader_of(request, "from", "to", "lang")
@@ -261,7 +262,7 @@ def contacts_to_review_as_csv(
         actor = still_valid(conn, request)
         if not reach(request).everything:
             raise CallerError("out_of_reach")
-        taken = review_file(conn, serving.branch, first, to, actor, "csv", lang)
+        taken = review_file(conn, serving.branch, first, to, actor, "csv", spoken)
         record_taken(conn, serving.branch, actor, taken)
     return file_of(taken.body, CSV, taken.name, cut=taken.cut)
 

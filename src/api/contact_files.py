@@ -17,7 +17,7 @@ from api.auth import actor_of
 from api.console.frame.behind import Came, Kind, Run, Went, begin, behind
 from api.example import whole_answer
 from api.mending import to_mend
-from api.one_file import ATOMIC, OneFile, is_atomic, one_file
+from api.one_file import ATOMIC, OneFile, one_file, said_in
 from api.problems import problem_responses
 from api.reading.asking import After, answers, check_parameters
 from api.reading.exports import CSV, XLSX
@@ -135,10 +135,9 @@ async def take_contact_file(request: Request[Any, Any, Any]) -> Response[Contact
 async def begun(request: Request[Any, Any, Any]) -> None:
     """Begin to take in the file that the request brings. CallerErrors where it brings none, `import_running`."""
     form, name, content = await one_file(request)
-    source = str(form.get("source") or DIALLER)
-    if source not in SOURCES:
-        raise CallerError("invalid_request", f"source 须为 {'、'.join(SOURCES)}", f"source is one of {SOURCES}")
-    serving, actor, atomic = serving_of(request), actor_of(request), is_atomic(form)
+    said = said_in(form, _SentFile.choices)
+    source, atomic = said.get("source", DIALLER), said.get("atomic") == "true"
+    serving, actor = serving_of(request), actor_of(request)
 
     def once(went: Went) -> Came:
         taken = taken_in(

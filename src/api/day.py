@@ -14,9 +14,10 @@ from api.auth import actor_of, still_valid
 from api.changing import IdempotencyKey
 from api.example import Example
 from api.idempotency import StoredAnswer
+from api.language import Language
 from api.problems import problem_responses, status_of
 from api.reading.asking import answers, reader_of
-from api.reading.exports import CSV, XLSX, Language, file_named
+from api.reading.exports import CSV, XLSX, file_named
 from api.serving import serving_of
 from api.written import written
 from casework.clock import now
@@ -231,14 +232,14 @@ def handed_in_by(conn: Any, request: Request[Any, Any, Any], actor: Actor, data:
 @get("/day/ledger.xlsx", sync_to_thread=True, summary="The day's ledger as a workbook", tags=["day"],
      responses=answers(bytes, "(a workbook)", *_DAY, "database_busy", "database_full", media_type=XLSX))  # fmt: skip
 def ledger_as_xlsx(
-    request: Request[Any, Any, Any], on: On, team: Team = None, lang: Language = "zh"
+    request: Request[Any, Any, Any], on: On, team: Team = None, *, spoken: Language
 ) -> Response[bytes]:  # fmt: skip
     """Four sheets, ready to print and to be sent on, customers masked; that it was taken out is an entry.
 
     Of whoever has handed in it shows what they handed in. The entry has the file's digest.
     """
     reader_of(request, "on", "team", "lang")
-    return ledger_file(request, on, team, lang)
+    return ledger_file(request, on, team, spoken)
 
 
 def ledger_file(request: Request[Any, Any, Any], on: date, team: str | None, lang: Lang) -> Response[bytes]:
@@ -258,18 +259,18 @@ def ledger_file(request: Request[Any, Any, Any], on: date, team: str | None, lan
      responses=answers(str, "日期,催收人,…\r\n", *_DAY, "database_busy", "database_full",
                        media_type="text/csv"))  # fmt: skip
 def ledger_as_csv(
-    request: Request[Any, Any, Any], on: On, team: Team = None, sheet: Part = "cases", lang: Language = "zh"
+    request: Request[Any, Any, Any], on: On, team: Team = None, sheet: Part = "cases", *, spoken: Language
 ) -> Response[bytes]:  # fmt: skip
     """One of the four sheets; that it was taken out is an entry."""
     serving, _ = reader_of(request, "on", "team", "sheet", "lang")
     with writing(serving.engine) as conn:
         actor = still_valid(conn, request)
         found = ledger_of(conn, serving.branch, on, team)
-        body = as_csv(sheets_of(conn, serving.branch, found, actor, lang)[_PARTS.index(sheet)], lang)
+        body = as_csv(sheets_of(conn, serving.branch, found, actor, spoken)[_PARTS.index(sheet)], spoken)
         wanted = {"on": on.isoformat(), "team": team, "sheet": sheet}
         rows = body.count(b"\r\n") - 2  # the header, and the mark
         record_export(conn, serving.branch, actor, wanted, rows=rows, kind="csv", event=EXPORTED, file=body)
-    return file_named(body, CSV, ledger_name(on, team, "csv", lang))
+    return file_named(body, CSV, ledger_name(on, team, "csv", spoken))
 
 
 @get("/day/unrepaired", sync_to_thread=True, summary="Customers who could not be repaired", tags=["day"],
@@ -311,10 +312,10 @@ async def issue_report(
 
 @get("/day/report.xlsx", sync_to_thread=True, summary="The daily report as a workbook", tags=["day"],
      responses=answers(bytes, "(a workbook)", *_DAY, "database_busy", "database_full", media_type=XLSX))  # fmt: skip
-def report_as_xlsx(request: Request[Any, Any, Any], on: On, lang: Language = "zh") -> Response[bytes]:
+def report_as_xlsx(request: Request[Any, Any, Any], on: On, spoken: Language) -> Response[bytes]:
     """Ready to print; that it was taken out is an entry, with the file's digest."""
     reader_of(request, "on", "lang")
-    return report_file(request, on, lang)
+    return report_file(request, on, spoken)
 
 
 def report_file(request: Request[Any, Any, Any], on: date, lang: Lang) -> Response[bytes]:

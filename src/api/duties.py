@@ -9,11 +9,12 @@ from litestar import Request, Response, get
 from litestar.params import QueryParameter
 from sqlalchemy.engine import Connection
 
+from api.language import Language
 from api.list_shape import whole, whole_of
 from api.permitted import case_in_sight, reach
 from api.reading.asking import answers, reader_of
 from api.reading.cases import CaseId
-from api.reading.exports import XLSX, Language, sent
+from api.reading.exports import XLSX, sent
 from api.serving import serving_of
 from casework.clock import now
 from casework.people.staff.permissions import Reach
@@ -119,11 +120,12 @@ _FAULTS: Final = ("duties_not_taken_yet", "filter_malformed", "invalid_request",
 def duties_as_csv(
     request: Request[Any, Any, Any], on: _On = None, owed_by: _OwedBy = None, team: _Team = None,
     case_id: _Case = None, duty: _Text = None, status: _Status = None, exempt_by: _ExemptBy = None,
-    lang: Language = "zh",
+    *,
+    spoken: Language,
 ) -> Response[bytes]:  # fmt: skip
     """Those of `GET /duties`, at most 20,000 (`Casework-Cut` says if there are more); an entry."""
     wanted = DutiesWanted(None, case_id, duty, status, exempt_by=exempt_by)
-    return _file(request, on, owed_by, team, wanted, "csv", lang)
+    return _file(request, on, owed_by, team, wanted, "csv", spoken)
 
 
 @get("/duties.xlsx", sync_to_thread=True, summary="Duties of a day as a workbook", tags=["duties"],
@@ -131,11 +133,12 @@ def duties_as_csv(
 def duties_as_xlsx(
     request: Request[Any, Any, Any], on: _On = None, owed_by: _OwedBy = None, team: _Team = None,
     case_id: _Case = None, duty: _Text = None, status: _Status = None, exempt_by: _ExemptBy = None,
-    lang: Language = "zh",
+    *,
+    spoken: Language,
 ) -> Response[bytes]:  # fmt: skip
     """Those of `GET /duties`, at most 20,000 (`Casework-Cut` says if there are more), to print; an entry."""
     wanted = DutiesWanted(None, case_id, duty, status, exempt_by=exempt_by)
-    return _file(request, on, owed_by, team, wanted, "xlsx", lang)
+    return _file(request, on, owed_by, team, wanted, "xlsx", spoken)
 
 
 def _file(

@@ -16,7 +16,8 @@ from litestar.handlers import HTTPRouteHandler
 from api.wanted import choices_of, given, wanted
 from casework.errors import CallerError
 
-_MOST: Final = 50
+MOST: Final = 50
+"""Faults that are told."""
 _NEEDED: Final = re.compile(r"Missing required \w+ parameter '(\w+)'")
 _FIRST: Final = re.compile(r"[^.\[]+")
 _BODY: Final = "body"
@@ -37,7 +38,12 @@ def taken(body: Any, annotation: Any) -> Any:
     try:
         return msgspec.convert(body, annotation)
     except msgspec.ValidationError as error:
-        raise CallerError("invalid_request", faults=list(islice(_faults(body, annotation, ""), _MOST))) from error
+        raise CallerError("invalid_request", faults=faults_in(body, annotation)) from error
+
+
+def faults_in(body: Any, annotation: Any) -> list[dict[str, Any]]:
+    """Every fault of a body, up to `MOST`; none of one that is as it must be."""
+    return list(islice(_faults(body, annotation, ""), MOST))
 
 
 def _faults(value: Any, annotation: Any, at: str) -> Iterator[dict[str, Any]]:
@@ -95,7 +101,7 @@ def _not_wanted(field: str, value: Any, kind: msgspec.inspect.Type) -> dict[str,
 def faults_of(request: Request[Any, Any, Any], extra: Any) -> list[dict[str, Any]]:
     """The faults that the framework found in the parameters, or that there is no body."""
     items = [item for item in extra if isinstance(item, dict)] if isinstance(extra, list) else []
-    return [_of_parameter(request, str(item.get("key", ""))) for item in items[:_MOST]]
+    return [_of_parameter(request, str(item.get("key", ""))) for item in items[:MOST]]
 
 
 def missing_in(detail: str) -> list[dict[str, Any]]:

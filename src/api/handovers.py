@@ -15,6 +15,7 @@ from api.auth import still_valid
 from api.changing import IdempotencyKey
 from api.example import Example, whole_answer
 from api.idempotency import StoredAnswer
+from api.language import Language
 from api.problems import MEDIA_TYPE, problem_body, problem_responses, request_id_of, status_of
 from api.reading.asking import answers, check_parameters
 from api.reading.exports import file_named
@@ -23,7 +24,6 @@ from api.written import written
 from casework.errors import CallerError
 from casework.people.staff.actor import Actor
 from casework.storage.database import reading, writing
-from casework.table import Lang
 from casework.work.four_eyes.recording import Refused
 from casework.work.handover import queries
 from casework.work.handover.applying import Applied, apply
@@ -242,7 +242,7 @@ async def withdraw_handover(
      responses=answers(bytes, "(a workbook)", "unknown_handover", "unknown_receiver", "filter_malformed",
                        media_type=XLSX))  # fmt: skip
 def download_sheet(
-    request: Request[Any, Any, Any], handover_id: HandoverId, name: SheetName, lang: FromQuery[Lang] = "zh"
+    request: Request[Any, Any, Any], handover_id: HandoverId, name: SheetName, spoken: Language
 ) -> Response[bytes]:
     """A receiver's cases and what these carry, for them or for who may look at hand-overs; making it is an entry."""
     check_parameters(request, ("lang",))
@@ -251,7 +251,7 @@ def download_sheet(
         raise CallerError("unknown_receiver", receiver=name[:32])
     serving = serving_of(request)
     with writing(serving.engine) as conn:
-        made = sheet_of(conn, serving.branch, handover_id, receiver, actor=still_valid(conn, request), lang=lang)
+        made = sheet_of(conn, serving.branch, handover_id, receiver, actor=still_valid(conn, request), lang=spoken)
     return file_named(made.body, XLSX, made.name)
 
 

@@ -15,7 +15,7 @@ from msgspec import Meta
 from api.auth import actor_of, still_valid
 from api.example import Example
 from api.faults import taken
-from api.one_file import OwnBody, form_of
+from api.one_file import TRUTH, OwnBody, form_of, said_in
 from api.problems import problem_responses, request_id_of
 from api.request import decoded
 from api.serving import Serving, serving_of
@@ -47,7 +47,7 @@ _PROBLEMS = problem_responses(
     "import_running", "body_too_large",
     "unsupported_media_type", "invalid_request", "file_name_unsafe", "database_busy", "database_full",
 )  # fmt: skip
-_FLAG = Schema(type=OpenAPIType.STRING, enum=["true", "false"])
+_FLAGS = {"confirm_vanished": TRUTH, "correction": TRUTH}
 _FILE = Schema(type=OpenAPIType.STRING, content_media_type="application/octet-stream")
 _UPLOAD = Schema(
     type=OpenAPIType.OBJECT,
@@ -56,9 +56,9 @@ _UPLOAD = Schema(
             type=OpenAPIType.ARRAY, items=_FILE, min_items=2, max_items=MAX_FILES,
             description="manifest.json and the files it names",
         ),
-        "confirm_vanished": _FLAG, "correction": _FLAG,
+        **{name: Schema(type=OpenAPIType.STRING, enum=list(some)) for name, some in _FLAGS.items()},
     },
-    required=["files"],
+    required=["files"], additional_properties=False,
 )  # fmt: skip
 _FOLDER = Schema(
     type=OpenAPIType.OBJECT,
@@ -138,6 +138,7 @@ def _below_inbox(serving: Serving, name: str) -> Path:
 async def _received(request: Request[Any, Any, Any]) -> tuple[Upload, bool, bool]:
     """The files of a multipart body in a folder of their own, and the two flags."""
     form, files = await form_of(request)
+    said = said_in(form, _FLAGS, "files")
     upload = await asyncio.to_thread(Upload)
     try:
         if not 2 <= len(files) <= MAX_FILES:
@@ -150,7 +151,7 @@ async def _received(request: Request[Any, Any, Any]) -> tuple[Upload, bool, bool
     except BaseException:
         upload.close()
         raise
-    return upload, str(form.get("confirm_vanished")) == "true", str(form.get("correction")) == "true"
+    return upload, said.get("confirm_vanished") == "true", said.get("correction") == "true"
 
 
 async def _keep(folder: Path, part: UploadFile) -> None:

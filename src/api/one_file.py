@@ -1,21 +1,28 @@
 """Files that come in a multipart form: the form read, and the one file of a route that takes one."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Final
+from functools import lru_cache
+from typing import Any, Final, Literal
 
+import msgspec
 from litestar import Request
 from litestar.datastructures import UploadFile
 from litestar.exceptions import ClientException
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
 from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
+from msgspec import UNSET
 
+from api.faults import MOST, faults_in
 from casework.errors import CallerError
 
-ATOMIC: Final[Mapping[str, Sequence[str]]] = {"atomic": ("false", "true")}
+TRUTH: Final = ("false", "true")
+ATOMIC: Final[Mapping[str, Sequence[str]]] = {"atomic": TRUTH}
 """Another field of the form: whether one row set aside means that nothing of the file goes in."""
-DRY_RUN: Final[Mapping[str, Sequence[str]]] = {"dry_run": ("false", "true")}
+DRY_RUN: Final[Mapping[str, Sequence[str]]] = {"dry_run": TRUTH}
 """And whether it is only said what would become of its rows."""
+FORM_TOKEN: Final = "form_token"  # noqa: S105  # the name of a field
 _NAME_LIMIT: Final = 100  # characters of a file's name that are kept
 
 
@@ -51,7 +58,7 @@ class OneFile(OwnBody):
             )
             for name, some in self.choices.items()
         }
-        form = Schema(type=OpenAPIType.OBJECT, properties={**fields}, required=["file"])
+        form = Schema(type=OpenAPIType.OBJECT, properties={**fields}, required=["file"], additional_properties=False)
         return {"multipart/form-data": OpenAPIMediaType(schema=form)}
 
 
@@ -82,14 +89,26 @@ async def one_file(request: Request[Any, Any, Any]) -> tuple[Any, str, bytes]:
     return form, files[0].filename[:_NAME_LIMIT], await files[0].read()
 
 
-def is_atomic(form: Any) -> bool:
-    """What the form says of it; CallerError `invalid_request`."""
-    return is_said(form, "atomic")
+def said_in(form: Any, choices: Mapping[str, Sequence[str]], files: str = "file") -> dict[str, str]:
+    """What a form says beside its `files`; CallerError `invalid_request` with every field that is not as `choices` say.
+
+    One that is unknown or given twice is at fault too: who wrote `dryrun` would have the file taken in. An empty one
+    says nothing, and neither does what proves a page's form.
+    """
+    texts = [(name, value) for name, value in form.multi_items() if isinstance(value, str) and name != FORM_TOKEN]
+    said = {name: value for name, value in texts if value}
+    counted = Counter(name for name, _ in texts)
+    twice = [
+        {"field": name[:128], "code": "repeated", "en": "must be given once", "zh": "只能填写一次"}
+        for name, number in counted.items() if number > 1
+    ]  # fmt: skip
+    if faults := [*faults_in(said, _form((files, ()), *choices.items())), *twice]:
+        raise CallerError("invalid_request", faults=faults[:MOST])
+    return said
 
 
-def is_said(form: Any, name: str) -> bool:
-    """Whether a field of the form that is true or false is true; CallerError `invalid_request`."""
-    said = str(form.get(name) or "false")
-    if said not in ("false", "true"):
-        raise CallerError("invalid_request", f"{name} 须为 true 或 false", f"{name} is true or false")
-    return said == "true"
+@lru_cache(64)
+def _form(*choices: tuple[str, Sequence[str]]) -> type[msgspec.Struct]:
+    """The fields of a form as a struct, so that they are read, and told of, as a body's are."""
+    kinds: list[tuple[str, Any, Any]] = [(name, Literal[some] if some else str, UNSET) for name, some in choices]
+    return msgspec.defstruct("Form", kinds, forbid_unknown_fields=True)

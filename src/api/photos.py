@@ -15,7 +15,7 @@ from api.auth import actor_of
 from api.changing import respond
 from api.example import Example
 from api.nouns import Number
-from api.one_file import OneFile, one_file
+from api.one_file import OneFile, form_of, one_file, said_in
 from api.outcomes import Named, answer_of, etag
 from api.problems import problem_responses, request_id_of
 from api.reading.asking import answers
@@ -104,6 +104,8 @@ async def send_photo(request: Request[Any, Any, Any], number: Number) -> Respons
     and `device` count where the file does not say them; `photo` is its hash as it was taken, checked. The same photo of
     the same visit again is answered as the first time, with 200 and `again`.
     """
+    form, _ = await form_of(request)
+    said_in(form, _OnePhoto.choices)
     kept = await photo_sent(request, number)
     if not isinstance(kept, PhotoKept):
         return respond(answer_of(kept, request_id_of(request), named=_VISIT))

@@ -6,9 +6,10 @@ import msgspec
 from litestar import Request, Response, get
 from litestar.params import PathParameter
 
+from api.language import Language
 from api.list_shape import whole, whole_of
 from api.reading.asking import answers, check_parameters
-from api.reading.exports import XLSX, Language, file_named
+from api.reading.exports import XLSX, file_named
 from api.serving import serving_of
 from casework.errors import CallerError
 from casework.file_names import file_name
@@ -67,10 +68,10 @@ def _column(one: FileColumn) -> TemplateColumn:
 @get("/templates/{kind:str}", sync_to_thread=True, tags=["feeds"], summary="The template of a kind of file",
      media_type=XLSX,
      responses=answers(bytes, "(a workbook)", "unknown_template", "invalid_request", media_type=XLSX))  # fmt: skip
-def one_template(request: Request[Any, Any, Any], kind: Word, lang: Language = "zh") -> Response[bytes]:
+def one_template(request: Request[Any, Any, Any], kind: Word, spoken: Language) -> Response[bytes]:
     """A workbook: headers, an invented row, and a sheet that explains each column in both languages."""
     check_parameters(request, ("lang",))
-    return template_file(request, kind, lang)
+    return template_file(request, kind, spoken)
 
 
 def template_file(request: Request[Any, Any, Any], kind: str, lang: Lang) -> Response[bytes]:

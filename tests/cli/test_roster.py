@@ -38,8 +38,23 @@ def test_a_file_is_entered_shown_and_answered_by_and_the_same_again_changes_noth
 ) -> None:  # fmt: skip
     (tmp_path / "班表.csv").write_text(f"日期,工号,班次,替班人\n{DAY},P1,休,P2\n{DAY},P2,白班,\n", encoding="utf-8")
     wanted = ("roster", "import", str(tmp_path / "班表.csv"), "--as", "B9", "--json")
-    assert json.loads(shell(*wanted).output) == {"rows": 2, "days_changed": [DAY], "faults_in_all": 0, "set_aside": []}
-    assert json.loads(shell(*wanted).output) == {"rows": 2, "days_changed": [], "faults_in_all": 0, "set_aside": []}
+    looked = json.loads(shell(*wanted, "--dry-run").stdout)
+    assert looked["dry_run"]
+    assert json.loads(shell("roster", "show", "--from", looked["days_changed"][0], "--json").stdout) == []
+    assert json.loads(shell(*wanted).output) == {
+        "rows": 2,
+        "days_changed": [DAY],
+        "faults_in_all": 0,
+        "set_aside": [],
+        "dry_run": False,
+    }
+    assert json.loads(shell(*wanted).output) == {
+        "rows": 2,
+        "days_changed": [],
+        "faults_in_all": 0,
+        "set_aside": [],
+        "dry_run": False,
+    }
     assert json.loads(shell("roster", "show", "--from", DAY, "--as", "P1", "--json").output) == [
         {"day": DAY, "staff_no": "P1", "shift": "rest", "stand_in": "P2"},
         {"day": DAY, "staff_no": "P2", "shift": "day", "stand_in": None},

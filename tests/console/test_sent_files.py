@@ -144,7 +144,7 @@ def test_a_staff_list_is_looked_at_and_taken_whole_or_not_at_all(browse: Browse,
     shown = send(running, someone, STAFF, mended.encode("utf-8-sig"), do="run")
     assert "已导入" in shown, shown
     assert there()
-    assert "无变化 2" in send(running, someone, STAFF, mended.encode("utf-8-sig"), do="run")
+    assert "已有 2" in send(running, someone, STAFF, mended.encode("utf-8-sig"), do="run")
     assert browse("B1").get(STAFF).status_code == 403
 
 
@@ -191,5 +191,5 @@ def test_a_roster_goes_in_whole_or_not_at_all_and_every_fault_is_told(browse: Br
     assert "R1" in mended, "every row of a file that is taken whole"
     sound = mended.replace("2126-13-10,X9,假", "2126-03-11,R1,白班")
     shown = send(running, someone, "/console/roster-files", sound.encode("utf-8-sig"))
-    assert "已导入 行数 2 更新天数 2 搁置行 0" in shown, shown
+    assert "已导入 行数 2 新增 2 已有 0 搁置行 0" in shown, shown
     assert browse("R1").get("/console/roster-files").status_code == 403

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from casework.errors import CallerError
-from casework.intake.feed.agreed import AgreedTaken
 from casework.intake.feed.daytime import import_repayments
+from casework.intake.sheets.taken import FileTaken
 from casework.people.staff.actor import system
 from casework.storage.database import writing
 from tests.feed.bank import Bank, arrears, paid
@@ -19,7 +19,7 @@ HEADER = "payment_id,loan_id,paid_on,amount,reverses\n"
 STEADY = [arrears(number) for number in range(1, 11)]
 
 
-def take(bank: Bank, *lines: str, on: int = 1, header: str = HEADER, encoding: str = "utf-8") -> AgreedTaken:
+def take(bank: Bank, *lines: str, on: int = 1, header: str = HEADER, encoding: str = "utf-8") -> FileTaken:
     """A file of repayments, taken in at noon of a day."""
     content = (header + "".join(f"{line}\n" for line in lines)).encode(encoding)
     with writing(bank.started.engine) as conn:
@@ -28,7 +28,7 @@ def take(bank: Bank, *lines: str, on: int = 1, header: str = HEADER, encoding: s
         )  # fmt: skip
 
 
-def counts(taken: AgreedTaken) -> tuple[int, int, int, int]:
+def counts(taken: FileTaken) -> tuple[int, int, int, int]:
     return taken.rows, taken.stored, taken.repeated, len(taken.set_aside)
 
 

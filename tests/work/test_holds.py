@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from casework.intake.feed.agreed import AgreedTaken, import_holds
+from casework.intake.feed.agreed import import_holds
+from casework.intake.sheets.taken import FileTaken
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Mistaken, Open, Refused
 from casework.lifecycle.listing import every
@@ -40,7 +41,7 @@ def _furnish(bank: Bank) -> None:
     bank.send(DAY, STEADY, loans=BOOKS)
 
 
-def take(bank: Bank, *lines: str, on: int = 0) -> AgreedTaken:
+def take(bank: Bank, *lines: str, on: int = 0) -> FileTaken:
     content = ("loan_id,hold,from,until\n" + "".join(f"{line}\n" for line in lines)).encode()
     with writing(bank.started.engine) as conn:
         return import_holds(conn, bank.started.branch, content, "h.csv", system("cli"), clock=at(day(on)))

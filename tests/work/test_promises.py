@@ -8,8 +8,9 @@ from zoneinfo import ZoneInfo
 import pytest
 import sqlalchemy as sa
 
-from casework.intake.feed.agreed import AgreedTaken, import_promises
+from casework.intake.feed.agreed import import_promises
 from casework.intake.feed.promised import Books, follows
+from casework.intake.sheets.taken import FileTaken
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Mistaken, Open, Refused
 from casework.lifecycle.listing import every
@@ -40,7 +41,7 @@ def row(ref: str, number: int, made: int, pay: int, amount: str) -> str:
     return f"{ref},L{number},{day(made)},{day(pay)},{amount},S1\n"
 
 
-def take(bank: Bank, *rows_: str, header: str = HEADER, on: int = 0) -> AgreedTaken:
+def take(bank: Bank, *rows_: str, header: str = HEADER, on: int = 0) -> FileTaken:
     """A file of promises, taken in on a day."""
     content = (header + "".join(rows_)).encode()
     with writing(bank.started.engine) as conn:

@@ -2,14 +2,15 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 import tomli
 from litestar import Request, Response, get
-from litestar.params import FromPath, QueryParameter
+from litestar.params import FromPath
 
+from api.language import Language
 from api.list_shape import whole, whole_of
 from api.reading.asking import answers, reader_of
 from api.serving import Serving
@@ -29,8 +30,6 @@ from casework.storage.database import reading
 from casework.work.cases.filter import BusinessDates
 from casework.work.cases.noun import CASE_CHART
 from casework.work.cases.options import FieldOffer, fields_of
-
-Language = Annotated[Literal["zh", "en"], QueryParameter(description="Language of the labels.")]
 
 
 class PublishedChart(msgspec.Struct):
@@ -212,11 +211,11 @@ def charts_in_force(serving: Serving) -> dict[str, Chart]:
     responses=answers(str, "stateDiagram-v2\n", media_type="text/plain"),
     tags=["rulebook"],
 )
-def chart_mermaid(request: Request[Any, Any, Any], lang: Language = "zh") -> Response[str]:
+def chart_mermaid(request: Request[Any, Any, Any], spoken: Language) -> Response[str]:
     """The chart in force as a Mermaid diagram."""
     serving, _ = reader_of(request, "lang")
     shown = serving.branch.rulebook.chart.told_with(policy_in_force(serving))
-    return Response(mermaid(shown, lang), media_type="text/plain")
+    return Response(mermaid(shown, spoken), media_type="text/plain")
 
 
 @get(
@@ -225,11 +224,11 @@ def chart_mermaid(request: Request[Any, Any, Any], lang: Language = "zh") -> Res
     responses=answers(str, "<svg xmlns='http://www.w3.org/2000/svg'/>", media_type="image/svg+xml"),
     tags=["rulebook"],
 )
-def chart_drawing(request: Request[Any, Any, Any], lang: Language = "zh") -> Response[str]:
+def chart_drawing(request: Request[Any, Any, Any], spoken: Language) -> Response[str]:
     """The chart in force as a drawing."""
     serving, _ = reader_of(request, "lang")
     shown = serving.branch.rulebook.chart.told_with(policy_in_force(serving))
-    return Response(svg(shown, lang), media_type="image/svg+xml")
+    return Response(svg(shown, spoken), media_type="image/svg+xml")
 
 
 @get(

@@ -6,8 +6,9 @@ from litestar import Request, Response, get
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, QueryParameter
 
+from api.language import Language
 from api.reading.asking import Limit, answers, reader_of
-from api.reading.exports import XLSX, Language, file_of, sent
+from api.reading.exports import XLSX, file_of, sent
 from casework.clock import now
 from casework.evidence.search.cursor import MAX_LENGTH
 from casework.evidence.search.export import ENTRIES, entries_jsonl
@@ -164,10 +165,10 @@ def entries_as_jsonl(request: Request[Any, Any, Any], asked: NamedDependency[Sea
     responses=answers(str, "分录编号,记录时间,…\r\ncase:1207:6,…\r\n", *_MISTAKES, media_type="text/csv"),
 )  # fmt: skip
 def entries_as_csv(
-    request: Request[Any, Any, Any], asked: NamedDependency[SearchAsked], *, lang: Language = "zh"
+    request: Request[Any, Any, Any], asked: NamedDependency[SearchAsked], *, spoken: Language
 ) -> Response[bytes]:
     """The entries of a filter as CSV, at most 20,000; the last row says who took it out, and if there are more."""
-    return entries_file(request, asked, "csv", lang)
+    return entries_file(request, asked, "csv", spoken)
 
 
 @get(
@@ -175,10 +176,10 @@ def entries_as_csv(
     responses=answers(bytes, "(a workbook)", *_MISTAKES, media_type=XLSX),
 )  # fmt: skip
 def entries_as_xlsx(
-    request: Request[Any, Any, Any], asked: NamedDependency[SearchAsked], *, lang: Language = "zh"
+    request: Request[Any, Any, Any], asked: NamedDependency[SearchAsked], *, spoken: Language
 ) -> Response[bytes]:
     """The entries of a filter as a workbook, at most 20,000, to print; marked with who took it out."""
-    return entries_file(request, asked, "xlsx", lang)
+    return entries_file(request, asked, "xlsx", spoken)
 
 
 def entries_file(request: Request[Any, Any, Any], asked: SearchAsked, kind: FileKind, lang: Lang) -> Response[bytes]:

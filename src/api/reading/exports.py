@@ -1,15 +1,16 @@
 """The lists as files: CSV and XLSX of the same filters. Taking one out is an entry, committed before it is sent."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final
+from typing import Any, Final
 from urllib.parse import quote
 
 import msgspec
 from litestar import Request, Response, get
 from litestar.di import NamedDependency, Provide
-from litestar.params import FromQuery, QueryParameter
+from litestar.params import FromQuery
 
 from api.auth import still_valid
+from api.language import Language
 from api.permitted import reach
 from api.reading.asking import FILTERS, answers, case_filter, reader_of
 from api.serving import serving_of
@@ -26,7 +27,6 @@ from casework.work.cases.taking_out import BulkFile, FileKind, file_of_list, rec
 CSV = "text/csv"  # Litestar adds the charset to text
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 MEDIA_TYPES: Final[Mapping[FileKind, str]] = {"xlsx": XLSX, "csv": CSV}
-Language = Annotated[Lang, QueryParameter(description="Language of headers and labels.")]
 
 
 @get(
@@ -46,10 +46,11 @@ def cases_as_csv(
     request: Request[Any, Any, Any],
     wanted: NamedDependency[CaseFilter],
     sort: FromQuery[Sort] = "id",
-    lang: Language = "zh",
+    *,
+    spoken: Language,
 ) -> Response[bytes]:
     """The cases of a filter as CSV, at most 20,000 (`Casework-Cut`); the last row says who took it out."""
-    return cases_file(request, wanted, sort, "csv", lang)
+    return cases_file(request, wanted, sort, "csv", spoken)
 
 
 @get(
@@ -63,10 +64,11 @@ def cases_as_xlsx(
     request: Request[Any, Any, Any],
     wanted: NamedDependency[CaseFilter],
     sort: FromQuery[Sort] = "id",
-    lang: Language = "zh",
+    *,
+    spoken: Language,
 ) -> Response[bytes]:
     """The cases of a filter as a workbook, at most 20,000 (`Casework-Cut`); its second line says who took it out."""
-    return cases_file(request, wanted, sort, "xlsx", lang)
+    return cases_file(request, wanted, sort, "xlsx", spoken)
 
 
 def cases_file(

@@ -9,11 +9,12 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromQuery, QueryParameter
 
 from api import examples
+from api.language import Language
 from api.list_shape import whole, whole_of
 from api.nouns import Described, Number, today_of
 from api.permitted import reach
 from api.reading.asking import After, Cursor, Limit, UpdatedSince, answers, check_unsorted, reader_of, time_of
-from api.reading.exports import CSV, Language, sent
+from api.reading.exports import CSV, sent
 from casework.clock import now
 from casework.customer import Customer
 from casework.storage.database import reading, writing
@@ -99,7 +100,8 @@ def _csv(one: Described) -> Any:
         request: Request[Any, Any, Any],
         wanted: NamedDependency[ShownWanted],
         sort: SortBy = "id",
-        lang: Language = "zh",
+        *,
+        spoken: Language,
     ) -> Response[bytes]:
         """Those of a filter, at most 20,000 (`Casework-Cut`); the last row says who took it out."""
         serving, actor = reader_of(request, *_FILTERS, "lang")
@@ -109,9 +111,9 @@ def _csv(one: Described) -> Any:
         asked, chart = {"noun": one.word, **msgspec.to_builtins(wanted)}, one.chart_of(serving)
         listed, cells = (
             noun_list(one.noun, chart, one.plural),
-            noun_cells(one.noun, chart, lang, taker.time_zone),
+            noun_cells(one.noun, chart, spoken, taker.time_zone),
         )
-        return sent(request, file_of_list(listed, map(cells, found), "csv", lang, asked, taker, cut=cut))
+        return sent(request, file_of_list(listed, map(cells, found), "csv", spoken, asked, taker, cut=cut))
 
     return as_csv
 

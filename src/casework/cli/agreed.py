@@ -12,14 +12,14 @@ from casework.cli.tables import Table
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-    from casework.intake.feed.agreed import AgreedTaken
+    from casework.intake.sheets.taken import FileTaken
     from casework.lifecycle.kept import Kept
     from casework.people.staff.actor import Actor
     from casework.rules.statechart.chart import Chart
     from casework.work.cases.branch import Branch
 
 
-Import = Callable[["Connection", "Branch", bytes, str, "Actor"], "AgreedTaken"]
+Import = Callable[["Connection", "Branch", bytes, str, "Actor"], "FileTaken"]
 
 
 def import_file(
@@ -46,7 +46,7 @@ def import_file(
         raise SystemExit(1)
 
 
-def _tell_all(taken: "AgreedTaken", *, json_: bool, dry_run: bool) -> None:
+def _tell_all(taken: "FileTaken", *, json_: bool, dry_run: bool) -> None:
     import msgspec
 
     if json_:

@@ -7,6 +7,7 @@ import click
 
 from casework.cli.changing import as_, changing, day
 from casework.cli.faults import mend_option, mended, tell_faults, told_in_json, told_whole
+from casework.cli.several import LOOKED, look_option
 from casework.cli.shell import FOLDED, as_json, as_staff, console, errors, permitted, print_json, started
 from casework.cli.tables import NONE, Table
 from casework.clock import now
@@ -32,10 +33,11 @@ def cli() -> None:
 @cli.command("import")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--each", is_flag=True, help="Enter the rows with which nothing is wrong, and tell of the others.")
+@look_option
 @mend_option
 @as_json
 @as_
-def import_(file: Path, by: str | None, *, each: bool, mend: Path | None, json_: bool) -> None:
+def import_(file: Path, by: str | None, *, each: bool, dry_run: bool, mend: Path | None, json_: bool) -> None:
     """Enter the shifts of FILE (CSV or XLSX): day 日期, staff_no 工号, shift 班次, stand_in 替班人; all or nothing.
 
     A row takes the place of what the roster had for the person and the day; an empty shift takes them off it. Of a row
@@ -44,7 +46,7 @@ def import_(file: Path, by: str | None, *, each: bool, mend: Path | None, json_:
     \b
     Examples:
       casework roster import roster.csv --as S0012
-      casework roster import 班表.xlsx --each --json
+      casework roster import 班表.xlsx --dry-run --json
     """
     from casework.intake.dialler.importing import read_bounded
     from casework.intake.enrolment.shift_sheet import import_shifts
@@ -57,17 +59,22 @@ def import_(file: Path, by: str | None, *, each: bool, mend: Path | None, json_:
         with told, writing(open_.engine) as conn:
             actor = permitted(conn, open_.branch, by, "roster.change")
             trail, rules = open_.branch.trail(now()), open_.branch.rulebook.shifts
+            before = conn.begin_nested()
             taken = import_shifts(
                 conn, trail, actor, rules, content, file.name, closed=closed_through(conn), atomic=not each
             )
             trail.write(conn)
+            if dry_run:
+                before.rollback()
         mended(open_, mend, "roster", content, file.name, taken.set_aside)
     if json_:
         print_json({
             "rows": taken.rows, "days_changed": taken.days, "faults_in_all": len(taken.set_aside),
-            "set_aside": told_in_json(taken.set_aside),
+            "set_aside": told_in_json(taken.set_aside), "dry_run": dry_run,
         })  # fmt: skip
     else:
+        if dry_run:
+            console.print(LOOKED)
         changed = ", ".join(map(str, taken.days)) or "nothing 无变化"
         console.print(f"{taken.rows:,} rows 行; changed 更新: {changed}", markup=False)
         tell_faults("set aside 搁置", taken.set_aside)

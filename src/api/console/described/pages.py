@@ -4,7 +4,6 @@ They are read without a script; with one, a call can be tried from there, with a
 look: each page is made once in a process, for making it anew takes a while and everybody else would wait.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
@@ -17,6 +16,7 @@ from litestar.params import FromPath
 from api.console.described.parts import Both, Operation, operations_of, paragraphs, titles
 from api.console.frame import assets, cookies, words
 from api.console.frame.page import HEADERS, language_of
+from api.language import accepted
 from api.permitted import command_of
 from api.problems import status_of
 from api.serving import serving_of
@@ -26,8 +26,6 @@ from casework.lifecycles import LIFECYCLES
 
 PLACE: Final = "/schema"
 _KNOWN: Final = frozenset(HTTPStatus)
-_WEIGHT: Final = re.compile(r";\s*q=(0(?:\.\d{1,3})?|1(?:\.0{1,3})?)\s*$")
-_LANGUAGES_READ: Final = 20
 
 
 class DescriptionPlugin(OpenAPIRenderPlugin):
@@ -137,19 +135,7 @@ def _language(request: Request[Any, Any, Any]) -> str:
     if asked in words.LANGUAGES:
         return str(asked)
     chosen = cookies.LANGUAGE in cookies.all_of(request.scope)
-    return language_of(request) if chosen else _accepted(request.headers.get("accept-language", ""))
-
-
-def _accepted(header: str) -> str:
-    """The first of the pages' languages that `Accept-Language` names, by its weights; Chinese if it names none."""
-
-    def weight(part: str) -> float:
-        told = _WEIGHT.search(part)
-        return float(told[1]) if told else 1.0
-
-    wanted = sorted((part for part in header.split(",")[:_LANGUAGES_READ] if weight(part)), key=weight, reverse=True)
-    named = (part.strip()[:2].lower() for part in wanted)
-    return next((one for one in named if one in words.LANGUAGES), words.LANGUAGES[0])
+    return language_of(request) if chosen else accepted(request.headers.get("accept-language", ""))
 
 
 def _nouns(request: Request[Any, Any, Any]) -> Mapping[str, str]:

@@ -15,6 +15,7 @@ from litestar.plugins.jinja import JinjaTemplateEngine
 from markupsafe import Markup, escape
 
 from api.console.frame import assets, cookies, shown, words
+from api.row_files import ROW_FILES
 from api.serving import serving_of
 from casework.clock import now
 from casework.errors import TryAgain
@@ -57,18 +58,10 @@ _PLACES: Final[tuple[tuple[str, str | Kept, str | None], ...]] = (
     ("/console/staff", "staff", "staff.read"), ("/console/roster", "roster", "roster.read"),
     ("/console/rules", "rules", "rulebook.read"), ("/console/feeds", "feeds", "feed.read"),
     ("/console/contact-files", "contact_files", "contact.import"),
-    ("/console/repayment-files", "repayment_files", "repayment.import"),
-    ("/console/promise-files", "promise_files", "promise.import"),
-    ("/console/hold-files", "hold_files", "hold.import"),
-    ("/console/calendar-files", "calendar_files", "calendar.import"),
-    ("/console/staff-lists", "staff_lists", "staff.change"),
-    ("/console/roster-files", "roster_files", "roster.change"),
+    *((one.page, one.word, one.command) for one in ROW_FILES),
 )  # fmt: skip
 """Where the frame leads: place, word (or the noun, which its chart names), and the command that a reader must have."""
-_FILES: Final = frozenset({
-    "feeds", "contact_files", "repayment_files", "promise_files", "hold_files", "calendar_files", "staff_lists",
-    "roster_files",
-})  # fmt: skip
+_FILES: Final = frozenset({"feeds", "contact_files", *(one.word for one in ROW_FILES)})
 """Places of one menu: what brings data in."""
 _BELONGS: Final[Mapping[str, tuple[str, ...]]] = {
     "/console/work-lists": ("/console/task-lists", "/console/cases"),

@@ -7,9 +7,9 @@ from litestar import Request, Response, get
 
 from api.auth import actor_of
 from api.console.frame.page import render
-from api.console.sent_files.pages import KINDS
 from api.health import BranchHealth, branch_health_of
 from api.importing import as_they_are
+from api.row_files import ROW_FILES
 from api.serving import serving_of
 from casework.clock import now
 from casework.intake.feed.run import Run, newest_runs
@@ -26,7 +26,7 @@ _ROWS: Final = 20
 _WORK: Final = 6
 _PLACES: Final = {
     "contact_file": "/console/contact-files?run={run}", "distribution": "/console/distribution",
-    **{one.word: f"{one.place}?run={{run}}" for one in KINDS},
+    **{one.word: f"{one.page}?run={{run}}" for one in ROW_FILES},
     "verification": "/console/log/verification", "handover": "/console/handovers/{whose}",
     "chart_move": "/console/rules/charts/{whose}/moves", "feed": "/console/feeds/{whose}",
     "file": "/console/files",

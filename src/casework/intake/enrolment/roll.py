@@ -19,10 +19,11 @@ from casework.intake.enrolment.grants import (
     enrol,
     grant,
 )
-from casework.intake.enrolment.sheet import PeopleSheet, SheetLine, post_names, read_sheet, staff_columns
+from casework.intake.enrolment.sheet import MOST_BYTES, PeopleSheet, SheetLine, post_names, read_sheet, staff_columns
 from casework.intake.feed.sheet import read_rows
 from casework.intake.sheets.fault import Fault, check_few
 from casework.intake.sheets.mending import placed
+from casework.intake.sheets.taken import Difference, FileTaken
 from casework.log.write.trail import Trail
 from casework.people.staff import (
     conflicts,
@@ -54,18 +55,6 @@ _NAMES = sa.select(staff.c.staff_no, staff.c.name)
 _LOCKED_AT_A_TIME: Final = 5_000
 
 
-@dataclass(frozen=True, slots=True)
-class RollDifference:
-    """One thing in which the register differs from a line; `request` asks for it where four eyes are needed."""
-
-    line: int
-    staff_no: str
-    field: str
-    before: str | None
-    after: str | None
-    request: int | None = None
-
-
 @dataclass(slots=True)
 class Outcome:
     """What was done, or would have been. With a fault, or in a dry run, nothing has changed."""
@@ -73,10 +62,31 @@ class Outcome:
     rows: int
     applied: bool = False
     unchanged: int = 0
-    differences: list[RollDifference] = field(default_factory=list)
+    differences: list[Difference] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     unread: tuple[str, ...] = ()
     first_hidden: bool = False
+
+
+def take_staff_list(
+    conn: Connection, branch: Branch, content: bytes, name: str, actor: Actor, *,
+    progress: Callable[[int], None] = lambda _: None,
+) -> FileTaken:  # fmt: skip
+    """`import_staff` as every file of rows is taken: new are people, changed those of whom something is another.
+
+    CallerErrors of `import_staff`, `file_too_large`.
+    """
+    if len(content) > MOST_BYTES:
+        most = MOST_BYTES >> 20
+        raise CallerError("file_too_large", f"{name}超过{most} MiB", f"{name} has more than {most} MiB")
+    outcome = import_staff(conn, branch, content, name, actor=actor, progress=progress)
+    joined = {one.line for one in outcome.differences if one.field == "status"}
+    others = {one.line for one in outcome.differences} - joined
+    taken = FileTaken(
+        outcome.rows, stored=len(joined), changed=len(others), repeated=outcome.unchanged,
+        set_aside=outcome.faults, differences=outcome.differences,
+    )  # fmt: skip
+    return taken if outcome.applied else taken.undone()
 
 
 def import_staff(
@@ -149,7 +159,7 @@ class _Roll:
     outcome: Outcome
     asked: Mapping[str, frozenset[str]]  # posts that requests ask for already
 
-    def differences(self, before: Person | None, name: str | None) -> Iterator[RollDifference]:
+    def differences(self, before: Person | None, name: str | None) -> Iterator[Difference]:
         """Carry out the line, one difference after the other; whatever cannot be is told, each thing by itself."""
         if before is None or before.status == UNVERIFIED:
             yield from self._as_far(partial(self._joins, before))
@@ -163,7 +173,7 @@ class _Roll:
                 yield from self._as_far(step)
             yield from self._as_far(partial(self._posts, before))
 
-    def _as_far(self, step: Callable[[SheetLine], Iterator[RollDifference]]) -> Iterator[RollDifference]:
+    def _as_far(self, step: Callable[[SheetLine], Iterator[Difference]]) -> Iterator[Difference]:
         """What a step does, without the cells for which it cannot be done: each is a fault. It decides, then writes."""
         line: SheetLine | None = self.line
         while line is not None:
@@ -175,7 +185,7 @@ class _Roll:
                 self.outcome.faults.append(found)
                 line = line.without(found.column)
 
-    def _joins(self, before: Person | None, line: SheetLine) -> Iterator[RollDifference]:
+    def _joins(self, before: Person | None, line: SheetLine) -> Iterator[Difference]:
         _, granted = enrol(
             self.conn, self.branch, self.trail, self.actor, staff_no=line.staff_no, name=line.name or _UNREAD,
             posts=line.posts if self.actor.kind == "system" else (), team=line.team, region=line.region,
@@ -189,7 +199,7 @@ class _Roll:
                 yield self._difference(column, None, value)
         yield from self._granted(granted)
 
-    def _particulars(self, before: Person, name: str | None, line: SheetLine) -> Iterator[RollDifference]:
+    def _particulars(self, before: Person, name: str | None, line: SheetLine) -> Iterator[Difference]:
         figures: dict[str, Any] = {
             column: getattr(line, column) for column in ("capacity", "leaves_on")
             if column in line.says and getattr(line, column) != getattr(before, column)
@@ -209,7 +219,7 @@ class _Roll:
         for column, value in figures.items():
             yield self._difference(column, getattr(before, column), value)
 
-    def _home(self, before: Person, line: SheetLine) -> Iterator[RollDifference]:
+    def _home(self, before: Person, line: SheetLine) -> Iterator[Difference]:
         home = before.home_on(self.trail.today)
         team, region = (home.team, home.region) if home else (None, None)
         wanted = line.team if "team" in line.says else team
@@ -229,7 +239,7 @@ class _Roll:
         """Where the file names a team only: the team's region, or as it was if the team has none."""
         return next((one.region for one in places.all_teams(self.conn) if one.code == team and one.region), was)
 
-    def _posts(self, before: Person, line: SheetLine) -> Iterator[RollDifference]:
+    def _posts(self, before: Person, line: SheetLine) -> Iterator[Difference]:
         if "posts" not in line.says:
             return
         today = self.trail.today
@@ -243,7 +253,7 @@ class _Roll:
             yield self._difference("post", post, None)
         yield from self._asks(line, wanted - held)
 
-    def _asks(self, line: SheetLine, posts: AbstractSet[str]) -> Iterator[RollDifference]:
+    def _asks(self, line: SheetLine, posts: AbstractSet[str]) -> Iterator[Difference]:
         """Grant these posts, or ask for them where nobody has yet."""
         today = self.trail.today
         conflicts.check_posts(self.branch.rulebook.permissions, line.posts)
@@ -258,15 +268,15 @@ class _Roll:
             for post in missing
         ])  # fmt: skip
 
-    def _granted(self, granted: Sequence[PostsGranted]) -> Iterator[RollDifference]:
+    def _granted(self, granted: Sequence[PostsGranted]) -> Iterator[Difference]:
         for one in granted:
             for reason in one.reasons:
                 self.outcome.faults.append(Fault(self.line.line, "posts", reason.code, reason.zh, reason.en))
             if not one.reasons:
                 yield self._difference("post", None, one.post, one.request)
 
-    def _difference(self, field_: str, before: Any, after: Any, request: int | None = None) -> RollDifference:
-        return RollDifference(self.line.line, self.line.staff_no, field_, _text(before), _text(after), request)
+    def _difference(self, field_: str, before: Any, after: Any, request: int | None = None) -> Difference:
+        return Difference(self.line.line, self.line.staff_no, field_, _text(before), _text(after), request)
 
 
 def _text(value: Any) -> str | None:

@@ -1,10 +1,12 @@
 """A file of shifts: a row for each person and day, headers in English or Chinese."""
 
+from collections.abc import Callable
 from datetime import date
 from typing import Any, NamedTuple
 
 from sqlalchemy.engine import Connection
 
+from casework.clock import Clock, now
 from casework.intake.feed.agreed_rows import read_file
 from casework.intake.feed.cell import BadCell
 from casework.intake.feed.sheet import read_rows
@@ -12,10 +14,13 @@ from casework.intake.sheets.column import CellKind, FileColumn, normal, one_of
 from casework.intake.sheets.fault import Fault, in_order
 from casework.intake.sheets.kinds import DAY, STAFF
 from casework.intake.sheets.mending import FileFaulty, placed
+from casework.intake.sheets.taken import FileTaken
 from casework.log.write.trail import Trail
-from casework.people.shifts.entering import MOST, ShiftGiven, enter_shifts, faults_of
+from casework.people.shifts.entering import MOST, ShiftGiven, compared, enter_shifts, faults_of
 from casework.people.shifts.shift_rules import ShiftRules
 from casework.people.staff.actor import Actor
+from casework.work.cases.branch import Branch
+from casework.work.cases.gather import closed_through
 
 
 class ShiftsTaken(NamedTuple):
@@ -35,6 +40,37 @@ def import_shifts(
     An empty shift takes the person off the roster of the day. CallerErrors of `read_rows` and of `enter_shifts`;
     if `atomic`, roster_faulty names every line that cannot be used, and why.
     """
+    _, sound, aside = _read(conn, rules, content, name, closed)
+    if aside and atomic:
+        raise FileFaulty("roster_faulty", name, aside)
+    days = enter_shifts(conn, trail, actor, rules, sound, closed=closed) if sound or not aside else []
+    return ShiftsTaken(len(sound), days, aside)
+
+
+def take_roster(
+    conn: Connection, branch: Branch, content: bytes, name: str, actor: Actor, *, clock: Clock = now,
+    progress: Callable[[int], None] = lambda _: None,
+) -> FileTaken:  # fmt: skip
+    """Enter all of them in the caller's transaction, or tell of every fault: then none is entered. Rows are shifts.
+
+    CallerErrors of `read_rows`, roster_empty.
+    """
+    rules, closed = branch.rulebook.shifts, closed_through(conn)
+    rows, sound, aside = _read(conn, rules, content, name, closed)
+    progress(rows)
+    if aside:
+        return FileTaken(rows, set_aside=aside, not_done=len(sound))
+    stored, changed = compared(conn, sound)
+    trail = branch.trail(clock())
+    enter_shifts(conn, trail, actor, rules, sound, closed=closed)
+    trail.write(conn)
+    return FileTaken(rows, stored=stored, changed=changed, repeated=rows - stored - changed)
+
+
+def _read(
+    conn: Connection, rules: ShiftRules, content: bytes, name: str, closed: date | None
+) -> tuple[int, list[ShiftGiven], list[Fault]]:
+    """How many rows there are, the shifts with which nothing is wrong, and what is wrong with the others."""
     columns = shift_columns(rules)
     found, aside = read_file(read_rows(content, name, MOST), columns)
     read = [row for row in found if row["day"] is not None and row["staff_no"] is not None]
@@ -44,13 +80,9 @@ def import_shifts(
         row = read[one.place - 1]
         if row.sound or (one.field not in ("shift", "stand_in") and (row.line, one.field) not in unread):
             aside.append(Fault(row.line, one.field, *one[2:]))
-    aside = placed(in_order(aside), content, name, columns)
-    if aside and atomic:
-        raise FileFaulty("roster_faulty", name, aside)
     lines = {one.line for one in aside}
     sound = [one for one, row in zip(given, read, strict=True) if row.line not in lines]
-    days = enter_shifts(conn, trail, actor, rules, sound, closed=closed) if sound or not aside else []
-    return ShiftsTaken(len(sound), days, aside)
+    return len(found), sound, placed(in_order(aside), content, name, columns) if aside else []
 
 
 def shift_columns(rules: ShiftRules) -> tuple[FileColumn, ...]:

@@ -5,10 +5,9 @@ What the rules would forbid here is a warning on the row, for it was agreed; wha
 
 import hashlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import partial
-from typing import Any, Final, Self
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.engine import Connection
@@ -25,6 +24,7 @@ from casework.intake.sheets.column import FileColumn, one_of
 from casework.intake.sheets.fault import Fault, check_few, in_order
 from casework.intake.sheets.kinds import DAY, KEY, STAFF, YUAN, moment
 from casework.intake.sheets.mending import placed
+from casework.intake.sheets.taken import FileTaken
 from casework.lifecycle import fold
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Mistaken, Open, Outcome, Refused
@@ -77,42 +77,17 @@ def _ground(grounds: Words, cell: str, column: str) -> Any:
     return text
 
 
-@dataclass(slots=True)
-class AgreedTaken:
-    """What became of a file: rows, how many were new, changed, there already; what is warned of and set aside.
-
-    `not_done`: how many would have been taken if all could have.
-    """
-
-    rows: int = 0
-    stored: int = 0
-    changed: int = 0
-    repeated: int = 0
-    warnings: list[Fault] = field(default_factory=list)
-    set_aside: list[Fault] = field(default_factory=list)
-    not_done: int = 0
-
-    @property
-    def aside(self) -> int:
-        """How many rows were set aside."""
-        return len({one.line for one in self.set_aside})
-
-    def undone(self) -> Self:
-        """The same where nothing of it was stored."""
-        return replace(self, stored=0, changed=0, warnings=[], not_done=self.not_done + self.stored + self.changed)
-
-
 def import_promises(
     conn: Connection, branch: Branch, content: bytes, name: str, actor: Actor, *, clock: Clock = now,
     progress: Callable[[int], None] = lambda _: None,
-) -> AgreedTaken:  # fmt: skip
+) -> FileTaken:  # fmt: skip
     """Take in a file of promises; a promise is known by its `ref`. CallerErrors of `read_rows` and `read_file`.
 
     They are judged by what has been paid already in the same transaction. The service opens them; who sent the file is
     in the entry of it.
     """
     read, bad = read_file(read_rows(content, name), PROMISE_COLUMNS)
-    taken = AgreedTaken(len(read), set_aside=bad)
+    taken = FileTaken(len(read), set_aside=bad)
     progress(taken.rows)
     known = {
         row.ref: PROMISES.rows.read(row) for row in _found(conn, "ref", [row["ref"] for row in read if row["ref"]])
@@ -169,12 +144,12 @@ def _faults_of_promise(
 def import_holds(
     conn: Connection, branch: Branch, content: bytes, name: str, actor: Actor, *, clock: Clock = now,
     progress: Callable[[int], None] = lambda _: None,
-) -> AgreedTaken:  # fmt: skip
+) -> FileTaken:  # fmt: skip
     """Take in a file of holds, known by loan, ground and beginning: another `until` sets its end. As above."""
     zone, service = ZoneInfo(branch.time_zone), system(actor.via)
     columns = hold_columns(zone, branch.rulebook.charts[HOLDS.chart])
     read, bad = read_file(read_rows(content, name), columns)
-    taken, good = AgreedTaken(len(read), set_aside=bad), [row for row in read if row.sound]
+    taken, good = FileTaken(len(read), set_aside=bad), [row for row in read if row.sound]
     progress(taken.rows)
     unsound = [row for row in read if not row.sound and row["loan_id"]]  # the door looks at the others
     on_books = booked(conn, sorted({row["loan_id"] for row in unsound})) if unsound else {}
@@ -208,7 +183,7 @@ def import_holds(
 
 
 def _enter(
-    conn: Connection, branch: Branch, taken: AgreedTaken, kind: str, file: tuple[str, bytes], actor: Actor, clock: Clock
+    conn: Connection, branch: Branch, taken: FileTaken, kind: str, file: tuple[str, bytes], actor: Actor, clock: Clock
 ) -> None:
     """An entry of a file of which something was taken in: which, by whom, what came of its rows."""
     if not taken.stored + taken.changed:
@@ -223,7 +198,7 @@ def _enter(
     trail.write(conn)
 
 
-def _place(taken: AgreedTaken, content: bytes, name: str, columns: Sequence[FileColumn]) -> None:
+def _place(taken: FileTaken, content: bytes, name: str, columns: Sequence[FileColumn]) -> None:
     check_few(name, taken.set_aside)
     taken.set_aside = placed(in_order(taken.set_aside), content, name, columns)
     taken.warnings = placed(in_order(taken.warnings), content, name, columns)
@@ -276,13 +251,13 @@ def _hold_data(row: Row) -> dict[str, Any]:
     return data | ({"ends_at": row["until"].isoformat()} if row["until"] is not None else {})
 
 
-def _name(conn: Connection, branch: Branch, taken: AgreedTaken, todo: Sequence[Row], actor: Actor) -> None:
+def _name(conn: Connection, branch: Branch, taken: FileTaken, todo: Sequence[Row], actor: Actor) -> None:
     unknown = set(name_staff(conn, branch, [row["staff_no"] for row in todo], actor))
     taken.warnings += [note(row.line, "staff_no", "unknown_staff") for row in todo if row["staff_no"] in unknown]
 
 
 def _warn(
-    conn: Connection, branch: Branch, taken: AgreedTaken, todo: Sequence[Row], cases: Mapping[str, Case], clock: Clock
+    conn: Connection, branch: Branch, taken: FileTaken, todo: Sequence[Row], cases: Mapping[str, Case], clock: Clock
 ) -> None:
     """What would have refused each promise if it had been made here."""
     chart, dates = branch.rulebook.charts[PROMISES.chart], business_dates(conn)
@@ -300,7 +275,7 @@ def _warn(
                 taken.warnings.append(Fault(row.line, None, reason.code, reason.zh, reason.en))
 
 
-def _became(taken: AgreedTaken, row: Row, outcome: Outcome, *, changed: bool = False) -> None:
+def _became(taken: FileTaken, row: Row, outcome: Outcome, *, changed: bool = False) -> None:
     if isinstance(outcome, Done):
         taken.changed += changed
         taken.stored += not changed

@@ -7,7 +7,6 @@ from typing import Any, Final
 from sqlalchemy.engine import Connection
 
 from casework.clock import Clock, now
-from casework.intake.feed.agreed import AgreedTaken
 from casework.intake.feed.agreed_rows import note, read_file
 from casework.intake.feed.cell import BadCell
 from casework.intake.feed.sheet import read_rows
@@ -15,6 +14,7 @@ from casework.intake.sheets.column import FileColumn, normal, one_of
 from casework.intake.sheets.fault import Fault, in_order
 from casework.intake.sheets.kinds import DAY
 from casework.intake.sheets.mending import FileFaulty, placed
+from casework.intake.sheets.taken import FileTaken
 from casework.people.days.loading import load_calendar
 from casework.people.staff.actor import Actor
 from casework.work.cases.branch import Branch
@@ -50,7 +50,7 @@ def read_calendar_sheet(content: bytes, name: str) -> dict[date, bool]:
 def import_calendar(
     conn: Connection, branch: Branch, content: bytes, name: str, actor: Actor, *, clock: Clock = now,
     progress: Callable[[int], None] = lambda _: None,
-) -> AgreedTaken:  # fmt: skip
+) -> FileTaken:  # fmt: skip
     """Load that table in the caller's transaction, or tell of every fault: then nothing is loaded. Rows are days.
 
     Known already are the days of years of which nothing is new. CallerErrors of `read_rows`, calendar_empty.
@@ -58,12 +58,12 @@ def import_calendar(
     rows, table, faults = _read(content, name)
     progress(rows)
     if faults:
-        return AgreedTaken(rows, set_aside=faults, not_done=len(table))
+        return FileTaken(rows, set_aside=faults, not_done=len(table))
     trail = branch.trail(clock())
     years = load_calendar(conn, trail, actor, table)
     trail.write(conn)
     new = sum(day.year in years for day in table)
-    return AgreedTaken(rows, stored=new, repeated=len(table) - new)
+    return FileTaken(rows, stored=new, repeated=len(table) - new)
 
 
 def _read(content: bytes, name: str) -> tuple[int, dict[date, bool], list[Fault]]:

@@ -16,7 +16,6 @@ from sqlalchemy.engine import Connection
 from casework import ids
 from casework.clock import Clock, now
 from casework.intake.feed import run as runs
-from casework.intake.feed.agreed import AgreedTaken
 from casework.intake.feed.books import booked
 from casework.intake.feed.cell import TEXTS, BadCell, CellNote, check_row
 from casework.intake.feed.changes import Changes
@@ -32,6 +31,7 @@ from casework.intake.feed.write import write_repayments
 from casework.intake.sheets.every_fault import faults_behind
 from casework.intake.sheets.fault import Fault, check_few, in_order
 from casework.intake.sheets.mending import placed
+from casework.intake.sheets.taken import FileTaken
 from casework.log.write.trail import Draft
 from casework.people.staff.actor import Actor, system
 from casework.work.cases.branch import Branch
@@ -51,7 +51,7 @@ class _Read(NamedTuple):
 def import_repayments(
     conn: Connection, branch: Branch, content: bytes, name: str, actor: Actor, *, clock: Clock = now,
     progress: Callable[[int], None] = lambda _: None,
-) -> AgreedTaken:  # fmt: skip
+) -> FileTaken:  # fmt: skip
     """Take in a file of repayments in the caller's transaction; a payment is known by institution and `payment_id`.
 
     CallerErrors of `read_rows`, `headers.understand`; `too_many_set_aside`. A loan names whose payment it is.
@@ -81,12 +81,12 @@ def import_repayments(
 
 def _read(
     lines: SheetLines, today: date, progress: Callable[[int], None]
-) -> tuple[list[_Read], AgreedTaken, dict[int, str]]:
+) -> tuple[list[_Read], FileTaken, dict[int, str]]:
     """The rows that were understood, what is wrong with the others, and the loans that those name, by line."""
     numbered = iter(lines)
     header = understand("repayments", next(numbered, (1, []))[1])
     width, sound = len(header.names), {one.name: one.filled for one in COLUMNS["repayments"]}
-    parse, taken, good, seen = repayment_parser(header.positions, width, today), AgreedTaken(), [], set()
+    parse, taken, good, seen = repayment_parser(header.positions, width, today), FileTaken(), [], set()
     unsure = dict[int, str]()
 
     def checked(cells: list[str]) -> RepaymentRow:
@@ -134,7 +134,7 @@ class _Daytime:
         self._conn, self._branch, self._institution, self._as_of = conn, branch, institution, as_of
         self._file, self._actor, self._clock = file, actor, clock
 
-    def carry_out(self, read: Sequence[_Read], taken: AgreedTaken) -> None:
+    def carry_out(self, read: Sequence[_Read], taken: FileTaken) -> None:
         """Put what is new on the books, and let follow what follows; nothing is written where nothing is new."""
         conn, institution = self._conn, self._institution
         hold_feeds(conn, institution)

@@ -139,6 +139,14 @@ def enter_sound(
     return faults, entered
 
 
+def compared(conn: Connection, given: Sequence[ShiftGiven]) -> tuple[int, int]:
+    """How many of them the roster does not have at all, and of how many it has another."""
+    held = {(one.day, one.staff_no) for one in _held(conn, {one.day for one in given})} if given else set()
+    changed = _changed(conn, given)
+    others = sum((one.day, one.staff_no) in held for one in changed)
+    return len(changed) - others, others
+
+
 def _changed(conn: Connection, given: Sequence[ShiftGiven]) -> list[ShiftGiven]:
     """Those that the roster does not have already."""
     held = {(one.day, one.staff_no): one for one in _held(conn, {one.day for one in given})} if given else {}
