@@ -1,6 +1,7 @@
 """A database that is in use gets no new keys: what is missing is named, and nothing is changed."""
 
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,12 +13,14 @@ from litestar.testing import TestClient
 
 from api.app import create_app
 from casework.cli import main
+from casework.errors import CallerError
 from casework.log.tables import entries
 from casework.log.tables import keys as key_rows
 from casework.operation.sealing import sealer_of
 from casework.operation.startup import start, upgrade
 from casework.people.staff.actor import system
 from casework.settings import Settings
+from casework.storage import migrate, schema
 from casework.storage.database import open_engine, reading, writing
 from tests.api.conftest import assembled_once
 
@@ -186,3 +189,39 @@ def test_a_new_database_gets_its_keys_as_before(settings: Settings, tmp_path: Pa
     there = replace(settings, keys_dir=tmp_path / "new")
     assert run(there, "db", "upgrade").exit_code == 0
     assert {*THREE, "signing", "log-keys", "receipts", "receipt-keys"} <= set(files(there.keys_dir))
+
+
+def _altered(settings: Settings, folder: Path) -> tuple[Settings, set[str]]:
+    shutil.copytree(settings.statecharts, folder)
+    places = folder / "overdue_loan.toml", next(iter(sorted((folder / "policy").glob("*.toml"))))
+    for place in places:
+        place.write_bytes(place.read_bytes() + b"\n# as another version of the service has it\n")
+    return replace(settings, statecharts=folder), {"chart", "policy"}
+
+
+def _other_keys(settings: Settings, folder: Path) -> tuple[Settings, set[str]]:
+    shutil.copytree(settings.keys_dir, folder)
+    (folder / "mac").write_bytes(bytes(32))
+    return replace(settings, keys_dir=folder), {"mac"}
+
+
+@pytest.mark.parametrize("at", ["0001", schema.NEWEST])
+@pytest.mark.parametrize(("other", "code"), [(_altered, "text_changed"), (_other_keys, "key_wrong")])
+def test_what_the_database_was_not_written_with_is_told_before_its_schema_moves(
+    used: Settings, tmp_path: Path, at: str, other: Callable[[Settings, Path], tuple[Settings, set[str]]], code: str
+) -> None:
+    """Of an older schema too: all that differs at once, and with the former files the same database goes up."""
+    migrate.downgrade(used, at)
+    before, kept = content(used), files(used.keys_dir)
+    brought, named = other(used, tmp_path / "brought")
+    with pytest.raises(CallerError) as told:
+        upgrade(brought, system("cli"))
+    assert told.value.code == code
+    assert {str(one).partition(" ")[0] for one in told.value.facts.get("texts") or told.value.facts["keys"]} == named
+    engine = open_engine(used.database_url, read_only=True)
+    with reading(engine) as conn:
+        assert schema.revision(conn) == at
+    engine.dispose()
+    assert (content(used), files(used.keys_dir)) == (before, kept)
+    assert upgrade(used, system("cli")) == []
+    assert run(used, "db", "status", "--json").exit_code == 0

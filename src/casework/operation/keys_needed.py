@@ -4,8 +4,8 @@ New keys would fit nothing that is there: no entry could be verified, no name re
 signing key that nobody trusts. So what is missing is named, to be brought back from its copy.
 """
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -26,17 +26,26 @@ def check_nothing_needed(settings: Settings) -> None:
     A signing key alone that is gone is no hindrance (`signing_key_missing` tells of it): no other is made for it.
     TryAgain where a server does not answer.
     """
-    url = parse_url(settings.database_owner_url or settings.database_url)
-    if url.get_backend_name() == "sqlite" and not Path(str(url.database)).exists():
-        return
-    engine = open_engine(settings.database_owner_url or settings.database_url, read_only=True)
-    try:
-        with reading(engine) as conn:
-            names = needed(conn, settings.keys_dir)
-    finally:
-        engine.dispose()
+    with as_it_is(settings) as conn:
+        names = [] if conn is None else needed(conn, settings.keys_dir)
     if names:
         raise _missing(settings.keys_dir, names)
+
+
+@contextmanager
+def as_it_is(settings: Settings) -> Iterator[Connection | None]:
+    """The database read before anything is done to it, at whatever schema; none where SQLite has no file yet."""
+    url = settings.database_owner_url or settings.database_url
+    place = parse_url(url)
+    if place.get_backend_name() == "sqlite" and not Path(str(place.database)).exists():
+        yield None
+        return
+    engine = open_engine(url, read_only=True)
+    try:
+        with reading(engine) as conn:
+            yield conn
+    finally:
+        engine.dispose()
 
 
 def keys_at_hand(settings: Settings) -> Keys:

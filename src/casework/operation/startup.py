@@ -8,7 +8,8 @@ from sqlalchemy.engine import Connection, Engine
 from casework.clock import Clock, now
 from casework.errors import CallerError
 from casework.log.tables import keys as key_rows
-from casework.operation.keys_needed import check_nothing_needed, keys_at_hand
+from casework.log.tables import texts
+from casework.operation.keys_needed import as_it_is, check_nothing_needed, keys_at_hand
 from casework.oversight.privacy.columns import ALL
 from casework.people.staff.actor import Actor
 from casework.personal import Vault
@@ -18,7 +19,7 @@ from casework.storage.append_only import missing_guards
 from casework.storage.database import open_engine, reading, writing
 from casework.work.cases.branch import Above, Branch
 from casework.work.cases.rulebook import load_rulebook
-from casework.work.cases.unpublished import unpublished
+from casework.work.cases.unpublished import check_as_published, unpublished
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,8 @@ def _above() -> Above:
 def upgrade(settings: Settings, actor: Actor, *, clock: Clock = now) -> list[str]:
     """`casework db upgrade`: schema, keys, published rulebook; what was published now.
 
-    CallerError `key_missing` where the database is in use and keys of it are not at hand: then nothing is changed.
+    CallerErrors `key_missing`, `key_wrong`, `text_changed` where the database is in use and what it was written with is
+    not at hand: then nothing is changed, the schema neither.
     """
     # Most commands neither make keys nor walk nor publish, and importing what does takes long.
     from casework.log.write import receipt_keys, signer  # noqa: PLC0415  # see above
@@ -79,10 +81,11 @@ def upgrade(settings: Settings, actor: Actor, *, clock: Clock = now) -> list[str
 
     check_nothing_needed(settings)
     keys = ensure_keys(settings.keys_dir)
+    branch = branch_of(settings, keys)
+    _check_fits(settings, branch, keys)
     origin = origin_of(settings, keys)
     signer.make_keys_once(settings.keys_dir, origin)
     receipt_keys.make_once(settings.keys_dir, signer.signed_origin(settings.keys_dir) or origin)
-    branch = branch_of(settings, keys)
     migrate.upgrade(settings)
     engine = open_engine(settings.database_url)
     try:
@@ -91,6 +94,16 @@ def upgrade(settings: Settings, actor: Actor, *, clock: Clock = now) -> list[str
             return publish(conn, branch, actor, clock=clock)
     finally:
         engine.dispose()
+
+
+def _check_fits(settings: Settings, branch: Branch, keys: Keys) -> None:
+    """Keys and texts against what the database was written with, at whatever schema it is."""
+    with as_it_is(settings) as conn:
+        there = set() if conn is None else set(sa.inspect(conn).get_table_names())
+        if conn is not None and key_rows.name in there and conn.execute(sa.select(key_rows)).first() is not None:
+            check_keys(conn, keys)
+        if conn is not None and texts.name in there:
+            check_as_published(conn, branch)
 
 
 def origin_of(settings: Settings, keys: Keys) -> str:

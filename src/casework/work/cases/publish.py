@@ -8,7 +8,6 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework.clock import Clock, now
-from casework.errors import CallerError
 from casework.log.check.findings import Report
 from casework.log.tables import texts
 from casework.log.write.trail import Draft
@@ -17,20 +16,18 @@ from casework.rules.statechart.chart import Chart
 from casework.work.cases.branch import Branch
 from casework.work.cases.cited import Cited
 from casework.work.cases.published import Published
-from casework.work.cases.unpublished import texts_of
+from casework.work.cases.unpublished import check_as_published, texts_of
 
 STREAM = "rulebook:published"
 
 
 def publish(conn: Connection, branch: Branch, actor: Actor, *, clock: Clock = now) -> list[str]:
     """Publish what is not published yet; the names published now. `CallerError` `text_changed` if a name was taken."""
-    there = conn.execute(sa.select(texts.c.kind, texts.c.name, texts.c.digest))
-    held = {(row.kind, row.name): row.digest for row in there}
+    check_as_published(conn, branch)
+    held = {(row.kind, row.name) for row in conn.execute(sa.select(texts.c.kind, texts.c.name))}
     trail = branch.trail(clock())
     published = []
     for kind, name, digest, body in texts_of(branch):
-        if held.get((kind, name), digest) != digest:
-            raise _changed(kind, name)
         if (kind, name) in held:
             continue
         row = {"digest": digest, "kind": kind, "name": name, "body": body, "published_at": trail.recorded_at}
@@ -61,7 +58,3 @@ def cited_in(conn: Connection, report: Report) -> Cited:
         return Cited(published(conn), report)
     except TypeError:  # SQLite may hold a text where bytes belong; the walk over the texts says where
         return Cited(None, report)
-
-
-def _changed(kind: str, name: str) -> CallerError:
-    return CallerError("text_changed", kind=kind, name=name)

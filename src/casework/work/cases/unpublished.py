@@ -3,14 +3,35 @@
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from casework.errors import CallerError
 from casework.log.tables import texts
 from casework.work.cases.branch import Branch
+
+_HELD = sa.select(texts.c.kind, texts.c.name, texts.c.digest)
 
 
 def unpublished(conn: Connection, branch: Branch) -> list[str]:
     """Names in the rulebook that the database does not hold with the same digest; empty when all is published."""
     held = {row.digest for row in conn.execute(sa.select(texts.c.digest))}
     return [f"{kind} {name}" for kind, name, digest, _ in texts_of(branch) if digest not in held]
+
+
+def check_as_published(conn: Connection, branch: Branch) -> None:
+    """CallerError `text_changed`, naming each text of the rulebook that was published with another digest."""
+    held = {(row.kind, row.name): row.digest for row in conn.execute(_HELD)}
+    changed = [
+        (kind, name) for kind, name, digest, _ in texts_of(branch) if held.get((kind, name), digest) != digest
+    ]  # fmt: skip
+    if not changed:
+        return
+    names = [f"{kind} {name}" for kind, name in changed]
+    raise CallerError(
+        "text_changed",
+        f"已发布且内容不同：{'、'.join(names)}；请提高版本号或使用新的生效日期，或放回原文件；未作任何更改",
+        f"published with another text: {', '.join(names)}; raise the version, give it a new date, or put back the file "
+        "that was; nothing was changed",
+        kind=changed[0][0], name=changed[0][1], texts=names,
+    )  # fmt: skip
 
 
 def texts_of(branch: Branch) -> list[tuple[str, str, str, bytes]]:
