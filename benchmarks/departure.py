@@ -22,8 +22,8 @@ from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Note
 from casework.log.tables import entries
 from casework.people.staff import register
+from casework.people.staff.acting import actor_for
 from casework.people.staff.actor import Actor, system
-from casework.people.staff.register import actor_for
 from casework.storage.database import reading, writing
 from casework.work.cases.commands import Command, OpenCase
 from casework.work.cases.tables import cases

@@ -14,8 +14,8 @@ from benchmarks.floors import figure
 from benchmarks.machine import Others, Spread, table, write_section
 from benchmarks.place import POSTGRESQL, SQLITE, Place, api, place_on, server_of
 from casework.clock import now
+from casework.people.staff.acting import version_of
 from casework.people.staff.actor import Actor
-from casework.people.staff.register import version_of
 from casework.storage import rows
 from casework.storage.database import writing
 from casework.work.contacts.tables import contacts

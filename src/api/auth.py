@@ -23,8 +23,8 @@ from casework.people.identity import holding, keys, outside_token
 from casework.people.identity.holding import Holder
 from casework.people.identity.issuer import Issuer
 from casework.people.identity.sessions import not_authenticated
+from casework.people.staff.acting import version_of
 from casework.people.staff.actor import Actor
-from casework.people.staff.register import version_of
 from casework.people.staff.tokens import hash_of, is_page_shaped, is_shaped
 from casework.storage.database import reading, writing
 from casework.work.cases.branch import Branch

@@ -16,8 +16,8 @@ from casework.errors import CallerError, TryAgain
 from casework.operation.startup import Started
 from casework.people.identity.holding import Holder
 from casework.people.identity.sessions import not_authenticated
+from casework.people.staff.acting import version_of
 from casework.people.staff.actor import Actor
-from casework.people.staff.register import version_of
 from casework.storage.database import writing
 from casework.work.gate.asking import COMMAND, Wanted, askings_of
 from casework.work.gate.gather import Asking

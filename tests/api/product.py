@@ -20,7 +20,7 @@ from casework.lifecycle.commands import Done
 from casework.log.write.trail import Trail
 from casework.operation.startup import Started
 from casework.people.identity import sessions
-from casework.people.staff import register, tokens
+from casework.people.staff import acting, register, tokens
 from casework.people.staff.actor import system
 from casework.people.staff.permissions import Permissions
 from casework.people.staff.tokens import PAGE_PREFIX
@@ -188,7 +188,7 @@ def product(running: Running) -> Product:
 
 def cookie_of(conn: Connection, started: Started, trail: Trail, staff_no: str) -> str:
     """What a browser holds after a log-in with the second factor."""
-    who = register.actor_for(conn, staff_no, "api", today=trail.today)
+    who = acting.actor_for(conn, staff_no, "api", today=trail.today)
     policy = started.branch.rulebook.policies.at(trail.today)
     opened = sessions.open_session(conn, trail, policy, who, step=1, after_code=False, prefix=PAGE_PREFIX)
     return opened.access_token

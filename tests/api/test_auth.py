@@ -14,7 +14,7 @@ from casework.log.tables import entries
 from casework.log.write.trail import read_openings
 from casework.operation.startup import Started
 from casework.people.identity import ending
-from casework.people.staff import register, tokens
+from casework.people.staff import acting, register, tokens
 from casework.people.staff.actor import system
 from casework.people.staff.tables import staff
 from casework.people.staff.tables import tokens as token_rows
@@ -174,7 +174,7 @@ def test_somebody_only_a_feed_has_named_cannot_act_until_he_is_added(branch: tup
     add(started)
     assert issue(started, "N1").startswith("cw_")
     with reading(started.engine) as conn:
-        assert register.actor_for(conn, "N1", "cli", today=started.branch.today(now())).posts == {"business_rep"}
+        assert acting.actor_for(conn, "N1", "cli", today=started.branch.today(now())).posts == {"business_rep"}
 
 
 @pytest.mark.parametrize(

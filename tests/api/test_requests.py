@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 from casework.cli.main import main
 from casework.clock import now
 from casework.lifecycle.commands import Done, Record
-from casework.people.staff.register import actor_for
+from casework.people.staff.acting import actor_for
 from tests.api.conftest import BUSINESS_DATE, Running, findings
 
 SUE = {"claim_fen": 100}

@@ -15,7 +15,7 @@ from casework.clock import now
 from casework.errors import CallerError
 from casework.evidence.verifying import verify
 from casework.lifecycle.commands import Done, Mistaken, Note, Record, Refused
-from casework.people.staff import absence, register
+from casework.people.staff import absence, acting, register
 from casework.people.staff.actor import Actor, Principal
 from casework.people.staff.permissions import EVERYTHING, Reach
 from casework.settings import load_keys
@@ -356,7 +356,7 @@ def test_a_deputy_acts_on_his_principals_case_the_entry_names_both_and_his_own_r
 
     def deputy() -> Actor:
         with reading(branch.started.engine) as conn:
-            return register.actor_for(conn, "R2", "api", today=branch.started.branch.today(now()))
+            return acting.actor_for(conn, "R2", "api", today=branch.started.branch.today(now()))
 
     note = Note(actor=deputy(), id=ours, text="代理")
     assert only(branch.do(note)) == Mistaken("unknown_case", ours)

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 from casework.clock import now
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Open
-from casework.people.staff.register import actor_for
+from casework.people.staff.acting import actor_for
 from casework.storage.database import reading, writing
 from casework.work.cases.tables import cases
 from casework.work.tasks.tables import tasks

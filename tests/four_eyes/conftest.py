@@ -15,7 +15,7 @@ from casework.lifecycle.commands import Done, Fire, Outcome, Record
 from casework.log.tables import entries
 from casework.operation.startup import Started
 from casework.people.shifts.entering import ShiftGiven, enter_shifts
-from casework.people.staff import absence, register
+from casework.people.staff import absence, acting, register
 from casework.people.staff.actor import Actor, system
 from casework.people.staff.posts import known_posts
 from casework.people.staff.tables import register_version
@@ -68,7 +68,7 @@ class World:
 
     def actor(self, staff_no: str) -> Actor:
         with reading(self.started.engine) as conn:
-            return register.actor_for(conn, staff_no, "api", today=self.today)
+            return acting.actor_for(conn, staff_no, "api", today=self.today)
 
     def in_one(self, work: Callable[[Any], T]) -> T:
         with writing(self.started.engine) as conn:

@@ -105,7 +105,7 @@ KILLED = """
 import os, signal, sys
 from casework.settings import Settings
 from casework.operation.startup import start
-from casework.people.staff.register import actor_for
+from casework.people.staff.acting import actor_for
 from casework.storage.database import writing
 from casework.storage import rows
 from casework.work.four_eyes import recording, requests

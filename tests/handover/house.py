@@ -12,8 +12,8 @@ from casework.lifecycle.commands import Done, Fire, Outcome, Record
 from casework.log.tables import entries
 from casework.operation.startup import Started
 from casework.people.staff import register
+from casework.people.staff.acting import actor_for
 from casework.people.staff.actor import Actor, system
-from casework.people.staff.register import actor_for
 from casework.storage.database import reading, writing
 from casework.work.cases.commands import Command, Measure, OpenCase
 from casework.work.cases.tables import cases, owner_history

@@ -22,7 +22,7 @@ from casework.people.identity.brake import Brake
 from casework.people.identity.holding import Holder, holder_of
 from casework.people.identity.passwords import keep_password
 from casework.people.identity.sessions import TokensGranted
-from casework.people.staff import register
+from casework.people.staff import acting, register
 from casework.people.staff.actor import Actor, system
 from casework.people.staff.tokens import hash_of
 from casework.rules.statechart.policy import Policy
@@ -62,7 +62,7 @@ class World:
 
     def actor(self, staff_no: str) -> Actor:
         with reading(self.started.engine) as conn:
-            return register.actor_for(conn, staff_no, "api", today=self.today)
+            return acting.actor_for(conn, staff_no, "api", today=self.today)
 
     def set_password(self, staff_no: str) -> None:
         self.do(lambda conn, trail: keep_password(conn, trail, staff_no, f"hash of {staff_no}"))

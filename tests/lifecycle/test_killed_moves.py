@@ -21,8 +21,8 @@ from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done
 from casework.log.tables import entries
 from casework.operation.startup import Started, start, upgrade
+from casework.people.staff.acting import actor_for
 from casework.people.staff.actor import system
-from casework.people.staff.register import actor_for
 from casework.settings import Settings, load_keys
 from casework.storage.database import reading, writing
 from casework.work.cases.tables import cases

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from casework.people.staff import absence, register
+from casework.people.staff import absence, acting, register
 from casework.people.staff.actor import Principal
 from casework.people.staff.listing import expiring
 from casework.people.staff.person import Absence, Certificate
@@ -43,7 +43,7 @@ def test_a_deputy_acts_for_somebody_on_the_days_of_his_leave_only(branch: Regist
     ):  # fmt: skip
         with reading(branch.started.engine) as conn:
             # On the day before nobody holds a post yet, but who is away does not depend on that.
-            actor = register.actor_for(conn, "S2", "cli", today=TODAY + day * DAY)
+            actor = acting.actor_for(conn, "S2", "cli", today=TODAY + day * DAY)
         assert actor.principals == principals
     assert branch.report().findings == []
 

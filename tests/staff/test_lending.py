@@ -8,9 +8,9 @@ import pytest
 from casework.errors import CallerError
 from casework.people.shifts.entering import ShiftGiven, enter_shifts
 from casework.people.staff import absence
+from casework.people.staff.acting import actor_for
 from casework.people.staff.actor import Actor, Principal
 from casework.people.staff.permissions import ACTS
-from casework.people.staff.register import actor_for
 from casework.storage.database import reading
 from tests.cases.test_queries import Counted
 from tests.staff.conftest import TODAY, Register

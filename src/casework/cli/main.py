@@ -1,6 +1,5 @@
 """The root command; groups are imported only when they are asked for, so that `--help` stays quick."""
 
-import atexit
 import codecs
 import contextlib
 import errno
@@ -144,6 +143,8 @@ def run() -> None:
     What it imports stays until it ends: looked through for circles again and again, and once more at the end, it costs
     a third of a short command.
     """
-    atexit.register(gc.freeze)
     with seldom_collected():
-        main()
+        try:
+            main()
+        finally:
+            gc.freeze()  # before the collector is as it was: else it begins with all that was imported

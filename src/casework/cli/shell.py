@@ -94,7 +94,6 @@ def acting(conn: "Connection", branch: "Branch", staff_no: str | None) -> "Actor
     CallerError `as_needs_token` where CASEWORK_AS asks for a token of theirs, and CASEWORK_TOKEN holds none.
     """
     from casework.people.staff.actor import system
-    from casework.people.staff.tokens import hash_of, is_shaped
     from casework.settings import Settings
 
     if staff_no is None:
@@ -103,6 +102,7 @@ def acting(conn: "Connection", branch: "Branch", staff_no: str | None) -> "Actor
     if not settings.as_needs_token:
         return branch.actor(conn, staff_no, "cli", today)
     from casework.people.identity.holding import holder_of  # most commands are taken on trust
+    from casework.people.staff.tokens import hash_of, is_shaped
 
     holder, token = None, settings.token or ""
     if is_shaped(token):

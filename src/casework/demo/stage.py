@@ -43,7 +43,7 @@ from casework.intake.feed.tables import loans
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Note, Open, Record, Refused
 from casework.operation.startup import Started
-from casework.people.staff import register, tokens
+from casework.people.staff import acting, register, tokens
 from casework.people.staff.actor import Actor, system
 from casework.storage import rows
 from casework.storage.database import reading, writing
@@ -142,7 +142,7 @@ def _hire(started: Started, seed: int, told: DemoTold, clock: Clock) -> dict[str
                 team=member.team,
                 region=member.region,
             )
-            actor = register.actor_for(conn, member.staff_no, "cli", today=trail.today)
+            actor = acting.actor_for(conn, member.staff_no, "cli", today=trail.today)
             cast.setdefault(member.post, []).append(actor)
         trail.write(conn)
     told.personas = {post: cast[post][0].id for post in living.PERSONAS}

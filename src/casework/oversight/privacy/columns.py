@@ -8,7 +8,7 @@ is what the register says of staff.
 from collections.abc import Mapping
 from typing import Final
 
-from casework.work.cases.lifecycles import LIFECYCLES
+from casework.work.cases.nouns import NOUNS
 
 PERSONAL: Final[Mapping[str, Mapping[str, str]]] = {
     "borrowers": {
@@ -82,6 +82,8 @@ PERSONAL: Final[Mapping[str, Mapping[str, str]]] = {
 """What erasure does to each column, by table; `reach` and `answers` do it."""
 
 NOT_PERSONAL: Final[Mapping[str, frozenset[str]]] = {
+    f"{noun.word}s": frozenset(noun.rows.columns) for noun in NOUNS
+} | {
     table: frozenset(columns.split())
     for table, columns in {
         "absences": "staff_no from_on until_on reason deputy",
@@ -196,8 +198,9 @@ NOT_PERSONAL: Final[Mapping[str, frozenset[str]]] = {
         "unsealed": "entry",
         "visit_addresses": "visit_id institution borrower_id",
     }.items()
-} | {noun.table.name: frozenset(noun.table.c.keys()) for noun in LIFECYCLES[1:]}
-"""Every other column, by table. The row of a noun has none: what is text of its chart's data goes into no row."""
+}
+"""Every other column, by table. The row of a noun has none, for what is text of its chart's data goes into no row: so its
+struct names its columns. Those of cases, hand-overs and requests are named here, since their tables keep more."""
 
 ALL: Final[Mapping[str, frozenset[str]]] = {
     table: NOT_PERSONAL.get(table, frozenset()).union(PERSONAL.get(table, ())) for table in {*NOT_PERSONAL, *PERSONAL}

@@ -13,9 +13,9 @@ from sqlalchemy.engine import Connection
 from casework.errors import CallerError
 from casework.people.identity.tables import sessions
 from casework.people.staff.access_mac import ALLOWING, holds
+from casework.people.staff.acting import actor_for, version_of
 from casework.people.staff.actor import Actor, program
 from casework.people.staff.permissions import ENROL_ONLY
-from casework.people.staff.register import actor_for, version_of
 from casework.people.staff.tables import register_version, tokens
 from casework.rules.statechart.policy import Policy
 

@@ -17,8 +17,9 @@ from casework.people.identity.brake import Brake
 from casework.people.identity.ending import lock_person
 from casework.people.identity.passwords import first_after_code, keep_password, password_of
 from casework.people.identity.sessions import TokensGranted, open_session
+from casework.people.staff.acting import actor_for
 from casework.people.staff.actor import Actor, system
-from casework.people.staff.register import actor_for, stream_of
+from casework.people.staff.register import stream_of
 from casework.people.staff.tables import staff
 from casework.people.staff.tokens import PREFIX
 from casework.personal import Vault

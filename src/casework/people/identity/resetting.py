@@ -21,8 +21,9 @@ from casework.people.identity.passwords import keep_password
 from casework.people.identity.sessions import end_all
 from casework.people.identity.tables import reset_codes
 from casework.people.staff.access_mac import fingerprint, holds, with_mac
+from casework.people.staff.acting import actor_for
 from casework.people.staff.actor import Actor
-from casework.people.staff.register import actor_for, stream_of
+from casework.people.staff.register import stream_of
 from casework.personal import Vault
 from casework.rules.statechart.policy import Policy
 

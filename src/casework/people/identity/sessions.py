@@ -22,8 +22,9 @@ from casework.people.identity.ending import end_sessions, lock_person
 from casework.people.identity.holding import ACCESS, needs_factor
 from casework.people.identity.tables import sessions
 from casework.people.staff.access_mac import changed, holds, with_mac
+from casework.people.staff.acting import actor_for
 from casework.people.staff.actor import Actor
-from casework.people.staff.register import actor_for, stream_of
+from casework.people.staff.register import stream_of
 from casework.people.staff.tables import tokens
 from casework.people.staff.tokens import PREFIX, hash_of
 from casework.rules.statechart.policy import Policy

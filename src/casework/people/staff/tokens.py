@@ -12,8 +12,9 @@ from sqlalchemy.engine import Connection
 from casework.errors import CallerError
 from casework.log.write.trail import Draft, Trail
 from casework.people.staff.access_mac import with_mac
+from casework.people.staff.acting import actor_for
 from casework.people.staff.actor import Actor
-from casework.people.staff.register import actor_for, stream_of
+from casework.people.staff.register import stream_of
 from casework.people.staff.tables import tokens
 
 PREFIX = "cw_"

@@ -6,24 +6,25 @@ from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy.engine import Connection
 
 from casework.clock import branch_date
 from casework.lifecycle.afterwards import Afterwards
 from casework.lifecycle.kept import Kept
-from casework.log.write.trail import Trail
 from casework.people.shifts.answering import answers_on
 from casework.people.shifts.lending import ByAnswerer, by_answerer, tied, with_roster
+from casework.people.staff.acting import actor_for, version_of
 from casework.people.staff.actor import Actor
-from casework.people.staff.register import actor_for, version_of
 from casework.people.staff.roster import Roster
 from casework.people.staff.roster_rows import read_roster
 from casework.personal import Vault
 from casework.storage.files import FileStore
-from casework.work.cases.lifecycles import LIFECYCLES
 from casework.work.cases.rulebook import Rulebook
+
+if TYPE_CHECKING:
+    from casework.log.write.trail import Trail
 
 
 class Above(NamedTuple):
@@ -45,23 +46,34 @@ class Above(NamedTuple):
     )
 
 
+def _lifecycles() -> tuple[Kept, ...]:
+    from casework.work.cases.lifecycles import LIFECYCLES  # noqa: PLC0415  # see Branch.look_nouns
+
+    return LIFECYCLES
+
+
 @dataclass(frozen=True)
 class Branch:
     """Loaded once per process; safe to share between threads.
 
-    `look_above` gives what lies above the cases, asked when it is wanted first: who only looks at cases has no use for
-    all that, and it takes longer to import than to look.
+    `look_nouns` gives what the door opens and moves, `look_above` what lies above the cases, each asked when it is
+    wanted first: who only looks at cases has no use for all that, and it takes longer to import than to look.
     """
 
     rulebook: Rulebook
     vault: Vault
     mac_key: bytes
-    nouns: tuple[Kept, ...] = LIFECYCLES
+    look_nouns: Callable[[], tuple[Kept, ...]] = _lifecycles
     look_above: Callable[[], Above] = Above
     loans_dir: Path | None = None  # where an import keeps the loans as they came
     files_at: tuple[str, tuple[tuple[str, str], ...]] = ("", ())  # and by what it is reached
     _rosters: dict[tuple[int, date], Roster] = field(default_factory=dict, repr=False, compare=False)
     _off: dict[tuple[int, date], ByAnswerer] = field(default_factory=dict, repr=False, compare=False)
+
+    @cached_property
+    def nouns(self) -> tuple[Kept, ...]:
+        """The nouns, cases first."""
+        return self.look_nouns()
 
     @cached_property
     def above(self) -> Above:
@@ -113,8 +125,10 @@ class Branch:
         """The branch's calendar day."""
         return branch_date(now, self.time_zone)
 
-    def trail(self, now: datetime) -> Trail:
+    def trail(self, now: datetime) -> "Trail":
         """A fresh writer of entries for one transaction."""
+        from casework.log.write.trail import Trail  # noqa: PLC0415  # who only looks writes none
+
         return Trail(self.mac_key, self.vault, now, self.today(now))
 
     @property

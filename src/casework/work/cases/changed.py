@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework.errors import CallerError
-from casework.lifecycle.kept import Kept
+from casework.lifecycle.noun import Noun
 from casework.log.tables import entries
 
 OVERLAP: Final = timedelta(minutes=1)
@@ -46,7 +46,7 @@ def check_since(since: datetime) -> None:
         raise CallerError("filter_malformed", field="updated_since", needs=needs)
 
 
-def changed_since(conn: Connection, noun: Kept, since: datetime, after: int | None, limit: int) -> Changed:
+def changed_since(conn: Connection, noun: Noun, since: datetime, after: int | None, limit: int) -> Changed:
     """At most `limit` numbers, fewer where a stretch of the log holds fewer. CallerError `filter_malformed`."""
     check_since(since)
     begin = since - OVERLAP
@@ -64,7 +64,7 @@ def changed_since(conn: Connection, noun: Kept, since: datetime, after: int | No
     return Changed(list(found), edge)
 
 
-def _of(conn: Connection, noun: Kept, begin: datetime, edge: int) -> Iterator[tuple[int, int]]:
+def _of(conn: Connection, noun: Noun, begin: datetime, edge: int) -> Iterator[tuple[int, int]]:
     """The entries of a stretch that are of the noun, and which of them each is about."""
     own = f"{noun.word}:" if noun.alone else ""
     is_its = entries.c.stream.startswith(own) if own else entries.c.event.startswith(f"{noun.word}.")

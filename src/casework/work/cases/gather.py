@@ -5,11 +5,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from casework.lifecycle.gather import select_of
 from casework.lifecycle.tables import days_swept, institutions
-from casework.work.cases.lifecycles import CASES
+from casework.work.cases.noun import CASE
+from casework.work.cases.tables import cases
 
-CASE_ROWS = select_of(CASES)
+CASE_ROWS = sa.select(*(cases.c[name] for name in CASE.rows.columns))
 
 
 def business_dates(conn: Connection) -> dict[str, Any]:

@@ -31,8 +31,8 @@ from casework.work.cases.filter import (
     worked_by,
 )
 from casework.work.cases.gather import CASE_ROWS
-from casework.work.cases.lifecycles import CASES
 from casework.work.cases.line import CaseLine, CasePage
+from casework.work.cases.noun import CASE
 from casework.work.cases.paging import MAX_PAGE, Place, place_of, read_cursor, write_cursor
 from casework.work.cases.reached import covered_by
 from casework.work.cases.sorts import Sort
@@ -88,7 +88,7 @@ def page_of_changed(
     """
     asked = (since, wanted)
     place = read_cursor(cursor, asked, CHANGED)
-    changed = changed_since(conn, CASES, since, None if place is None else place.id, limit)
+    changed = changed_since(conn, CASE, since, None if place is None else place.id, limit)
     listed = _WANTED.where(cases.c.id.in_(changed.numbers), *conditions_of(wanted, dates))
     found = conn.execute(listed.where(covered_by(within, cases.c))).all()
     by_id = {line.id: line for line in _lines(conn, found, dates)}

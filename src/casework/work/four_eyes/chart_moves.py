@@ -145,7 +145,7 @@ def run_batch(
             "move_not_approved", f"迁移至{chart.title}尚未经他人批准",
             f"nobody has approved the move to {chart.title}", chart=chart.title,
         )  # fmt: skip
-    house = branch if noun in branch.nouns else replace(branch, nouns=(noun,))
+    house = branch if noun in branch.nouns else replace(branch, look_nouns=lambda: (noun,))
     return moves.move_batch(conn, house, noun, chart, asked.id, actor=actor, after=after, at_once=at_once, clock=clock)
 
 
