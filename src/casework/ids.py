@@ -8,6 +8,7 @@ cell (`6.22E+18`, `10001.0`, `2026-01-02`, `="0012"`, `'0012`, `#N/A`) is no id,
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
 from casework.errors import CallerError
@@ -51,17 +52,18 @@ _DATE: Final = (
     r"|(?:(?:19|20)[0-9]{2}年)?[0-9]{1,2}月(?:[0-9]{1,2}日)?|[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?"
     r"|(?:[0-9]{1,2}-)?(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)(?:-[0-9]{2})?"
 )
-_is_date = re.compile(_DATE, re.ASCII).fullmatch
-# Nearly every id is plain: no dot, and nothing that a spreadsheet could have made.
+# Nearly every id is plain: no dot, and nothing that a spreadsheet could have made. What is asked of the others alone is
+# compiled when there is one.
 _is_plain = re.compile(
     rf"(?=.{{1,64}}\Z)(?!(?:{_DATE})\Z)[A-Za-z0-9()_/:#-]*[0-9][A-Za-z0-9()_/:#-]*", re.ASCII
 ).fullmatch
-_is_exponent = re.compile(r"[+-]?[0-9]+(?:\.[0-9]*)?[eE]\+[0-9]+|[+-]?[0-9]+\.[0-9]*[eE]-?[0-9]+").fullmatch
+_is_exponent = partial(re.fullmatch, r"[+-]?[0-9]+(?:\.[0-9]*)?[eE]\+[0-9]+|[+-]?[0-9]+\.[0-9]*[eE]-?[0-9]+")
 # One or two decimals are how an amount is written; `2024.0001` is no number that went through a cell.
-_is_decimal = re.compile(r"[+-]?[0-9]+\.[0-9]{0,2}|.*\.0+").fullmatch
-_is_in_alphabet = re.compile("[A-Za-z0-9()\\-_./:#\u3007\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff]*").fullmatch
-_DECIMALS: Final = re.compile(r"\.0*\Z")
-_has_digit = re.compile("[0-9]").search
+_is_decimal = partial(re.fullmatch, r"[+-]?[0-9]+\.[0-9]{0,2}|.*\.0+")
+_is_in_alphabet = partial(re.fullmatch, "[A-Za-z0-9()\\-_./:#\u3007\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff]*")
+_is_date = partial(re.fullmatch, _DATE, flags=re.ASCII)
+_without_decimals = partial(re.sub, r"\.0*\Z", "")
+_has_digit = partial(re.search, "[0-9]")
 _LEFT_OVER: Final = ("=", "'", '"', "`", "\u2018", "\u2019", "\u201c", "\u201d")
 # Blank though they are letters or signs: fillers of Hangul, the empty braille pattern; and what only changes a sign.
 _UNSEEN: Final = frozenset("\u115f\u1160\u2800\u034f") | {chr(point) for point in range(0xFE00, 0xFE10)}
@@ -121,7 +123,7 @@ def spellings(text: str) -> set[str]:
     """The text as it came, folded, and without what a spreadsheet or a paste left: for finding whose a spoilt id is."""
     folded = fold(text)
     bare = "".join(char for char in folded if not _is_unseen(char)).strip("".join(_LEFT_OVER))
-    return {text.strip(), folded, bare, _DECIMALS.sub("", bare)}
+    return {text.strip(), folded, bare, _without_decimals(bare)}
 
 
 def checked(field: str, text: str, *, code: str = "id_malformed", longest: int = LONGEST) -> str:

@@ -155,6 +155,7 @@ def _open_postgresql(url: URL, *, read_only: bool, create: bool, pool_size: int)
         pool_timeout=10,
         hide_parameters=True,  # personal data stays out of error texts
         execution_options=SHARED,
+        use_native_hstore=False,  # there is none, and the first connection would ask for its numbers
         # Every statement of READ COMMITTED sees its own moment anyway: BEGIN and ROLLBACK would be two round
         # trips for nothing.
         isolation_level="AUTOCOMMIT" if read_only else None,

@@ -199,7 +199,7 @@ NOT_PERSONAL: Final[Mapping[str, frozenset[str]]] = {
         "visit_addresses": "visit_id institution borrower_id",
     }.items()
 }
-"""Every other column, by table. The row of a noun has none, for what is text of its chart's data goes into no row: so its
+"""Every other column, by table. The row of a noun has none, for what is text of its chart's data goes into no row: its
 struct names its columns. Those of cases, hand-overs and requests are named here, since their tables keep more."""
 
 ALL: Final[Mapping[str, frozenset[str]]] = {
