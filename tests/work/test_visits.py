@@ -92,10 +92,11 @@ SEEN = REPORT | {"outcome": "found", "person_met": "debtor", "attitude": "cooper
 
 
 def visited(
-    bank: Bank, number: int = 1, on: int = 0, hashed: str | None = FIRST, at: tuple[str, str] = ("10:00:00", "10:30:00")
-) -> None:
+    bank: Bank, number: int = 1, on: int = 0, hashed: str | None = FIRST,
+    at: tuple[str, str] = ("10:00:00", "10:30:00"), clock: str = "12:00:00",
+) -> None:  # fmt: skip
     for event, when in zip(("check_in", "check_out"), at, strict=True):
-        assert isinstance(fire(bank, event, number=number, on=on, at=moment(on, when).isoformat()), Done)
+        assert isinstance(fire(bank, event, number=number, on=on, clock=clock, at=moment(on, when).isoformat()), Done)
         if event == "check_in" and hashed:
             assert isinstance(photo(bank, hashed, number, on), Done)
 

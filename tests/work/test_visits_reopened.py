@@ -136,6 +136,33 @@ def test_what_the_second_visitor_stated_counts_no_more_when_the_report_is_set_as
     assert not case_of(ordered).facts.visit_stated
 
 
+def test_while_another_visit_is_proven_by_such_a_word_the_duty_stays_done(ordered: Bank) -> None:
+    stated: dict[str, Any] = {**REPORT, "no_photo": "forbidden", "statement": "保安不许拍照"}
+    for number, clock, at in ((1, "09:00:00", ("10:00:00", "10:30:00")), (2, "12:30:00", ("13:00:00", "13:30:00"))):
+        order(ordered, clock=clock)
+        visited(ordered, number, hashed=None, at=at, clock="14:00:00")
+        assert became(fire(ordered, "report", P2, number, clock="14:00:00", **stated)) == set()
+    assert case_of(ordered).facts.visits_stated == [1, 2]
+    for number, left in ((1, [2]), (2, [])):
+        fire(ordered, "send_back", B9, number, clock="15:00:00", reason="incomplete")
+        fire(ordered, "set_aside", B9, number, clock="15:00:00", reason="not_made_so")
+        now = case_of(ordered)
+        assert (now.facts.visits_stated, now.visit_due_on is None) == (left, bool(left))
+
+
+def test_a_photo_that_came_after_the_report_proves_the_visit_once_it_is_reported_again(ordered: Bank) -> None:
+    order(ordered)
+    visited(ordered, hashed=None)
+    fire(ordered, "report", P2, **REPORT, no_photo="device_failed", statement="手机没电")
+    assert became(photo(ordered, FIRST)) == set()
+    assert case_of(ordered).facts.failed_visits == [], "as long as nobody has looked at it"
+    fire(ordered, "send_back", B9, reason="incomplete")
+    assert became(fire(ordered, "report_again", **REPORT)) == set()
+    facts, (visit,) = case_of(ordered).facts, visits(ordered)
+    assert (visit.photo, visit.stated, visit.no_photo) == (FIRST, False, None)
+    assert (facts.visit_photos, facts.visits_stated, len(facts.failed_visits)) == ([FIRST], [], 1)
+
+
 def test_no_verdict_on_its_photos_brings_back_a_report_that_was_set_aside(ordered: Bank) -> None:
     accepted(ordered)
     record(ordered, "recheck", photo=FIRST, verdict="staged")

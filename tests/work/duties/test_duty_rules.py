@@ -45,7 +45,7 @@ def test_each_duty_says_whom_it_meets_and_who_owes_it() -> None:
         ('"@visit.duty_from_fen"', '"@visit.report_by"', "duties.visit.principal_from_fen: @visit.report_by is no"),
         ('from_dpd = 1\n', 'from_dpd = 0\n', "duties.dial.from_dpd: is not a whole number from 1"),
         ('"complaint", "dispute"', '"dispute", "dispute"', "holds_in_order: dispute twice"),
-        ('else_owed_by = "post_loan_officer"\n', "", "duties.disposal_form: done_by and else_owed_by go together"),
+        ('else_owed_by = "post_loan_officer"\n', "", "duties.visit: done_by and else_owed_by go together"),
         ('done_by = "disposal.drawn_up"\n', "", "duties.disposal_form: done_by and else_owed_by go together"),
         ('owed_by = "owner"\ndone_by', 'owed_by = "agency_post"\ndone_by', ".done_by: a post owes it anyway"),
         ("version = 1", "version = 1\nversion = 2", "duties.toml: "),

@@ -70,31 +70,32 @@ def test_before_its_close_a_day_is_listed_as_it_stands_and_afterwards_as_it_was(
 
 
 def test_whoever_has_a_duty_is_on_record_with_it(owed: Bank) -> None:
-    """The handler dials, the owner visits, the agency post places."""
+    """The handler dials, the agency post places; who visits for an owner who may not is a post too."""
     close(owed)
     with reading(owed.started.engine) as conn:
         found = {(row.loan_id, row.duty): row.owed_by for row in conn.execute(sa.select(duties))}
     case = owed.case(1)
     assert found == {
-        ("L1", "dial"): case.handler, ("L1", "visit"): case.owner, ("L2", "dial"): owed.case(2).handler,
+        ("L1", "dial"): case.handler, ("L1", "visit"): "post_loan_officer", ("L2", "dial"): owed.case(2).handler,
         ("L3", "place"): "agency_post",
     }  # fmt: skip
 
 
 def test_what_somebody_who_is_off_owes_whoever_the_roster_names_owes_that_day(owed: Bank) -> None:
     """Here S1, who handles and owns; what a post owes stays the post's."""
+    owed.staff("R9", "business_rep")
     branch, who = owed.started.branch, owed.case(1).handler
     with writing(owed.started.engine) as conn:
         trail = branch.trail(now())
         register.confirm(conn, trail, system("cli"), staff_no=who, name="甄不存")
-        shift = ShiftGiven(DAY, who, "rest", "B9")
+        shift = ShiftGiven(DAY, who, "rest", "R9")
         enter_shifts(conn, trail, system("cli"), branch.rulebook.shifts, [shift], closed=None)
         trail.write(conn)
     close(owed)
     with reading(owed.started.engine) as conn:
         found = {(row.loan_id, row.duty): row.owed_by for row in conn.execute(sa.select(duties))}
     assert found == {
-        ("L1", "dial"): "B9", ("L1", "visit"): "B9", ("L2", "dial"): "B9", ("L3", "place"): "agency_post"
+        ("L1", "dial"): "R9", ("L1", "visit"): "R9", ("L2", "dial"): "R9", ("L3", "place"): "agency_post"
     }  # fmt: skip
 
 

@@ -77,6 +77,7 @@ _TOLD: Final[Mapping[str, Callable[[Any, str], str]]] = {
     "failed_visits": lambda value, lang: _joined(shown.day(one.on, lang) for one in value),
     "last_failed_visit": lambda value, lang: shown.day(value.on, lang),
     "photos_disproved": lambda value, _: f"{len(value):,}",
+    "visits_stated": lambda value, _: f"{len(value):,}",
     "agency_file": lambda value, lang: f"{value.agency} · {shown.day(value.inspected_on, lang)}",
     "placement": _placed,
 }

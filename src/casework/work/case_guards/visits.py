@@ -51,6 +51,7 @@ def photo_is_new(now: CaseSituation, _: Params) -> Verdict:
 
 @guard(facts=())
 def photo_by_a_visit(now: CaseSituation, _: Params) -> Verdict:
-    """Who records a visit by hand gives no photo: one that was taken, looked at and reviewed is told by the visit."""
-    by_hand = now.given.get("photo") is not None and now.actor != _THE_SERVICE
+    """Who records a visit by hand gives neither photo nor number: what was looked at and reviewed the visit tells."""
+    told = any(now.given.get(name) is not None for name in ("photo", "visit"))
+    by_hand = told and now.actor != _THE_SERVICE
     return Verdict(not by_hand, {"photo_by_hand": by_hand}, {"by_a_visit": True})

@@ -116,13 +116,15 @@ class Facts(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
     repaired_on: date | None = None
     repair_good_until: date | None = None  # the last day, of a repair that found nothing
     found_on: date | None = None  # the last of the days on which a visit found somebody
-    found_by: dict[str, date] = {}  # those days, by the photo of each visit; one without, by its day
+    found_by: dict[str, date] = {}  # those days, by the photo of each visit; one without, by its number, or its day
     visit_on: date | None = None  # the day for which a visit was ordered last
     failed_visits: list[FailedVisit] = []
     last_failed_visit: FailedVisit | None = None  # not counted yet
     visit_photos: list[str] = []
     photos_disproved: list[str] = []  # they prove no visit, neither theirs nor another
-    visit_stated: bool = False  # a visit is on record of which no photo could be taken: a duty done, proof of nothing
+    # Of which no photo could be taken, by the visit's number; 0: recorded by hand. Duties done, proof of nothing.
+    visits_stated: list[int] = []
+    visit_stated: bool = False  # whether there is one
     agency_file: AgencyFile | None = None
     placement: Placement | None = None
     placements: int = 0

@@ -293,7 +293,7 @@ def visit(now: CaseSituation, _: Params) -> None:
     facts, given, on = now.facts, now.given, _happened(now)
     photo = given.get("photo")
     if photo is None:
-        facts.visit_stated = True
+        _stated(facts, {*facts.visits_stated, given.get("visit", 0)})
     else:
         facts.visit_photos = _add(facts.visit_photos, photo)
     _met(now)
@@ -303,10 +303,21 @@ def visit(now: CaseSituation, _: Params) -> None:
             facts.last_failed_visit = FailedVisit(on, photo)
 
 
+def _stated(facts: Facts, visits: set[int]) -> None:
+    facts.visits_stated, facts.visit_stated = sorted(visits), bool(visits)
+
+
+def _keys(now: CaseSituation) -> list[str]:
+    """By what a visit is known again: its photo, or its number where that came later; recorded by hand, its day."""
+    photo, number = now.given.get("photo"), now.given.get("visit")
+    known = [photo, None if number is None else f"visit:{number}"]
+    return [one for one in known if one is not None] or [_happened(now).isoformat()]
+
+
 def _met(now: CaseSituation) -> None:
     facts, given, on = now.facts, now.given, _happened(now)
     if given["outcome"] == "found":
-        _found(facts, facts.found_by | {given.get("photo") or on.isoformat(): on})
+        _found(facts, facts.found_by | {_keys(now)[0]: on})
     if given["person_met"] == "debtor":
         known = next((day for day in facts.attempt_days if day.on == on), AttemptDay(on, 0, connected=False))
         _keep(facts, msgspec.structs.replace(known, connected=True))
@@ -323,17 +334,18 @@ def visit_corrected(now: CaseSituation, _: Params) -> None:
     """As if it had been told so at once; steps that were made stay. The day's contacts are told anew by their log."""
     facts, given, on = now.facts, now.given, _happened(now)
     photo, disproved = given.get("photo"), given["disproved"]
-    key = photo or on.isoformat()
-    gone = {"visit_found"} if key in facts.found_by else set[str]()
+    key = next((one for one in _keys(now) if one in facts.found_by), None)
+    gone = {"visit_found"} if key is not None else set[str]()
     _found(facts, {name: day for name, day in facts.found_by.items() if name != key})
+    _stated(facts, {*facts.visits_stated} - {given.get("visit", 0)})
     if photo is not None:
         if facts.last_failed_visit is not None and facts.last_failed_visit.photo == photo:
             facts.last_failed_visit, gone = None, gone | {"visit_not_found"}
         facts.failed_visits = [one for one in facts.failed_visits if one.photo != photo]
         facts.visit_photos = [one for one in facts.visit_photos if one != photo]
         facts.photos_disproved = [one for one in facts.photos_disproved if one != photo]
-    else:  # the second visitor's word, as long as it stands
-        facts.visit_stated = not disproved
+    elif not disproved:
+        _stated(facts, {*facts.visits_stated, given.get("visit", 0)})
     facts.fresh = [name for name in facts.fresh if name not in gone]
     if disproved:
         facts.photos_disproved = [*facts.photos_disproved, *([photo] if photo is not None else [])]

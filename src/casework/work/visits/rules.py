@@ -217,9 +217,7 @@ def risk_seen(now: SubjectSituation, _: Params) -> None:
 def reported(now: SubjectSituation, params: Params) -> None:
     visit, given = visit_of(now), now.given
     visit.outcome, visit.person_met = given["outcome"], given["person_met"]
-    visit.photo = visit.photos[0].photo if visit.photos else None
-    visit.stated = visit.photo is None
-    visit.no_photo = given.get("no_photo") if visit.stated else None
+    visit.no_photo = given.get("no_photo")
     reported_again(now, params)
 
 
@@ -236,7 +234,11 @@ def put_right(now: SubjectSituation, _: Params) -> None:
 
 @effect()
 def reported_again(now: SubjectSituation, _: Params) -> None:
+    """Where a photo has come since, by a bad connection, it proves the visit, and nobody's word has to."""
     visit, given = visit_of(now), now.given
+    visit.photo = visit.photo or (visit.photos[0].photo if visit.photos else None)
+    visit.stated = visit.photo is None
+    visit.no_photo = visit.no_photo if visit.stated else None
     for name in ("house", "workplace", "attitude", "ability", "next_step"):
         setattr(visit, name, given[name])
     visit.reported_at = visit.reported_at or datetime.fromisoformat(now.gathered["at"])
