@@ -1,4 +1,4 @@
-"""Indexes that follow what is due, and fewer of cases; who accepted a visit's report, when its photos were checked."""
+"""Indexes that follow what is due, and fewer of cases; who accepted a visit's report, what for one was returned."""
 
 from collections.abc import Iterable
 from typing import Final, NamedTuple
@@ -30,11 +30,13 @@ OLD: Final = (
         for of in ("region", "product") for by, column in (("due", "oldest_due_date"), ("amount", "overdue_fen"))
     ),
 )  # fmt: skip
+_OF_VISITS: Final = ("accepted_by", "returned_for")
 NEW: Final = (
     *(Index(f"ix_{name}_due", name, ("due_on", "id"), "due_on IS NOT NULL") for name in _DUE),
     Index("ix_promises_judged", "promises", ("judged_on",), "judged_on IS NOT NULL"),
     Index("ix_remittances_ended", "remittances", ("ended_on", "begins_at")),
     Index("ix_visits_checked", "visits", ("rechecked_on", "id"), "rechecked_on IS NOT NULL"),
+    Index("ix_visits_state", "visits", ("state", "id")),
     Index("ix_visits_reported", "visits", ("reported_at", "checked_out_at")),
     Index("ix_holds_live", "holds", ("id",), "live", "live = 1"),
     Index("ix_holds_opened", "holds", ("opened_on",)),
@@ -42,16 +44,17 @@ NEW: Final = (
 
 
 def upgrade() -> None:
-    """Rows stay as they are: of what happened before, neither is known."""
+    """Rows stay as they are: of what happened before, nothing of it is known."""
     op.add_column("visits", sa.Column("rechecked_on", sa.Date))
-    op.add_column("visits", sa.Column("accepted_by", sa.String(128)))
+    for name in _OF_VISITS:
+        op.add_column("visits", sa.Column(name, sa.String(128)))
     _change(OLD, NEW)
 
 
 def downgrade() -> None:
     """Undo it."""
     _change(NEW, OLD)
-    for name in ("accepted_by", "rechecked_on"):
+    for name in (*_OF_VISITS, "rechecked_on"):
         op.drop_column("visits", name)
 
 

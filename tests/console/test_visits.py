@@ -366,6 +366,40 @@ def test_a_report_that_was_accepted_is_reopened_on_the_board_by_who_did_not_acce
     assert (told["state"], told["times_returned"], told["accepted_by"]) == ("returned", 1, "B1")
 
 
+def test_a_report_that_nobody_puts_right_is_set_aside_on_the_board_with_a_reason(
+    browse: Browse, running: Running, visit: int, day: date
+) -> None:
+    someone, manager, place = browse("R1"), browse("B1"), f"/console/visits/{visit}/review"
+    reported(someone, day, visit, photo_of(day))
+    manager.get(BOARD)
+    assert "退回待补正" not in manager.text()
+    assert manager.send(place, {"event": "send_back"}, data__reason="incomplete").status_code == 303
+    someone.get(BOARD)
+    assert f"{visit}.set_aside" not in someone.page.text, "whose it is not to say"
+    manager.get(BOARD)
+    assert "退回待补正" in manager.text()
+    assert manager.send(place, {"event": "set_aside"}, data__reason="", data__remark="").status_code == 422
+    manager.get(BOARD)
+    assert manager.send(place, {"event": "set_aside"}, data__reason="not_redone").status_code == 303
+    told = running.get(f"/visits/{visit}").json()
+    assert (told["state"], told["disproved"]) == ("set_aside", True)
+    manager.get(BOARD)
+    assert "退回待补正" not in manager.text()
+
+
+def test_who_visited_is_told_by_name_and_number_wherever_a_visit_is_shown(
+    browse: Browse, running: Running, visit: int, day: date
+) -> None:
+    reported(browse("R1"), day, visit, photo_of(day))
+    manager = browse("B1")
+    for page in (BOARD, f"/console/visits/{visit}", f"/console/visits/{visit}/stop"):
+        manager.get(page)
+        for who in ("R1", "P1"):
+            called = f"员工{who} {who}"
+            assert called in manager.text(), (page, who)
+            assert who not in manager.text().replace(called, ""), (page, who)
+
+
 def test_a_hint_is_said_beside_its_field_and_no_report_is_labelled_with_it(
     browse: Browse, running: Running, visit: int, day: date
 ) -> None:
@@ -374,7 +408,7 @@ def test_a_hint_is_said_beside_its_field_and_no_report_is_labelled_with_it(
     someone.get(f"/console/cases/{case_id}/open/visit")
     reported(someone, day, visit, photo_of(day))
     manager.get(BOARD)
-    assert "主访人 R1" in manager.text()
+    assert "主访人 员工R1 R1" in manager.text()
     assert "不填为安排人" not in manager.text()
 
 

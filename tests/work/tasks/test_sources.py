@@ -18,6 +18,7 @@ from casework.work.gate.reviews import review
 from casework.work.tasks.own import told
 from tests.feed.bank import DAY, Bank, arrears, contact, loan, paid
 from tests.feed.conftest import BankAfter
+from tests.work import test_visits as visits
 from tests.work.gate.desk import Desk
 from tests.work.tasks.test_lists import close, listed, morning
 from tests.work.test_holds import take as hold
@@ -64,6 +65,25 @@ def test_a_broken_promise_stays_for_a_week_until_somebody_calls_or_another_is_ma
     house.send(day(3), SNAPSHOT)
     close(house, 2)
     assert [one for one in morning(house, 3) if "broken" in one] == ["L2 broken_promise: broken_before"]
+
+
+def test_a_report_that_was_returned_is_on_the_list_of_whoever_led_the_visit_until_it_is_put_right(
+    bank_after: BankAfter,
+) -> None:
+    bank = bank_after(visits.staffed)
+    visits.order(bank)
+    visits.visited(bank)
+    visits.fire(bank, "report", **visits.REPORT)
+    visits.fire(bank, "send_back", visits.B9, reason="incomplete")
+    close(bank, 0)
+    assert [one for one in morning(bank, 1, "V1", "business_rep") if "report" in one] == [
+        "L1 report_returned: due_today"
+    ]
+    assert [one for one in morning(bank, 1, "P2", "post_loan_officer") if "report" in one] == []
+    visits.fire(bank, "report_again", on=1, **visits.REPORT)
+    close(bank, 1)
+    assert [one for one in morning(bank, 2, "V1", "business_rep") if "report" in one] == []
+    bank.assert_sound()
 
 
 def test_whoever_asked_to_be_called_back_comes_before_what_is_ranked_by_money(house: Bank) -> None:

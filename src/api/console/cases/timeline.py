@@ -119,6 +119,8 @@ def value_of(field: Field | None, value: Any, lang: str, zone: str) -> tuple[str
     if isinstance(value, bool):
         return words.say("frame.yes" if value else "frame.no", lang), False
     text = str(value)
+    if kind == "staff":
+        return shown.with_name(text), True
     return (f"{text[:19]}…" if kind == "hash" else text), True
 
 

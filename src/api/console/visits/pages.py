@@ -41,6 +41,7 @@ from casework.work.cases.visit_places import (
     masked_addresses,
     reveal_address,
     visits_of_day,
+    visits_returned,
 )
 from casework.work.photos.showing import LOOK, photos_of
 from casework.work.photos.storing import COMMAND as SEND
@@ -58,13 +59,13 @@ def today(request: Request[Any, Any, Any]) -> Response[Any]:
     branch = serving.branch
     day = branch.today(now())
     with reading(serving.engine, snapshot=True) as conn:
-        found = visits_of_day(conn, actor.people, day)
+        found, back = visits_of_day(conn, actor.people, day), visits_returned(conn, actor.people)
         addresses, risks = masked_addresses(conn, branch, actor, found), risks_of(conn, [one.id for one in found])
-        names = names_of(conn, {one for visit in found for one in visit.visitors})
+        names = names_of(conn, {one for visit in (*found, *back) for one in visit.visitors})
     _record(request, [visit for visit in found if visit.id in addresses])
     return render(
         request, "visits/today.html", day=day, stops=found, addresses=addresses, risks=risks, names=names, clear={},
-        purposes=purposes_of(request), queue_key=_queue_key(request), **words_of(branch),
+        purposes=purposes_of(request), queue_key=_queue_key(request), returned=back, **words_of(branch),
     )  # fmt: skip
 
 

@@ -1,7 +1,8 @@
 """The board on which the basic-risk post looks at reports of visits and their photos: accepted, or returned with why.
 
 By keys: `j` `k` the next and the one before, `a` accept, `r` return; of photos that were checked again `v` puts the
-verdict right, `o` reopens the report. Each photo that is shown is an entry.
+verdict right, `o` reopens the report; `s` sets aside one that was returned and that nobody reports again. Each photo
+that is shown is an entry.
 """
 
 import asyncio
@@ -39,14 +40,15 @@ from casework.work.photos.again import visits_checked, visits_drawn
 from casework.work.photos.alike import alike_of
 from casework.work.photos.capture import captures_of
 from casework.work.photos.showing import LOOK, photos_of_visits
-from casework.work.visits.visit import Visit
+from casework.work.visits.visit import RETURNED, Visit
 
 PLACE: Final = "/console/visits/review"
 WAITING: Final = "reported"
 Visited = Annotated[int | None, QueryParameter(ge=1, le=MAX_ID)]
 _EACH: Final = 10
+_BACK_MOST: Final = 20
 _RECHECK, _CORRECTED = "recheck", "recheck_corrected"
-_DECIDES: Final = ("accept", "send_back", "reopen")
+_DECIDES: Final = ("accept", "send_back", "reopen", "set_aside")
 
 
 @get(PLACE, sync_to_thread=True, opt={"page": "visit.read"})
@@ -58,7 +60,7 @@ def board(request: Request[Any, Any, Any], cursor: Cursor = None, visit: Visited
 
 @post("/console/visits/{number:int}/review", opt={"page": "visit.event"})
 async def decide(request: Request[Any, Any, Any], number: Number) -> Response[Any]:
-    """Accept a report, or return it with a reason; then the next one."""
+    """Accept a report, return it, reopen it or set it aside, with a reason; then the next one."""
     typed = await typed_in(request)
     event = typed.get("event", "")
     if event not in _DECIDES:
@@ -107,13 +109,14 @@ def _board(
     sees = branch.rulebook.permissions.may(actor, LOOK)
     with reading(serving.engine, snapshot=True) as conn:
         found, following = page_of(conn, branch, VISITS, reach(request), wanted, limit=_EACH, cursor=cursor)
+        back = page_of(conn, branch, VISITS, reach(request), ShownWanted(state=RETURNED), limit=_BACK_MOST, cursor=None)
         chosen = [one for one in visits_drawn(conn) if reach(request).everything]
         checked = _checked(conn, request, only)
         sent = photos_of_visits(conn, [one.id for one in (*found, *chosen, *checked)]) if sees else []
         risks = risks_of(conn, [one.id for one in (*found, *chosen)])
         alike = alike_of(conn, [line.id for _, line in sent])
         said = said_of(conn, branch, actor, found)
-        names = names_of(conn, {no for one in (*found, *chosen, *checked) for no in one.visitors})
+        names = names_of(conn, {no for one in (*found, *back[0], *chosen, *checked) for no in one.visitors})
     fields = {field for texts in said.values() for field in texts}
     if fields:
         whose = {Customer(one.institution, one.borrower_id) for one in found if one.id in said}
@@ -136,9 +139,9 @@ def _board(
         columns={one.id: columns_of(branch, VISITS, one, lang) for one in found}, photos=photos, alike=alike,
         captures=captures, said=said, report={**chart.events["report_again"].fields, **chart.events["report"].fields},
         names=names, risks=risks, tried=tried, following=following, first=cursor is None, place=PLACE,
-        back=fields_of(chart.events["send_back"].fields, policy), chosen=chosen, verdict=asked[_RECHECK],
+        asked={name: fields_of(chart.events[name].fields, policy) for name in _DECIDES}, chosen=chosen,
+        verdict=asked[_RECHECK], returned=back[0], more_returned=back[1] is not None,
         checked=checked, only=only, corrected=asked[_CORRECTED],
-        reopen=fields_of(chart.events["reopen"].fields, policy),
         decides=bool(actor.posts & chart.events["accept"].posts), people=actor.people, **words_of(branch),
     )  # fmt: skip
 

@@ -27,7 +27,7 @@ from casework.work.cases.duty_rules import DISPOSAL_FORM
 
 TASKS: Final = (
     "broken_promise", "promise_due", "call_back", "hold_confirm", "hold_review", "hold_ends", "request",
-    "breach_review", "contact_review",
+    "breach_review", "contact_review", "report_returned",
 )  # fmt: skip
 OF_POST: Final = frozenset({"hold_confirm", "hold_review", "hold_ends", "breach_review", "contact_review"})
 """Tasks of which a post answers for each; the file says which."""

@@ -18,6 +18,7 @@ visits: Final = table_of("visits", VISIT.rows)
 sa.Index("ix_visits_day", visits.c.visit_on, visits.c.visitor)
 partial_index("ix_visits_recheck", visits.c.recheck_since, visits.c.id, where=visits.c.recheck_since.is_not(None))
 partial_index("ix_visits_checked", visits.c.rechecked_on, visits.c.id, where=visits.c.rechecked_on.is_not(None))
+sa.Index("ix_visits_state", visits.c.state, visits.c.id)  # what waits for a review, or was returned
 sa.Index("ix_visits_reported", visits.c.reported_at, visits.c.checked_out_at)  # whose report is owed, or came that day
 PLANNED: Final = "'planned'"
 """The state of what is still to be made, as SQL has it: such an index is used where the statement says it itself."""

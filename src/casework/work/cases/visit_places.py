@@ -18,7 +18,7 @@ from casework.work.cases.disclosure import record_revealed
 from casework.work.cases.lifecycles import VISITS
 from casework.work.cases.ordered_to import addresses_of
 from casework.work.cases.shown import seen
-from casework.work.visits.visit import Visit
+from casework.work.visits.visit import RETURNED, Visit
 
 FIELD: Final = "address"
 REVEAL: Final = "borrower.reveal"
@@ -35,6 +35,14 @@ def visits_of_day(conn: Connection, people: frozenset[str], day: date) -> list[V
         _visits.stop.is_(None), _visits.stop, _visits.area.is_(None), _visits.area, _visits.id
     ).limit(MOST)  # fmt: skip
     return [VISITS.rows.read(row) for row in conn.execute(ordered)]
+
+
+def visits_returned(conn: Connection, people: frozenset[str]) -> list[Visit]:
+    """Those whose reports these people are to put right, the longest waiting first; at most 100."""
+    theirs = sa.or_(_visits.visitor.in_(people), _visits.second_visitor.in_(people))
+    wanted = select_of(VISITS).where(_visits.state == RETURNED, theirs)
+    found = conn.execute(wanted.order_by(_visits.state_since, _visits.id).limit(MOST))
+    return [VISITS.rows.read(row) for row in found]
 
 
 def masked_addresses(conn: Connection, branch: Branch, actor: Actor, visits: Sequence[Visit]) -> dict[int, str]:

@@ -256,6 +256,7 @@ _OF_TASK: Final = {
         "提前委外所依据的下户不再作证明，应于{due}前核查是否召回",
         "a visit that an early placement rests on proves nothing any more: check by {due} whether it is recalled",
     ),
+    ("report_returned", "due_today"): ("下户报告被退回，待补正", "a report was returned: put it right"),
     ("breach_review", "due_today"): ("{due}的联系不合规定，待复核", "a contact of {due} was against the gate"),
     ("contact_review", "due_today"): (
         "{due}有联系未录音，或模板、线路有疑问，待复核",

@@ -19,7 +19,7 @@ from casework.work.cases.call_backs_due import call_backs_due
 from casework.work.cases.case import AttemptDay
 from casework.work.cases.gather import business_dates
 from casework.work.cases.holds import HOLDS
-from casework.work.cases.lifecycles import PROMISES
+from casework.work.cases.lifecycles import PROMISES, VISITS
 from casework.work.cases.tables import cases
 from casework.work.cases.task_rules import BY_HAND
 from casework.work.duties.tables import duties
@@ -33,6 +33,7 @@ from casework.work.promises import BROKEN
 from casework.work.tasks.ranking import ADDED, BROKEN_BEFORE, CALL_BACK, Found, why_of
 from casework.work.tasks.ranking import BROKEN as BROKEN_YESTERDAY
 from casework.work.tasks.tables import task_days, task_standing, tasks
+from casework.work.visits.visit import RETURNED
 
 BREACH_REVIEW: Final = "breach_review"
 CONTACT_REVIEW: Final = "contact_review"
@@ -237,6 +238,24 @@ def _days_of(morning: Morning, task: str) -> tuple[date, list[date]]:
     return max(last or date.min, morning.on - _LOOKED_BACK), listed
 
 
+# ── reports of visits ───────────────────────────────────────────────────────────────────────────────────────────────
+
+REPORT_RETURNED: Final = "report_returned"
+_visits: Final = VISITS.table.c
+_RETURNED: Final = (
+    sa.select(_visits.id, _visits.loan_id, _visits.parent_id, _visits.visitor)
+    .where(_visits.state == RETURNED).order_by(_visits.id)
+)  # fmt: skip
+
+
+def reports_returned(morning: Morning) -> Iterator[Found]:
+    """Those that whoever led the visit is to put right."""
+    on = morning.on
+    for row in morning.conn.execute(_RETURNED):
+        why, ref = why_of(on, on), str(row.id)
+        yield Found(row.visitor, REPORT_RETURNED, why, row.loan_id, row.parent_id, on, ref)
+
+
 # ── added by hand ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 _ADDED: Final = (
@@ -258,5 +277,5 @@ def added_before(morning: Morning) -> Iterator[Found]:
 
 SOURCES: Final[tuple[Callable[[Morning], Iterator[Found]], ...]] = (
     open_duties, broken_promises, promises_due, call_backs, holds, waiting_requests, breaches, contacts_to_review,
-    added_before,
+    reports_returned, added_before,
 )  # fmt: skip

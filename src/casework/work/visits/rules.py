@@ -246,7 +246,8 @@ def reported_again(now: SubjectSituation, _: Params) -> None:
 
 @effect()
 def sent_back(now: SubjectSituation, _: Params) -> None:
-    visit_of(now).times_returned += 1
+    visit = visit_of(now)
+    visit.times_returned, visit.returned_for = visit.times_returned + 1, now.given["reason"]
 
 
 @effect()

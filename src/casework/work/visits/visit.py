@@ -13,6 +13,8 @@ NO_RISK: Final = "no_risk"
 """What visitors say of an address where a risk is gone."""
 SET_ASIDE: Final = "set_aside"
 """State of a visit whose report counts no more."""
+RETURNED: Final = "returned"
+"""State of one whose report its visitors put right."""
 TO_BE_MADE: Final = frozenset({"planned", "under_way"})
 """States of a visit that somebody still makes."""
 CANNOT_BE: Final = frozenset({("found", "nobody"), ("not_found", "debtor")})
@@ -88,6 +90,7 @@ class Visit(Child):
     corrected: Annotated[tuple[Corrected, ...], Label("更正前的报告", "Reported before it was corrected")] = ()
     accepted_by: Annotated[str | None, Label("审核通过人", "Accepted by")] = None
     times_returned: Annotated[int, Label("退回次数", "Times returned")] = 0
+    returned_for: Annotated[str | None, Label("退回原因", "Returned for")] = None
     due_on: date | None = None
 
     def __post_init__(self) -> None:
