@@ -5,8 +5,6 @@ Registered by name; the chart says which event has which effect. The replay runs
 
 from datetime import date, timedelta
 
-import msgspec
-
 from casework.rules.statechart.registry import Params
 from casework.work.cases.case import (
     ANSWERED_BY,
@@ -15,7 +13,6 @@ from casework.work.cases.case import (
     AgencyFile,
     AttemptDay,
     Facts,
-    FailedVisit,
     Placement,
     Spoilt,
     Stood,
@@ -27,7 +24,8 @@ effect, recorder = REGISTRY.effect, REGISTRY.recorder
 ATTEMPT_DAYS_KEPT = LOOKED_BACK.days
 
 
-def _add(names: list[str], name: str) -> list[str]:
+def add(names: list[str], name: str) -> list[str]:
+    """In order, each once."""
     return sorted({*names, name})
 
 
@@ -35,7 +33,8 @@ def _day(now: CaseSituation, field: str) -> date:
     return date.fromisoformat(now.given[field])
 
 
-def _happened(now: CaseSituation) -> date:
+def happened_on(now: CaseSituation) -> date:
+    """Of a fact the day on which it happened, of an event that of its entry."""
     return now.on or now.today
 
 
@@ -43,9 +42,9 @@ def _later(day: date, known: date | None) -> date:
     return max(day, known) if known else day
 
 
-def _in_this_state(now: CaseSituation) -> bool:
+def in_this_state(now: CaseSituation) -> bool:
     """Whether it happened since the case came into its present state; an old call recorded today did not."""
-    return _happened(now) >= now.case.state_since
+    return happened_on(now) >= now.case.state_since
 
 
 # ── effects of events ─────────────────────────────────────────────────────────────────────────────────────
@@ -121,7 +120,7 @@ def count_recovery(now: CaseSituation, _: Params) -> None:
     """A payment counts once however often it is reported."""
     facts, known = now.facts, now.given["payment"]
     if known not in facts.recoveries:
-        facts.recoveries = _add(facts.recoveries, known)
+        facts.recoveries = add(facts.recoveries, known)
         facts.recovered_fen += now.given["amount_fen"]
 
 
@@ -180,14 +179,14 @@ def contact_day(now: CaseSituation, _: Params) -> None:
 
     A connection that is learnt of in this state counts in it, whenever it was: the debtor is not lost (1.3.1d).
     """
-    on, given = _happened(now), now.given
+    on, given = happened_on(now), now.given
     answered = [party for party in ANSWERED_BY if given.get(party)]
-    _keep(now.facts, AttemptDay(on, given["attempts"], given["connected"], answered))
+    keep_day(now.facts, AttemptDay(on, given["attempts"], given["connected"], answered))
     if given["connected"]:
-        now.facts.fresh = _add(now.facts.fresh, "debtor_connected")
+        now.facts.fresh = add(now.facts.fresh, "debtor_connected")
 
 
-def _keep(facts: Facts, day: AttemptDay) -> None:
+def keep_day(facts: Facts, day: AttemptDay) -> None:
     """In the place of what was known of the day."""
     others = [one for one in facts.attempt_days if one.on != day.on]
     facts.attempt_days = sorted([*others, day], key=lambda one: one.on)[-ATTEMPT_DAYS_KEPT:]
@@ -200,7 +199,7 @@ def _keep(facts: Facts, day: AttemptDay) -> None:
 
 def _spoil(now: CaseSituation, by: str, number: int = 0) -> None:
     """From that day on the days are spoilt (1.3.1c); what had ended and began that day goes on, as if it had not."""
-    first = _happened(now)
+    first = happened_on(now)
     known = [one for one in now.facts.spoilt if one.last is None or one.last > now.today - LOOKED_BACK]
     new = Spoilt(by, first, number=number)
     known = [new if (one.by, one.first, one.number) == (by, first, number) else one for one in known]
@@ -212,7 +211,7 @@ def _spoil(now: CaseSituation, by: str, number: int = 0) -> None:
 def _spoil_no_more(now: CaseSituation, by: str, number: int = 0) -> None:
     """That day was the last; of every one, where none is named."""
     now.facts.spoilt = [
-        Spoilt(one.by, one.first, _happened(now), one.number)
+        Spoilt(one.by, one.first, happened_on(now), one.number)
         if one.by == by and number in (0, one.number) and one.last is None else one
         for one in now.facts.spoilt
     ]  # fmt: skip
@@ -251,7 +250,7 @@ def remittance(now: CaseSituation, _: Params) -> None:
 
 @recorder
 def hold(now: CaseSituation, _: Params) -> None:
-    now.facts.holds = _add(now.facts.holds, now.given["hold"])
+    now.facts.holds = add(now.facts.holds, now.given["hold"])
     _spoil(now, now.given["hold"], now.given.get("number", 0))
     now.facts.material_version += 1
 
@@ -280,84 +279,11 @@ def at_risk_lifted(now: CaseSituation, _: Params) -> None:
 @recorder
 def information_repair(now: CaseSituation, _: Params) -> None:
     """Where nothing was found, that holds good for so many days."""
-    now.facts.repaired_on = _happened(now)
+    now.facts.repaired_on = happened_on(now)
     nothing, days = now.given["outcome"] == "nothing_new", timedelta(days=now.policy.figure("repair.good_for_days"))
     now.facts.repair_good_until = now.facts.repaired_on + days if nothing else None
-    if now.given["outcome"] == "new_number" and _in_this_state(now):
-        now.facts.fresh = _add(now.facts.fresh, "new_number")
-
-
-@recorder
-def visit(now: CaseSituation, _: Params) -> None:
-    """A visit of an earlier time is none of those ordered now; whom it met was met all the same."""
-    facts, given, on = now.facts, now.given, _happened(now)
-    photo = given.get("photo")
-    if photo is None:
-        _stated(facts, {*facts.visits_stated, given.get("visit", 0)})
-    else:
-        facts.visit_photos = _add(facts.visit_photos, photo)
-    _met(now)
-    if _in_this_state(now):
-        facts.fresh = _add(facts.fresh, f"visit_{given['outcome']}")
-        if given["outcome"] == "not_found" and photo is not None:
-            facts.last_failed_visit = FailedVisit(on, photo)
-
-
-def _stated(facts: Facts, visits: set[int]) -> None:
-    facts.visits_stated, facts.visit_stated = sorted(visits), bool(visits)
-
-
-def _keys(now: CaseSituation) -> list[str]:
-    """By what a visit is known again: its photo, or its number where that came later; recorded by hand, its day."""
-    photo, number = now.given.get("photo"), now.given.get("visit")
-    known = [photo, None if number is None else f"visit:{number}"]
-    return [one for one in known if one is not None] or [_happened(now).isoformat()]
-
-
-def _met(now: CaseSituation) -> None:
-    facts, given, on = now.facts, now.given, _happened(now)
-    if given["outcome"] == "found":
-        _found(facts, facts.found_by | {_keys(now)[0]: on})
-    if given["person_met"] == "debtor":
-        known = next((day for day in facts.attempt_days if day.on == on), AttemptDay(on, 0, connected=False))
-        _keep(facts, msgspec.structs.replace(known, connected=True))
-        if _in_this_state(now):
-            facts.fresh = _add(facts.fresh, "debtor_connected")
-
-
-def _found(facts: Facts, by: dict[str, date]) -> None:
-    facts.found_by, facts.found_on = by, max(by.values(), default=None)
-
-
-@recorder
-def visit_corrected(now: CaseSituation, _: Params) -> None:
-    """As if it had been told so at once; steps that were made stay. The day's contacts are told anew by their log."""
-    facts, given, on = now.facts, now.given, _happened(now)
-    photo, disproved = given.get("photo"), given["disproved"]
-    key = next((one for one in _keys(now) if one in facts.found_by), None)
-    gone = {"visit_found"} if key is not None else set[str]()
-    _found(facts, {name: day for name, day in facts.found_by.items() if name != key})
-    _stated(facts, {*facts.visits_stated} - {given.get("visit", 0)})
-    if photo is not None:
-        if facts.last_failed_visit is not None and facts.last_failed_visit.photo == photo:
-            facts.last_failed_visit, gone = None, gone | {"visit_not_found"}
-        facts.failed_visits = [one for one in facts.failed_visits if one.photo != photo]
-        facts.visit_photos = [one for one in facts.visit_photos if one != photo]
-        facts.photos_disproved = [one for one in facts.photos_disproved if one != photo]
-    elif not disproved:
-        _stated(facts, {*facts.visits_stated, given.get("visit", 0)})
-    facts.fresh = [name for name in facts.fresh if name not in gone]
-    if disproved:
-        facts.photos_disproved = [*facts.photos_disproved, *([photo] if photo is not None else [])]
-        return
-    _met(now)
-    if given["outcome"] == "found" and _in_this_state(now):
-        facts.fresh = _add(facts.fresh, "visit_found")
-    if photo is not None:
-        facts.visit_photos = _add(facts.visit_photos, photo)
-        if given["outcome"] == "not_found":
-            failed = [*facts.failed_visits, FailedVisit(on, photo)]
-            facts.failed_visits = sorted(failed, key=lambda one: (one.on, one.photo))
+    if now.given["outcome"] == "new_number" and in_this_state(now):
+        now.facts.fresh = add(now.facts.fresh, "new_number")
 
 
 @recorder
@@ -379,7 +305,7 @@ def disposal_form(now: CaseSituation, _: Params) -> None:
     """The latest; one that is withdrawn is none."""
     form = now.given.get("form")
     withdrawn = form == "withdrawn"
-    now.facts.disposal_form_on = None if withdrawn else _happened(now)
+    now.facts.disposal_form_on = None if withdrawn else happened_on(now)
     now.facts.disposal_form = None if withdrawn else form
 
 
@@ -390,14 +316,14 @@ def limitation_check(now: CaseSituation, _: Params) -> None:
 
 @recorder
 def acceleration(now: CaseSituation, _: Params) -> None:
-    now.facts.accelerated_on = _happened(now)
+    now.facts.accelerated_on = happened_on(now)
     now.facts.material_version += 1
 
 
 @recorder
 def ruling(now: CaseSituation, _: Params) -> None:
     """A judgment leaves the matter open, for enforcement follows it; every other ruling ends it."""
-    now.facts.rulings = _add(now.facts.rulings, now.given["outcome"])
+    now.facts.rulings = add(now.facts.rulings, now.given["outcome"])
     if now.given["outcome"] != "judgment":
         now.facts.matter_open = False
 
@@ -406,7 +332,7 @@ def ruling(now: CaseSituation, _: Params) -> None:
 def payment(now: CaseSituation, _: Params) -> None:
     """Counts once however often it is recorded, and only towards an agreement that it came after."""
     facts = now.facts
-    if facts.agreed_on is not None and _happened(now) >= facts.agreed_on:
+    if facts.agreed_on is not None and happened_on(now) >= facts.agreed_on:
         facts.received_fen = facts.received_fen | {now.given["payment"]: now.given["amount_fen"]}
 
 
@@ -421,24 +347,24 @@ def reversal(now: CaseSituation, _: Params) -> None:
 @recorder
 def agreement(now: CaseSituation, _: Params) -> None:
     now.facts.agreed_fen = now.given["agreed_fen"]
-    now.facts.agreed_on = _happened(now)
+    now.facts.agreed_on = happened_on(now)
     now.facts.received_fen = {}
     now.facts.material_version += 1
 
 
 @recorder
 def transfer_contract(now: CaseSituation, _: Params) -> None:
-    now.facts.transfer_contract_on = _happened(now)
+    now.facts.transfer_contract_on = happened_on(now)
 
 
 @recorder
 def debtor_notice(now: CaseSituation, _: Params) -> None:
-    now.facts.debtor_notified_on = _happened(now)
+    now.facts.debtor_notified_on = happened_on(now)
 
 
 @recorder
 def opening_error(now: CaseSituation, _: Params) -> None:
-    now.facts.opening_error_on = _happened(now)
+    now.facts.opening_error_on = happened_on(now)
 
 
 @recorder
@@ -449,4 +375,4 @@ def left_books(now: CaseSituation, _: Params) -> None:
 
 @recorder
 def finding_cleared(now: CaseSituation, _: Params) -> None:
-    now.facts.finding_cleared_on = _happened(now)
+    now.facts.finding_cleared_on = happened_on(now)

@@ -2,7 +2,7 @@
 
 from casework.lifecycle.noun import Noun
 from casework.work import case_guards as guards  # (the first and the last register what its chart may name)
-from casework.work.cases import effects, fold
+from casework.work.cases import effects, effects_of_visits, fold
 from casework.work.cases.case import ROWS, Case
 from casework.work.cases.registry import REGISTRY
 from casework.work.cases.situation import CaseSituation
@@ -19,4 +19,4 @@ CASE = Noun(
     },
 )  # fmt: skip
 
-__all__ = ["CASE", "CASE_CHART", "effects", "guards"]
+__all__ = ["CASE", "CASE_CHART", "effects", "effects_of_visits", "guards"]
