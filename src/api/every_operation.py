@@ -202,7 +202,7 @@ def codes_of(one: Taken) -> Iterator[str]:
         yield "not_found"
     if not one.changes:
         yield "filter_malformed"
-    if one.takes("query") or one.takes("path") or one.body:
+    if one.takes("query") or one.takes("path") or one.body or one.changes:
         yield "invalid_request"
     if one.body:
         yield from ("malformed_request", "body_too_large", "unsupported_media_type")

@@ -85,7 +85,14 @@ async def one_file(request: Request[Any, Any, Any]) -> tuple[Any, str, bytes]:
     """The form, and the name and content of its one file, which has a name; CallerErrors of `form_of`."""
     form, files = await form_of(request)
     if len(files) != 1 or not files[0].filename:
-        raise CallerError("malformed_request", "须上传一个文件", "send one file")
+        code, zh, en = (
+            ("repeated", "只能上传一个文件", "one file alone") if len(files) > 1
+            else ("missing", "须上传一个文件，并带有文件名", "a file, sent with its name")
+        )  # fmt: skip
+        raise CallerError(
+            "malformed_request", "须上传一个文件", "send one file",
+            faults=[{"field": "file", "code": code, "en": en, "zh": zh}],
+        )  # fmt: skip
     return form, files[0].filename[:_NAME_LIMIT], await files[0].read()
 
 

@@ -24,6 +24,9 @@ from casework.work.cases.sight import reach_of, seen_case
 _FREE = frozenset({"OPTIONS"})
 """Methods that tell only which others there are; the edge has seen to it that somebody known asks."""
 
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
+_MOST = 50
+
 _NOWHERE = "GET /schema/{path}"
 """What the framework adds below the description; the edge answers 404 before any handler (`auth.is_nothing`)."""
 
@@ -35,6 +38,14 @@ async def permitted(request: Request[Any, Any, Any]) -> None:
     """
     table: Permitted = request.app.state["permitted"]
     table.require(request.scope)
+    if request.scope["query_string"] and request.method not in _READS and "page" not in request.route_handler.opt:
+        raise CallerError("invalid_request", faults=[_elsewhere(name) for name in sorted(request.query_params)[:_MOST]])
+
+
+def _elsewhere(name: str) -> dict[str, str]:
+    """That no change takes parameters: who asked for `?dry_run=true` would have it done."""
+    en, zh = "no parameter is taken here; it belongs into the body", "此处不接受查询参数；请放入请求内容"
+    return {"field": name[:128], "code": "unknown", "en": en, "zh": zh}
 
 
 class Permitted:

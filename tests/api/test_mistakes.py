@@ -135,6 +135,42 @@ def test_each_mistake_in_a_parameter_names_it_as_the_caller_does(running: Runnin
         assert "null" not in fault["en"], fault
 
 
+@pytest.mark.only("sqlite")
+@pytest.mark.parametrize(
+    ("path", "given"),
+    [
+        ("/roster-files", {"files": {"file": ("r.csv", b"day,staff_no,shift\n2126-01-01,R1,day\n")}}),
+        ("/teams", {"json": {"code": "T9", "name": "nine"}}),
+    ],
+)
+def test_a_change_takes_no_parameters_and_whoever_gives_some_has_nothing_done(
+    running: Running, path: str, given: dict[str, Any]
+) -> None:
+    """`?dry_run=true` was passed over, and the file taken in."""
+    answer = running.post(f"{path}?dry_run=true&x=1", "ADM1", **given)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+    assert [(one["field"], one["code"]) for one in answer.json()["faults"]] == [
+        ("dry_run", "unknown"),
+        ("x", "unknown"),
+    ]
+    assert "receipt" not in answer.headers
+    assert running.post(path, "ADM1", **given).status_code in (200, 201)
+
+
+@pytest.mark.only("sqlite")
+@pytest.mark.parametrize(
+    ("files", "code"),
+    [
+        ({"other": (None, "true")}, "missing"), ({"file": (None, "no file, but text")}, "missing"),
+        ([("file", ("a.csv", b"a")), ("file", ("b.csv", b"b"))], "repeated"),
+    ],
+)  # fmt: skip
+def test_a_form_without_its_one_file_says_which_field_lacks_it(running: Running, files: Any, code: str) -> None:
+    answer = running.post("/roster-files", "B1", files=files)
+    assert (answer.status_code, answer.json()["code"]) == (400, "malformed_request")
+    assert [(one["field"], one["code"]) for one in answer.json()["faults"]] == [("file", code)]
+
+
 def test_no_value_of_a_request_comes_back_in_its_faults() -> None:
     with pytest.raises(CallerError) as told:
         taken({"event": "13812345678 张三", "data": [["13812345678"]]}, EventBody)

@@ -247,8 +247,8 @@ _used: Final[dict[str, int]] = {}
 
 def _next_code(secret: str) -> str:
     """One that was not taken yet: the present one or, as clocks differ, the one after it; then that is waited for."""
-    step = max(int(time.time()) // STEP_S, _used.get(secret, 0) + 1)
-    while step > int(time.time()) // STEP_S + SLACK:
+    step = max(int(now().timestamp()) // STEP_S, _used.get(secret, 0) + 1)
+    while step > int(now().timestamp()) // STEP_S + SLACK:
         time.sleep(0.5)
     _used[secret] = step
     return code_of(secret, step * STEP_S)
@@ -256,7 +256,7 @@ def _next_code(secret: str) -> str:
 
 def code_of(secret: str, at: float | None = None) -> str:
     """What an authenticator shows now, or at an instant (Unix seconds)."""
-    return TOTP(base64.b32decode(secret), 6, SHA1(), STEP_S).generate(at or time.time()).decode()
+    return TOTP(base64.b32decode(secret), 6, SHA1(), STEP_S).generate(at or now().timestamp()).decode()
 
 
 OUT_OF_SIGHT: Final = """

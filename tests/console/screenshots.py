@@ -1,18 +1,24 @@
 """`python -m tests.console.screenshots FOLDER [--all]`: pages as people see them, on a demo of the usual size.
 
 The main ones, for `docs/`; or all to be looked at: every page that a link leads each persona to, in both languages,
-at a desk and on a phone, whole.
+at a desk and on a phone, whole. Whenever they are made, it is ten in the morning of that day there: at night nobody
+may be called, and a page of work to do has none.
 """
 
+import os
 import re
+import subprocess
 import sys
 import tempfile
+from datetime import datetime, time
 from pathlib import Path
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from playwright.sync_api import Browser, Error
 
-from tests.console.browser import CHROMIUM, PHONE, SIZE, Demo, Watched, case_in, chromium, demo, somebody
+from casework.clock import now
+from tests.console.browser import CHROMIUM, PHONE, SIZE, ZONE, Demo, Watched, case_in, chromium, demo, somebody
 from tests.console.walk import PERSONAS, kind_of, walked
 
 SHOWN: Final = (
@@ -33,6 +39,26 @@ SHOWN: Final = (
     ("log", "zh", "auditor", "/console/log?event=case.refused.*"),
     ("entry", "en", "auditor", "/console/log/entries/case:{litigation}:1"),
 )
+_HOUR: Final = time(10)
+_SHIFTED: Final = "PICTURES_AT_TEN"
+_CLOCK: Final = """
+from datetime import timedelta
+from casework import clock
+real = clock.now
+clock.now = lambda: real() + timedelta(seconds={seconds})
+"""
+"""What each process runs before it imports anything that asks for the time."""
+
+
+def at_ten(arguments: list[str]) -> None:
+    """Begin anew with a clock that says ten in the morning, for this process and all that it starts."""
+    zone = ZoneInfo(ZONE)
+    ten = datetime.combine(now().astimezone(zone).date(), _HOUR, zone)
+    with tempfile.TemporaryDirectory() as place:
+        (Path(place) / "sitecustomize.py").write_text(_CLOCK.format(seconds=(ten - now()).total_seconds()))
+        given = os.environ | {_SHIFTED: "1", "PYTHONPATH": place}
+        again = [sys.executable, "-m", "tests.console.screenshots", *arguments]
+        sys.exit(subprocess.run(again, env=given, check=False).returncode)
 
 
 def main(folder: Path, *, every: bool = False) -> None:
@@ -87,4 +113,6 @@ def _photograph(watched: Watched, href: str, lang: str, size: dict[str, int], pl
 
 
 if __name__ == "__main__":
+    if _SHIFTED not in os.environ:
+        at_ten(sys.argv[1:])
     main(Path(sys.argv[1]), every="--all" in sys.argv[2:])

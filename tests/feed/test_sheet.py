@@ -23,9 +23,11 @@ def test_a_file_in_gb18030_is_read_as_that_though_some_of_its_bytes_would_be_sou
 
 
 def test_a_file_that_ends_within_a_character_was_cut() -> None:
-    with pytest.raises(CallerError, match="ends in the middle of a character") as caught:
-        read_rows(_NAMES.encode()[:-2], "loans.csv")
-    assert caught.value.code == "file_unreadable"
+    """However short it is: sound up to its last character, it is no GB18030."""
+    for text in (_NAMES.encode()[:-2], "工号,name\nN1,王小".encode()[:-1]):
+        with pytest.raises(CallerError, match="ends in the middle of a character") as caught:
+            read_rows(text, "loans.csv")
+        assert caught.value.code == "file_unreadable"
 
 
 @pytest.mark.parametrize(
@@ -40,6 +42,11 @@ def test_a_file_that_ends_within_a_character_was_cut() -> None:
         (_NAMES.replace(",", "；").encode(), "other_separator", "semicolons"),
         (b"sep=;\n" + _NAMES.replace(",", ";").encode(), "other_separator", "sep="),
         (b"\n\nSEP=,\n" + _NAMES.encode(), "other_separator", "line 3"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "file_unreadable", "an old workbook .*with a password"),
+        (b"%PDF-1.7\n" + _NAMES.encode(), "file_unreadable", "PDF"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(40), "file_unreadable", "picture"),
+        (b"Rar!\x1a\x07\x00" + bytes(40), "file_unreadable", "archive"),
+        ("\ufeff\n<HTML><table><tr><td>借据号</td></tr></table>".encode(), "file_unreadable", "a web page or XML"),
     ],
 )
 def test_what_a_spreadsheet_saves_otherwise_is_named(content: bytes, code: str, named: str) -> None:

@@ -24,6 +24,7 @@ from casework.intake.feed.bounds import (
     too_many_rows,
 )
 from casework.intake.feed.csv_text import CsvText, PlainRows
+from casework.intake.feed.other_kinds import other_kind
 from casework.intake.feed.safe_form import as_it_was, is_safe_form
 from casework.intake.feed.workbook import plain_cells, zeros_of_styles
 
@@ -113,6 +114,8 @@ def read_rows(content: bytes, name: str, at_most: int = ROW_LIMIT) -> SheetLines
         content = gunzip(content, name)
     if content[:4] == b"PK\x03\x04":
         return _xlsx_rows(content, name, at_most)
+    if (other := other_kind(content)) is not None:
+        raise _unreadable(name, other[1], other[0])
     # In bytes: the first of an error value is never part of another character, so at most one is seen too many.
     return SheetLines(
         name, CsvText(content, _encoding(content, name), name), at_most, _ERROR.search(content) is not None
@@ -158,12 +161,15 @@ def _encoding(content: bytes, name: str) -> str:
     view = memoryview(content)
     for encoding in (_UTF_8, "gb18030"):
         decode = codecs.getincrementaldecoder(encoding)().decode
+        at_end = False
         try:
             for at in range(0, len(content), _DECODED_PIECE):
                 decode(view[at : at + _DECODED_PIECE])
+            at_end = True
             decode(b"", True)
         except UnicodeDecodeError:
-            if encoding == _UTF_8 and _is_cut_utf_8(content):
+            # Sound up to its last character, it is UTF-8 however short it is.
+            if encoding == _UTF_8 and ((at_end and _SOUND.search(content)) or _is_cut_utf_8(content)):
                 if _ENDS_WITHIN.search(content):
                     raise _unreadable(name, "it ends in the middle of a character", "在字符中间结束") from None
                 return encoding
