@@ -20,6 +20,7 @@ from api.logs import log
 from casework.errors import CallerError
 from casework.log.format.receipt import ReceiptedChange
 from casework.storage import rows
+from casework.storage.array_literals import pg_kind
 from casework.work.cases.answer_mac import answer_mac
 from casework.work.cases.tables import ANSWER_ERASED, idempotency
 
@@ -124,8 +125,8 @@ def ask(conn: Connection, keys: Sequence[IdempotencyKey]) -> Callable[[], Sequen
     if not keys:
         return tuple
     if conn.dialect.name == "postgresql":
-        lists = [key.lock for key in keys], [key.actor_id for key in keys], [key.key for key in keys]
-        return rows.ask_postgresql(conn, _LOCK_AND_LOOK, lists)
+        actors, names = _texts([key.actor_id for key in keys]), _texts([key.key for key in keys])
+        return rows.ask_postgresql(conn, _LOCK_AND_LOOK, (_numbers([key.lock for key in keys]), actors, names))
     found = conn.execute(_LOOK, {"names": [key.name for key in keys]}).all()  # the writer holds the database
     return lambda: found
 
@@ -167,6 +168,7 @@ _LOCK_AND_LOOK = (
     " FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS u(n, a, k)"
     " LEFT JOIN idempotency i ON i.actor_id = u.a AND i.key = u.k"
 )
+_numbers, _texts = pg_kind(sa.BigInteger())[1], pg_kind(sa.String())[1]
 _DELETE = idempotency.delete().where(_NAME.in_(sa.bindparam("names", expanding=True)))
 
 

@@ -14,10 +14,12 @@ from sqlalchemy.engine import Connection
 from casework.log.tables import opening_keys
 from casework.personal import ValueSealer, Vault
 from casework.storage import rows
+from casework.storage.array_literals import pg_kind
 
 WRAPPED = sa.select(opening_keys.c.subject, opening_keys.c.wrapped)
 """For `rows.select_by_keys`."""
 _ONE = sa.select(opening_keys.c.wrapped).where(opening_keys.c.subject == sa.bindparam("subject"))
+_texts = pg_kind(opening_keys.c.subject.type)[1]
 # Until the transaction ends nobody destroys a key that something is being sealed with.
 _HELD = "SELECT subject, wrapped FROM opening_keys WHERE subject = ANY(%s::text[]) ORDER BY subject FOR KEY SHARE"
 
@@ -58,7 +60,7 @@ def opener(vault: Vault, subject: str | None, wrapped: bytes | None) -> ValueSea
 def _held(conn: Connection, vault: Vault, subjects: list[str]) -> dict[str, ValueSealer]:
     if conn.dialect.name == "sqlite":  # the writer holds the database
         return keys_of(conn, vault, subjects)
-    return _unwrapped(vault, rows.ask_postgresql(conn, _HELD, (subjects,))())
+    return _unwrapped(vault, rows.ask_postgresql(conn, _HELD, (_texts(subjects),))())
 
 
 def _unwrapped(vault: Vault, found: Collection[Any]) -> dict[str, ValueSealer]:

