@@ -71,7 +71,10 @@ def rest(place: Place) -> None:
         conn.execute(cases.update().where(cases.c.loan_id.like(_COPIED)).values(closed))
         for noun in LIFECYCLES[1:]:
             if "loan_id" in noun.table.c:
-                over = {"live": False, "due_on": None, "reported_at": _AT, "ended_on": LAST_YEAR}
+                over = {
+                    "live": False, "due_on": None, "reported_at": _AT, "ended_on": LAST_YEAR, "state_since": LAST_YEAR,
+                    "opened_on": LAST_YEAR,
+                }  # fmt: skip
                 idle = {name: value for name, value in over.items() if name in noun.table.c}
                 conn.execute(noun.table.update().where(noun.table.c.loan_id.like(_COPIED)).values(idle))
         conn.execute(contact_log.update().where(contact_log.c.loan_id.like(_COPIED)).values(day=LAST_YEAR))

@@ -24,6 +24,7 @@ class Index(NamedTuple):
 
 _DUE: Final = ("promises", "callbacks", "remittances", "visits", "holds", "consents", "requests", "handovers")
 OLD: Final = (
+    Index("ix_contact_log_number", "contact_log", ("number", "day")),
     *(Index(f"ix_{name}_due", name, ("due_on", "id")) for name in _DUE),
     *(
         Index(f"ix_cases_{of}_{by}", "cases", (of, column, "id"))
@@ -32,6 +33,8 @@ OLD: Final = (
 )  # fmt: skip
 _OF_VISITS: Final = ("accepted_by", "returned_for")
 NEW: Final = (
+    Index("ix_contact_log_number", "contact_log", ("number", "day", "result")),
+    Index("ix_contact_log_visits", "contact_log", ("borrower_id", "day"), "channel = 'visit'"),
     *(Index(f"ix_{name}_due", name, ("due_on", "id"), "due_on IS NOT NULL") for name in _DUE),
     Index("ix_promises_judged", "promises", ("judged_on",), "judged_on IS NOT NULL"),
     Index("ix_remittances_ended", "remittances", ("ended_on", "begins_at")),

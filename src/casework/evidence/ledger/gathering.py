@@ -23,7 +23,7 @@ from casework.work.cases.holds import HOLDS
 from casework.work.cases.lifecycles import CALL_BACKS, CASES, DISPOSALS, PROMISES, VISITS
 from casework.work.cases.noun import CASE
 from casework.work.contacts.contact import Contact
-from casework.work.contacts.tables import CONTACTS, contact_log, contact_of
+from casework.work.contacts.tables import CONTACTS, IS_VISIT, contact_log, contact_of
 from casework.work.duties.listing import Listed, duties_on
 from casework.work.duties.taking import Taken
 from casework.work.gate.found import found, judged
@@ -58,9 +58,7 @@ _OF_PAPERS: Final = CASE_ROWS.where(_cases.live, _cases.state.in_(sa.bindparam("
 _MOVED: Final = sa.select(_forms.parent_id).where(_forms.state_since == sa.bindparam("on", type_=sa.Date))
 _log: Final = contact_log.c
 _OF_DEBTORS: Final = CONTACTS.add_columns(_log.day)
-_VISITS: Final = sa.select(_log.borrower_id, _log.institution, _log.day, _log.started_at, _log.result).where(
-    _log.channel == sa.literal_column("'visit'")
-)
+_VISITS: Final = sa.select(_log.borrower_id, _log.institution, _log.day, _log.started_at, _log.result).where(IS_VISIT)
 
 
 ASKED_OF_CASES: Final[tuple[sa.Select[Any], ...]] = (_PROMISED, _TO_CALL, _MADE)

@@ -96,12 +96,17 @@ class _Walk(msgspec.Struct, frozen=True):
         if not rest:
             return Found(self._plain(served, place, limit), None)
         rows: list[Row[Any]] = []
+        counted = walked = 0
         for few in FEW:
-            part = self._few(rest, few)
+            # By what was met so far: where going on would not fill the page, all are counted that may be sorted.
+            fills = not walked or (limit - len(rows)) * walked <= len(rows) * few * _STEPS
+            most = few if fills else FEW[-1]
+            part = self._few(rest, most) if most > counted else None
             if part is not None:
                 others = [*served, *(one for one in rest if one is not part)]
-                rows += self._read(self._sorted(part, others, few, place, limit - len(rows)))
+                rows += self._read(self._sorted(part, others, most, place, limit - len(rows)))
                 return Found(rows, None)
+            counted, walked = max(counted, most), walked + few * _STEPS
             names = tuple({"id": None, self._key: None} | {name: None for one in rest for name in one.columns})
             window = self._window(served, place, names, few * _STEPS).subquery("passed")
             wanted = sa.select(window.c.id).where(*(one.holds(window.c) for one in rest))
@@ -160,9 +165,10 @@ class _Walk(msgspec.Struct, frozen=True):
         self, part: Part, others: Sequence[Part], most: int, place: Place | None, limit: int
     ) -> sa.Select[Any]:  # fmt: skip
         names = {"id": None, self._key: None} | {name: None for one in others for name in one.columns}
-        found = [sa.select(_looked_up(one, most).subquery().c.id) for one in part.lookups]
-        theirs = sa.select(*(cases.c[name] for name in names)).where(cases.c.id.in_(sa.union_all(*found)))
-        few = theirs.limit(most * len(found) + 1).subquery("few")  # a limit, so that these are found first
+        columns = [cases.c[name] for name in names]  # read where the index finds them: by number is a tree's way more
+        found = [_looked_up(one, most).with_only_columns(*columns) for one in part.lookups]
+        once = found[0] if len(found) == 1 else sa.union(*(sa.select(one.subquery()) for one in found))
+        few = once.subquery("few")
         wanted = sa.select(few.c.id).where(*(one.holds(few.c) for one in others))
         if place is not None:
             wanted = wanted.where(self._after(few.c, place))

@@ -6,7 +6,6 @@ is asked first and fired only if the chart allows it, so that a sweep leaves no 
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
@@ -18,6 +17,7 @@ from casework.lifecycle.versions import lives_under
 from casework.people.staff.actor import SYSTEM_POST, system
 from casework.rules.statechart.chart import Event
 from casework.rules.statechart.decide import may
+from casework.storage import rows
 from casework.storage.database import reading, writing
 from casework.storage.rare import rare
 from casework.work.cases.branch import Branch
@@ -58,7 +58,8 @@ def sweep(
     after, looked_at = 0, 0
     while True:
         with reading(engine) as conn:
-            found = [from_row(row) for row in conn.execute(page, {"after": after}).all()]
+            ids = conn.execute(page, {"after": after}).scalars().all()
+            found = [from_row(row) for row in rows.select_by_keys(conn, CASE_ROWS, "id", ids)]
         if not found:
             return fired
         due: list[Command] = [
@@ -89,13 +90,12 @@ def _due(case: Case, today: date, branch: Branch, events: Sequence[Event]) -> li
     return []
 
 
-def _page(states: Sequence[str]) -> sa.Select[Any]:
-    """The next in these states, each looked for by itself: those that are over may be many more, between them."""
+def _page(states: Sequence[str]) -> sa.Select[tuple[int]]:
+    """Ids of the next, each state looked for by itself: those that are over may be many more, between them."""
     next_of = (
         sa.select(cases.c.id).where(rare(cases.c.state == state), cases.c.id > sa.bindparam("after"))
         .order_by(cases.c.id).limit(AT_ONCE).subquery()
         for state in states
     )  # fmt: skip
     together = sa.union_all(*map(sa.select, next_of)).subquery()
-    first = sa.select(together.c.id).order_by(together.c.id).limit(AT_ONCE).subquery()
-    return CASE_ROWS.where(cases.c.id.in_(sa.select(first.c.id))).order_by(cases.c.id)
+    return sa.select(together.c.id).order_by(together.c.id).limit(AT_ONCE)

@@ -9,6 +9,7 @@ from casework.storage.database import (
     Bytes,
     UtcDateTime,
     metadata,
+    partial_index,
 )
 from casework.work.contacts.contact import Contact
 
@@ -73,9 +74,13 @@ contact_log = sa.Table(
     sa.UniqueConstraint("contact_ref", "source"),
     sa.Index("ix_contact_log_borrower", "borrower_id", "day"),
     sa.Index("ix_contact_log_day", "day", "staff_no"),
-    sa.Index("ix_contact_log_number", "number", "day"),
+    # The result too: what was found out of a number, whenever, is asked of each that is called.
+    sa.Index("ix_contact_log_number", "number", "day", "result"),
+    partial_index("ix_contact_log_visits", "borrower_id", "day", where="channel = 'visit'"),
 )
 
+IS_VISIT: Final = contact_log.c.channel == sa.literal_column("'visit'")
+"""A contact on the spot; a word of SQL, by which the databases know the index of these."""
 FIELDS: Final = tuple(Contact.__struct_fields__)
 CONTACTS: Final = sa.select(*(contact_log.c[name] for name in FIELDS))
 """Rows as `contact_of` reads them."""

@@ -22,7 +22,7 @@ from casework.work.cases.holds import HOLDS
 from casework.work.cases.tables import cases
 from casework.work.contacts.contact import CALLS, DEBTOR, Contact
 from casework.work.contacts.results import Results
-from casework.work.contacts.tables import CONTACTS, contact_log, contact_of, contacts
+from casework.work.contacts.tables import CONTACTS, IS_VISIT, contact_log, contact_of, contacts
 from casework.work.duties.debtor import DebtorDay, contacts_duty, counted, forbidden
 from casework.work.gate.gather import book_of, holds_of, refusals
 from casework.work.gate.judge import Asked, Wish
@@ -94,7 +94,7 @@ def _statements(*, of_some: bool) -> _Statements:
         .order_by(_log.borrower_id, _log.started_at),
         "visited": sa.select(_log.borrower_id, sa.func.max(_log.day))
         .where(
-            _log.institution == _institution, _log.day <= _on, _log.channel == "visit", _log.borrower_id.in_(lost)
+            _log.institution == _institution, _log.day <= _on, IS_VISIT, _log.borrower_id.in_(lost)
         )
         .group_by(_log.borrower_id),
         "failing": sa.select(_log.borrower_id)
@@ -108,7 +108,8 @@ def _statements(*, of_some: bool) -> _Statements:
         .having(sa.func.count() >= sa.bindparam("failures", type_=sa.Integer)),
         "found_dead": sa.select(contacts.c.borrower_id).where(
             contacts.c.institution == _institution, contacts.c.role == DEBTOR,
-            sa.exists().where(_log.number == number, *is_dead), rare(contacts.c.borrower_id.in_(window)),
+            sa.exists(sa.literal_column("1")).where(_log.number == number, *is_dead),
+            rare(contacts.c.borrower_id.in_(window)),
         ),
         "held": sa.select(_holds.borrower_id).where(
             _holds.institution == _institution, _holds.hold.in_(sa.bindparam("grounds", expanding=True)),

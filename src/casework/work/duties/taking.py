@@ -75,7 +75,7 @@ _VISITS: Final = sa.select(
 ).where(
     _visits.institution == sa.bindparam("institution", type_=sa.String),
     _visits.checked_out_at < sa.bindparam("midnight_after", type_=UtcDateTime),
-    rare(sa.or_(_visits.reported_at.is_(None), _visits.reported_at >= sa.bindparam("midnight", type_=UtcDateTime))),
+    rare(_visits.reported_at.is_(None)) | rare(_visits.reported_at >= sa.bindparam("midnight", type_=UtcDateTime)),
 ).order_by(_visits.id)  # fmt: skip
 """Visits of which a report is owed on a day, or came on it."""
 _VISITS_OF_CASE: Final = _VISITS.where(_visits.parent_id == _CASE)
@@ -86,7 +86,7 @@ _paid: Final = REMITTANCES.table.c
 _PAID: Final = sa.select(_paid.parent_id).where(
     _paid.institution == sa.bindparam("institution", type_=sa.String),
     _paid.begins_at <= sa.bindparam("midnight", type_=UtcDateTime),
-    rare(sa.or_(_paid.ended_on.is_(None), _paid.ended_on >= sa.bindparam("on", type_=sa.Date))),
+    rare(_paid.ended_on.is_(None)) | rare(_paid.ended_on >= sa.bindparam("on", type_=sa.Date)),
 )  # fmt: skip
 """Cases of which nobody might demand payment, all day: the gate forbade it (docs/gate.md)."""
 _PAID_OF: Final = _PAID.where(_paid.parent_id.in_(sa.select(cases.c.id).where(THEIRS)))
