@@ -23,10 +23,12 @@ from typing import Any, Protocol, TypeVar
 import httpx
 import hypothesis
 import pytest
+from pwdlib.hashers.argon2 import Argon2Hasher
 from sqlalchemy.engine import Engine
 
 from casework.address import parse_url
 from casework.operation.startup import Started, start, upgrade
+from casework.people.identity import passwords
 from casework.people.staff.actor import system
 from casework.settings import Settings, default_loans_dir, ensure_keys, shipped
 from casework.storage import migrate
@@ -244,6 +246,17 @@ def published(
         return made[name]
 
     return of
+
+
+@pytest.fixture
+def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> Argon2Hasher:
+    """Argon2id with little memory: a log-in costs a tenth of a second on purpose, and many tests begin with some.
+
+    That it does, and who has no password costs the same, is asked in `tests/identity/test_passwords.py`.
+    """
+    quick = Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1)
+    monkeypatch.setattr(passwords, "_hasher", quick)
+    return quick
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from casework.people.staff.actor import system
 from casework.storage.database import reading, writing
 from tests.api.conftest import Running, findings
 
+pytestmark = pytest.mark.usefixtures("quick_passwords")
 PASSWORD = "four plain words here"
 OTHER = "five other plain words here"
 

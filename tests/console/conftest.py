@@ -13,16 +13,13 @@ from playwright.sync_api import Browser, expect
 from pwdlib.hashers.argon2 import Argon2Hasher
 
 from casework.clock import now
-from casework.people.identity import passwords
+from casework.people.identity.passwords import keep_password
 from casework.storage.database import writing
 from tests.api.conftest import Running, assembled, branch, database, furnished, running, settings
 from tests.console.browser import Demo, chromium, code_of, months_copy, on_show
 
 __all__ = ["assembled", "branch", "browse", "database", "furnished", "running", "settings"]
 PASSWORD = "four plain words here"
-_CHEAP = Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1)
-"""A log-in costs a tenth of a second on purpose (`tests/identity/test_passwords.py`); most tests here have one."""
-_HASH = _CHEAP.hash(PASSWORD)
 expect.set_options(timeout=30_000)  # ms: what is waited for is whether it comes, on a busy machine too
 
 
@@ -121,14 +118,13 @@ class Browsing:
 
 
 @pytest.fixture
-def browse(running: Running, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Browsing]:
+def browse(running: Running, quick_passwords: Argon2Hasher) -> Callable[..., Browsing]:
     """Somebody new at a browser; with a staff number, logged in."""
-    monkeypatch.setattr(passwords, "_hasher", _CHEAP)
-    started = running.started
+    started, stored = running.started, quick_passwords.hash(PASSWORD)
     with writing(started.engine) as conn:
         trail = started.branch.trail(now())
         for staff_no in running.tokens:
-            passwords.keep_password(conn, trail, staff_no, _HASH)
+            keep_password(conn, trail, staff_no, stored)
         trail.write(conn)
 
     def made(staff_no: str | None = None) -> Browsing:
