@@ -52,9 +52,19 @@ _LONGEST = (
     "tests/test_benchmarks.py",
     "tests/console/test_walk.py",
     "tests/console/test_browser.py",
+    "tests/console/test_downloads.py",
+    "tests/console/test_chart_moves_in_browser.py",
+    "tests/console/test_debtor_in_browser.py",
+    "tests/console/test_uploads_in_browser.py",
+    "tests/console/test_visits_in_browser.py",
+    "tests/api/test_crowded.py",
     "tests/api/test_failover.py",
     "tests/api/test_generated_requests.py",
+    "tests/api/test_server.py",
+    "tests/demo/test_day.py",
+    "tests/demo/test_story.py",
     "tests/handover/test_killed.py",
+    "tests/ledger/test_mini.py",
     "tests/deploy/test_wheel.py",
     "tests/deploy/test_prometheus.py",
 )
@@ -120,7 +130,8 @@ def pytest_unconfigure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # The longest begin first, so that no process is left alone with one of them at the end.
+    # The longest begin first, so that no process is left alone with one of them at the end, nor do two of them make
+    # what a file has in common.
     items.sort(key=lambda item: not item.nodeid.startswith(_LONGEST))
 
 

@@ -155,14 +155,15 @@ def _wrap_once(app: Litestar) -> None:
                 handler._fn = handler.fn.func  # noqa: SLF001  # there is no other way to it
 
 
-def create_app(settings: Settings, assembled: Assembled | None = None) -> Litestar:
+def create_app(settings: Settings, assembled: Assembled | None = None, *, check: bool = True) -> Litestar:
     """The API on the branch that `settings` name.
 
     `assembled`: what another application, whose time is over, was made of; it serves this branch from now on.
+    Without `check` the branch is one that the caller knows to be ready.
     CallerError when the database, its keys or its rights are not as they must be; RulesBroken when a route has no row
     in the permission table, or a row no route; TryAgain when the database does not answer.
     """
-    started = start(settings)
+    started = start(settings, check=check)
     refuse_owner(started.engine, settings)
     assembled = assembled or assemble(settings.feed_upload_mib)
     metrics, behind = Metrics(), Behind(started)
