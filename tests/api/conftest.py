@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 from litestar import Litestar
@@ -65,8 +65,14 @@ class Running:
 
     def open(self, *loans: str, days_past_due: int = 5, **changes: Any) -> list[int]:
         """Cases opened by the feed; their ids."""
-        outcomes = self.do(*[opening(loan_id, days_past_due, **changes) for loan_id in loans])
-        return [done.id for done in outcomes if isinstance(done, Done)]
+        return open_cases(self.started, *loans, days_past_due=days_past_due, **changes)
+
+
+def open_cases(started: Started, *loans: str, days_past_due: int = 5, **changes: Any) -> list[int]:
+    """The same of a branch without the API."""
+    with writing(started.engine) as conn:
+        commands = [opening(loan_id, days_past_due, **changes) for loan_id in loans]
+        return [done.id for done in advance(conn, commands, started.branch) if isinstance(done, Done)]
 
 
 def measure(days_past_due: int = 5, **changes: Any) -> dict[str, Any]:
@@ -128,45 +134,67 @@ class Furnished:
     source: str
     keys_dir: Path
     tokens: dict[str, str]
+    told: Any = None
+
+
+Begins = Callable[[Started], Any]
+"""What the branch of a file's tests begins with: called once in each process, the others have copies of it."""
+
+
+class Furnishes(Protocol):
+    """The furnished database of a kind, or one that begins with more."""
+
+    def __call__(self, name: str, begins: Begins | None = None) -> Furnished: ...
 
 
 _numbers = itertools.count(1)
-_made: dict[str, Furnished] = {}
+_made: dict[tuple[str, Begins | None], Furnished] = {}
 """By kind of database: folders beside this one borrow the fixture, and share what it made."""
 
 
 @pytest.fixture(scope="session")
 def furnished(
     tmp_path_factory: pytest.TempPathFactory, postgres_servers: Callable[[str], Server], migrated_sqlite: Path
-) -> Callable[[str], Furnished]:
-    """Makes the furnished database of a kind when it is first asked for."""
+) -> Furnishes:
+    """Makes the furnished database of a kind, and what begins with more, when it is first asked for."""
 
-    def of(name: str) -> Furnished:
-        if name not in _made:
+    def settings_of(name: str, source: str, keys_dir: Path) -> Settings:
+        if name == "sqlite":
+            url = owner_url = f"sqlite:///{source}"
+        else:
+            server = postgres_servers(name.removeprefix("pg"))
+            url, owner_url = server.url(source, APP), server.url(source, OWNER)
+        return Settings(
+            database_url=url, database_owner_url=owner_url, keys_dir=keys_dir, statecharts=shipped("statecharts"),
+            loans_dir=default_loans_dir(url, os.environ),
+        )  # fmt: skip
+
+    def copied(name: str, own: str, of: str) -> str:
+        if name == "sqlite":
+            return str(shutil.copyfile(of, tmp_path_factory.mktemp(own) / "casework.db"))
+        postgres_servers(name.removeprefix("pg")).create_database(own, template=of)
+        return own
+
+    def of(name: str, begins: Begins | None = None) -> Furnished:
+        if (name, begins) in _made:
+            return _made[name, begins]
+        if begins is None:
             keys_dir = tmp_path_factory.mktemp("keys") / "keys"
+            source = copied(name, "furnished", str(migrated_sqlite) if name == "sqlite" else "migrated")
+            started, issued = furnish(settings_of(name, source, keys_dir))
+            told = None
+        else:
+            first = of(name)
+            keys_dir, issued = first.keys_dir, first.tokens
+            source = copied(name, f"begun_{next(_numbers)}", first.source)
+            started = start(settings_of(name, source, keys_dir), check=False)
+            told = begins(started)
+        with started.engine.connect() as conn:
             if name == "sqlite":
-                source = str(tmp_path_factory.mktemp("furnished") / "casework.db")
-                shutil.copyfile(migrated_sqlite, source)
-                url = owner_url = f"sqlite:///{source}"
-            else:
-                server, source = postgres_servers(name.removeprefix("pg")), "furnished"
-                server.create_database(source, template="migrated")
-                url, owner_url = server.url(source, APP), server.url(source, OWNER)
-            settings = Settings(
-                database_url=url,
-                database_owner_url=owner_url,
-                keys_dir=keys_dir,
-                statecharts=shipped("statecharts"),
-                loans_dir=default_loans_dir(url, os.environ),
-            )
-            started, issued = furnish(settings)
-            with started.engine.connect() as conn:
-                if name == "sqlite":
-                    conn.exec_driver_sql("COMMIT")
-                    conn.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-            started.engine.dispose()
-            _made[name] = Furnished(source, keys_dir, issued)
-        return _made[name]
+                conn.exec_driver_sql("COMMIT")
+                conn.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        started.engine.dispose()
+        return _made.setdefault((name, begins), Furnished(source, keys_dir, issued, told))
 
     return of
 
@@ -174,11 +202,11 @@ def furnished(
 @pytest.fixture
 def database(
     request: pytest.FixtureRequest, tmp_path: Path, postgres_servers: Callable[[str], Server],
-    furnished: Callable[[str], Furnished],
+    furnished: Furnishes,
 ) -> Iterator[Database]:  # fmt: skip
     """A fresh, furnished database of the test's own."""
     name: str = request.param
-    source = furnished(name).source
+    source = furnished(name, request.getfixturevalue("begins") if "begins" in request.fixturenames else None).source
     if name == "sqlite":
         path = tmp_path / "casework.db"
         shutil.copyfile(source, path)
@@ -192,7 +220,13 @@ def database(
 
 
 @pytest.fixture
-def settings(database: Database, furnished: Callable[[str], Furnished], tmp_path: Path) -> Settings:
+def begun(begins: Begins, database: Database, furnished: Furnishes) -> Any:
+    """What the file's `begins` told; the branch is as it left it."""
+    return furnished(database.name, begins).told
+
+
+@pytest.fixture
+def settings(database: Database, furnished: Furnishes, tmp_path: Path) -> Settings:
     """Settings naming the test's database, with the keys it was written with; what the signer remembers is its own."""
     return Settings(
         database_url=database.url, database_owner_url=database.owner_url, statecharts=shipped("statecharts"),
@@ -210,9 +244,7 @@ def findings(started: Started) -> list[Any]:
 
 
 @pytest.fixture
-def branch(
-    database: Database, settings: Settings, furnished: Callable[[str], Furnished]
-) -> Iterator[tuple[Started, dict[str, str]]]:
+def branch(database: Database, settings: Settings, furnished: Furnishes) -> Iterator[tuple[Started, dict[str, str]]]:
     """A furnished branch, without the API."""
     started = start(settings, check=False)  # the copy of one that was ready
     yield started, dict(furnished(database.name).tokens)  # its own: a test may hire more people

@@ -23,10 +23,10 @@ from casework.storage.database import reading, writing
 from tests.api.conftest import BUSINESS_DATE, Running, findings
 from tests.api.server import ServerProcess, serving
 from tests.api.test_contact_files import BAD, GOOD, HEADER
-from tests.api.test_contacts import case, logged
+from tests.api.test_contacts import begins, case, logged
 from tests.api.test_events import problem
 
-__all__ = ["case"]  # a fixture
+__all__ = ["begins", "case"]  # fixtures
 
 ROWS = 60_000
 """Enough for some slices; the process is killed in the middle of them."""

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from tests.api.conftest import Running, findings
-from tests.api.test_contacts import case, listed, logged, record, results, row
+from tests.api.test_contacts import begins, case, listed, logged, record, results, row
 from tests.hours import by_day
 from tests.round_trips import RoundTrips
 
-__all__ = ["case"]  # a fixture
+__all__ = ["begins", "case"]  # fixtures
 
 
 def put_right(running: Running, *corrections: dict[str, Any], staff_no: str = "R1", **more: Any) -> Any:

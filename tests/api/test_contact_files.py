@@ -17,10 +17,10 @@ from casework.intake.dialler.importing import import_contacts
 from casework.operation.startup import Started
 from casework.settings import Settings
 from tests.api.conftest import Running, findings
-from tests.api.test_contacts import case, logged
+from tests.api.test_contacts import begins, case, logged
 from tests.api.test_events import problem
 
-__all__ = ["case"]  # a fixture
+__all__ = ["begins", "case"]  # fixtures
 
 HEADER = "contact_ref,staff_no,loan_id,party,phone,channel,started_at,result,note"
 GOOD = "c1,S1,L1,debtor,12000000001,call,2026-01-09T10:00:00+08:00,no_answer,"

@@ -9,9 +9,10 @@ import sqlalchemy as sa
 from api import contact_permits
 from api.permit_desk import PermitDesk
 from casework.customer import Customer
+from casework.operation.startup import Started
 from casework.storage.database import writing
 from casework.work.contacts.tables import contacts
-from tests.api.conftest import Running, findings
+from tests.api.conftest import Begins, Running, findings, open_cases
 from tests.api.test_events import problem
 from tests.on_books import put_borrower, put_contact, put_loan
 from tests.round_trips import RoundTrips
@@ -20,14 +21,10 @@ PHONE = "12000000001"
 NOON = datetime(2026, 1, 12, 4, tzinfo=UTC)
 
 
-@pytest.fixture
-def case(running: Running, monkeypatch: pytest.MonkeyPatch) -> int:
-    """A case of the borrower B-L1, who is on the books with a number; it is noon for the branch."""
-    desk: PermitDesk = running.client.app.state["serving"].permits
-    desk.clock = lambda: NOON
-    monkeypatch.setattr(contact_permits, "now", lambda: NOON)
-    branch, him = running.started.branch, Customer("wuhan", "B-L1")
-    with writing(running.started.engine) as conn:
+def b_l1(started: Started) -> int:
+    """A case of the borrower B-L1, who is on the books with a number."""
+    branch, him = started.branch, Customer("wuhan", "B-L1")
+    with writing(started.engine) as conn:
         put_loan(
             conn, branch, loan_id="L1", institution="wuhan", borrower_id="B-L1", product="consumer",
             owner_staff_no="R1", team="T1", region="R1", principal_fen=9_000_000,
@@ -35,7 +32,22 @@ def case(running: Running, monkeypatch: pytest.MonkeyPatch) -> int:
         )  # fmt: skip
         put_borrower(conn, branch, him, name="甄不存", id_number="000000199001010001")
         put_contact(conn, branch, him, name="甄不存", phone=PHONE, address="虚构路1号", address_kind="home")
-    return running.open("L1")[0]
+    return open_cases(started, "L1")[0]
+
+
+@pytest.fixture
+def begins() -> Begins:
+    """What `case` begins with."""
+    return b_l1
+
+
+@pytest.fixture
+def case(begun: int, running: Running, monkeypatch: pytest.MonkeyPatch) -> int:
+    """The case of B-L1; it is noon for the branch."""
+    desk: PermitDesk = running.client.app.state["serving"].permits
+    desk.clock = lambda: NOON
+    monkeypatch.setattr(contact_permits, "now", lambda: NOON)
+    return begun
 
 
 def ask(running: Running, case: int, staff_no: str = "R1", **more: Any) -> Any:

@@ -9,11 +9,12 @@ import pytest
 from casework.clock import now
 from casework.customer import Customer
 from casework.intake.dialler.correcting import correct
+from casework.operation.startup import Started
 from casework.people.staff.actor import system
 from casework.storage.database import reading, writing
 from casework.work.contacts.contact import Contact
 from casework.work.contacts.latest import latest_contacts
-from tests.api.conftest import Running, findings
+from tests.api.conftest import Begins, Running, findings, open_cases
 from tests.api.test_events import problem
 from tests.hours import by_day
 from tests.on_books import put_loan
@@ -22,18 +23,29 @@ PHONE = "12000000001"
 HIM = Customer("wuhan", "B-L1")
 
 
-@pytest.fixture
-def case(running: Running) -> int:
+def l1_and_l2(started: Started) -> int:
     """A case of R1 on the loan L1 of B-L1, which is on the books, as L2 of another debtor and team is."""
-    with writing(running.started.engine) as conn:
+    with writing(started.engine) as conn:
         for number, owner, place in (("1", "R1", "1"), ("2", "R2", "2")):
             put_loan(
-                conn, running.started.branch, loan_id=f"L{number}", institution="wuhan", borrower_id=f"B-L{number}",
+                conn, started.branch, loan_id=f"L{number}", institution="wuhan", borrower_id=f"B-L{number}",
                 product="consumer", owner_staff_no=owner, team=f"T{place}", region=f"R{place}",
                 principal_fen=9_000_000, outstanding_principal_fen=5_000_000, row_hash=number.encode(),
             )  # fmt: skip
-    running.open("L2", owner="R2", team="T2", region="R2")
-    return running.open("L1")[0]
+    open_cases(started, "L2", owner="R2", team="T2", region="R2")
+    return open_cases(started, "L1")[0]
+
+
+@pytest.fixture
+def begins() -> Begins:
+    """What `case` begins with."""
+    return l1_and_l2
+
+
+@pytest.fixture
+def case(begun: int, running: Running) -> int:
+    """The case on L1."""
+    return begun
 
 
 def row(ref: str = "c1", **cells: Any) -> dict[str, Any]:

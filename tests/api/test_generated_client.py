@@ -15,7 +15,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from casework.clock import now
 from tests.api.conftest import Running
 from tests.api.server import serving
-from tests.api.test_contacts import PHONE, case
+from tests.api.test_contacts import PHONE, begins, case
 from tests.api.test_events import VISIT
 from tests.api.test_openapi import described
 from tests.api.test_session import PASSWORD, set_password
@@ -30,7 +30,7 @@ CONFIGURED = """content_type_overrides:
   text/plain: application/octet-stream
 post_hooks: []
 """
-__all__ = ["case"]  # a fixture
+__all__ = ["begins", "case"]  # fixtures
 
 NAME = "casework_client_of_a_stranger"
 

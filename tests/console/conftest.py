@@ -15,10 +15,10 @@ from pwdlib.hashers.argon2 import Argon2Hasher
 from casework.clock import now
 from casework.people.identity.passwords import keep_password
 from casework.storage.database import writing
-from tests.api.conftest import Running, assembled, branch, database, furnished, running, settings
+from tests.api.conftest import Running, assembled, begun, branch, database, furnished, running, settings
 from tests.console.browser import Demo, chromium, code_of, months_copy, on_show
 
-__all__ = ["assembled", "branch", "browse", "database", "furnished", "running", "settings"]
+__all__ = ["assembled", "begun", "branch", "browse", "database", "furnished", "running", "settings"]
 PASSWORD = "four plain words here"
 expect.set_options(timeout=30_000)  # ms: what is waited for is whether it comes, on a busy machine too
 

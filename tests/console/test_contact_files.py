@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 from tests.api.conftest import Running
 from tests.api.test_contact_files import BAD, GOOD, HEADER
-from tests.api.test_contacts import case
+from tests.api.test_contacts import begins, case
 from tests.console.conftest import Browsing
 from tests.console.test_files import rows_of
 
-__all__ = ["case"]  # a fixture
+__all__ = ["begins", "case"]  # fixtures
 
 
 def test_a_contact_file_is_sent_and_its_page_is_found_again_with_what_was_set_aside(
