@@ -41,7 +41,8 @@ pillow_heif.register_heif_opener(thumbnails=False)
 class Picture(NamedTuple):
     """What one is. `sha256`: of the bytes as they came; `look`: its perceptual hash, 32 bytes.
 
-    `taken_at`: as its camera says, where that says the offset too; `place`: latitude and longitude, likewise.
+    `taken_at`: as its camera says, where that says the offset too; `clock`: what it showed, where it does not. `place`:
+    latitude and longitude, as it says.
     """
 
     sha256: str
@@ -50,6 +51,7 @@ class Picture(NamedTuple):
     width: int
     height: int
     taken_at: datetime | None
+    clock: datetime | None
     device: str | None
     place: str | None
     preview: bytes
@@ -79,7 +81,7 @@ def read_picture(content: bytes) -> Picture:
     camera = exif.get_ifd(ExifTags.IFD.Exif)
     return Picture(
         f"sha256:{hashlib.sha256(content).hexdigest()}", np.packbits(bits.astype(np.uint8)).tobytes(),
-        _FORMATS[str(image.format)], width, height, _taken(camera.get(_TAKEN), camera.get(_OFFSET)),
+        _FORMATS[str(image.format)], width, height, *_taken(camera.get(_TAKEN), camera.get(_OFFSET)),
         _text(exif.get(ExifTags.Base.Model)), _place(exif.get_ifd(ExifTags.IFD.GPSInfo)), _preview(upright),
     )  # fmt: skip
 
@@ -125,14 +127,18 @@ def _preview(upright: Image.Image) -> bytes:
     return written.getvalue()
 
 
-def _taken(told: object, offset: object) -> datetime | None:
+def _taken(told: object, offset: object) -> tuple[datetime | None, datetime | None]:
     """EXIF writes 2026:11:29 10:05:00 and +08:00; without the offset it is a time of nowhere."""
     try:
         naive = datetime.strptime(str(told).strip("\x00 "), "%Y:%m:%d %H:%M:%S")  # noqa: DTZ007  # its zone follows
+    except ValueError:
+        return None, None
+    try:
         sign, hours, minutes = str(offset)[:1], int(str(offset)[1:3]), int(str(offset)[4:6])
-        return naive.replace(tzinfo=timezone({"+": 1, "-": -1}[sign] * timedelta(hours=hours, minutes=minutes)))
+        zone = timezone({"+": 1, "-": -1}[sign] * timedelta(hours=hours, minutes=minutes))
     except (ValueError, KeyError):
-        return None
+        return None, naive
+    return naive.replace(tzinfo=zone), None
 
 
 def _text(told: object) -> str | None:

@@ -1,5 +1,6 @@
 """Visits on a phone in a real browser: from check-in to the report, with a bad connection, and reviewed by keys."""
 
+import os
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -8,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import sqlalchemy as sa
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from casework.clock import now
 from casework.storage.database import reading
@@ -169,6 +170,23 @@ def test_a_photo_that_is_refused_says_why_and_one_that_waited_a_day_is_dropped(
     assert photos_kept(small_branch, visit) == 0
 
 
+def test_a_photo_of_days_ago_that_says_no_time_is_not_taken_for_one_of_now(
+    small_branch: Demo, visiting: tuple[Watched, int], tmp_path: Path
+) -> None:
+    watched, visit = visiting
+    page = watched.go(f"/console/visits/{visit}/stop")
+    at(small_branch, page, "check_in", "10:00")
+    old = tmp_path / "old.jpg"
+    old.write_bytes(written(scene(130, (800, 600))))
+    then = now().timestamp() - 3 * 24 * 3600
+    os.utime(old, (then, then))
+    page.set_input_files("#photo input[type=file]", old)
+    page.click("#photo button")
+    expect(page.locator("#queue .refused")).to_contain_text("照片拍摄于")
+    watched.faults = [one for one in watched.faults if "409" not in one and "422" not in one]
+    assert photos_kept(small_branch, visit) == 0
+
+
 def test_what_waits_is_gone_when_whoever_took_it_logs_out(
     small_branch: Demo, visiting: tuple[Watched, int], tmp_path: Path
 ) -> None:
@@ -194,7 +212,11 @@ def test_reports_are_reviewed_by_keys(small_branch: Demo, browser: Browser, tmp_
     ]
     watched = somebody(browser, small_branch, "basic_risk_manager", lang)
     page = watched.go("/console/visits/review")
-    mine = [page.locator(f".review:has(form[action='/console/visits/{visit}/review'])") for visit in visits]
+
+    def offering(visit: int, event: str) -> Locator:
+        return page.locator(f".review:has(form[action='/console/visits/{visit}/review'] input[value={event}])")
+
+    mine = [offering(visit, "accept") for visit in visits]
     while not mine[0].evaluate("one => one.classList.contains('at-row')"):
         page.keyboard.press("j")
     expect(mine[0].locator(".picture img")).to_have_js_property("naturalWidth", 600)
@@ -211,6 +233,15 @@ def test_reports_are_reviewed_by_keys(small_branch: Demo, browser: Browser, tmp_
     page.keyboard.press("a")
     expect(mine[0]).to_have_count(0)
     expect(mine[2]).to_have_count(1)
+    back = offering(visits[1], "set_aside")
+    while not back.evaluate("one => one.classList.contains('at-row')"):
+        page.keyboard.press("j")
+    good(watched, lang)
+    page.keyboard.press("s")
+    expect(back.locator("select")).to_be_focused()
+    back.locator("select").select_option("not_redone")
+    page.keyboard.press("Control+Enter")
+    expect(back).to_have_count(0)
     watched.close()
 
 

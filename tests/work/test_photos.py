@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from casework.customer import Customer
 from casework.errors import CallerError, TryAgain
@@ -155,6 +155,19 @@ def test_the_same_photo_twice_at_once_is_kept_once_and_refused_on_no_record(
     assert (again.again, again.photo_id) == (True, first.photo_id)
 
 
+def by_clock(taken: str) -> bytes:
+    """A photo of a camera that names no offset."""
+    exif = camera(taken)
+    del exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.OffsetTimeOriginal]
+    return written(scene(1), exif=exif)
+
+
+def test_of_a_camera_that_names_no_offset_the_time_that_was_told_counts_on_its_own_day(
+    there: Bank, files: FileStore
+) -> None:
+    assert kept(there, files, by_clock("2024:06:03 03:05:00")).taken_at == TAKEN
+
+
 # (what is wrong, what is sent, the code)
 BAD: list[tuple[str, dict[str, Any], str]] = [
     ("a script", {"content": b"<script>"}, "photo_unfit"),
@@ -164,6 +177,7 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("by a post that may not", {"actor": B9}, "post_not_permitted"),
     ("the interior", {"shows": "interior"}, "consented"),
     ("of another day", {"taken_at": moment(-1, "10:05:00")}, "taken_on_its_day"),
+    ("of another day by its own clock", {"content": by_clock("2024:06:02 10:05:00")}, "photo_unfit"),
     ("of what no chart knows", {"shows": "garden"}, "faulty_data"),
 ]  # fmt: skip
 

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo
 
 import msgspec
 import sqlalchemy as sa
@@ -92,6 +93,7 @@ def keep_photo(
             "photo_without_time", "照片没有拍摄时间，请填写", "the photo does not say when it was taken; give taken_at",
             field="taken_at",
         )  # fmt: skip
+    _check_clock(picture, taken_at, branch)
     with reading(engine) as conn:
         visit: Visit = seen(conn, branch, VISITS, actor, sent.visit_id, branch.today(clock()))[0]
         if actor.id not in visit.visitors:
@@ -115,6 +117,17 @@ def keep_photo(
         if not isinstance(told, PhotoKept) and _is_known(conn, picture):  # sent twice at once, and the other was first
             raise TryAgain("database_busy", "the same photo came at the same moment")
         return told
+
+
+def _check_clock(picture: Picture, taken_at: datetime, branch: Branch) -> None:
+    """A camera that names no offset names its day all the same: nobody tells another."""
+    told = taken_at.astimezone(ZoneInfo(branch.time_zone))
+    if picture.clock is not None and picture.clock.date() != told.date():
+        raise CallerError(
+            "photo_unfit", f"照片自带的拍摄时间是{picture.clock}，与所报的{told:%Y-%m-%d %H:%M}不是同一天",
+            f"by its own clock the photo was taken at {picture.clock}; {told:%Y-%m-%d %H:%M}, as told, is another day",
+            field="taken_at",
+        )  # fmt: skip
 
 
 def place_of(stored_as: str) -> str:

@@ -108,7 +108,7 @@
     let taking = null;
     const take = async (file) => {
       const bytes = await file.arrayBuffer(), hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-      const taken = Date.now() - file.lastModified < DAY ? file.lastModified : Date.now();
+      const taken = file.lastModified > 0 && file.lastModified < Date.now() ? file.lastModified : Date.now();
       return {
         bytes, photo: "sha256:" + [...hash].map((part) => part.toString(16).padStart(2, "0")).join(""),
         taken_at: new Date(taken).toISOString(), place: await place(),
