@@ -109,7 +109,7 @@ def test_looking_at_cases_makes_few_dataclasses(branch: dict[str, str]) -> None:
 def test_verification_knows_every_table_whatever_a_command_imports() -> None:
     """It looks for mistyped values and foreign parts in all of them."""
     tables = (
-        "import casework.evidence.verifying, sys\n"
+        "import casework.evidence.rest_of_log, sys\n"
         "from casework.oversight.privacy.columns import ALL\n"
         "from casework.storage.database import metadata\n"
         "sys.exit(sorted(set(ALL) ^ set(metadata.tables)) or 0)"
@@ -150,7 +150,13 @@ def test_a_process_that_runs_one_command_is_what_the_package_installs() -> None:
 
 
 def test_verifying_on_sqlite_imports_no_driver_of_postgresql(branch: dict[str, str]) -> None:
-    """What is imported before the processes begin is what two of them do one after the other."""
     found = imported(branch, ["audit", "verify"])
     assert "casework.evidence.crew" in found
     assert "psycopg" not in found
+
+
+def test_what_one_process_of_a_verification_alone_looks_at_is_imported_once_the_others_walk() -> None:
+    """What is imported before the processes begin is what two of them do one after the other."""
+    alone = {"casework.evidence.rest_of_log", "casework.lifecycles", "casework.work.tasks.tables", "rich.progress"}
+    code = f"import casework.evidence.crew, sys; sys.exit(sorted(set({alone}) & set(sys.modules)) or 0)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

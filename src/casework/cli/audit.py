@@ -231,14 +231,14 @@ def _end(json_: bool, code: str, en: str, *more: str) -> None:
 @contextmanager
 def _progress(conn: "Connection") -> Iterator[Callable[[int], None]]:
     """A bar on a terminal, nothing in a pipe."""
+    if not progress_wanted():
+        yield lambda _: None
+        return
     import sqlalchemy as sa
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from casework.log.tables import entries
 
-    if not progress_wanted():
-        yield lambda _: None
-        return
     total = conn.execute(sa.select(sa.func.count()).select_from(entries)).scalar_one()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=errors, transient=True) as bar:

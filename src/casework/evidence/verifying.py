@@ -3,88 +3,38 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from sqlalchemy.engine import Connection
 
 from casework.customer import Customer
-from casework.evidence.dossier.kept import check_kept
-from casework.evidence.evening import replay as evening
-from casework.evidence.search import tables as search_tables
 from casework.intake.dialler.days_told import DaysTold
 from casework.intake.dialler.replay import ContactReplay
-from casework.intake.feed import compare as feed_rows
-from casework.intake.feed import replay as feed
-from casework.intake.feed import tables as feed_tables
 from casework.lifecycle.replay import CustomerReplay
 from casework.lifecycle.told import Told
-from casework.lifecycles import LIFECYCLES
 from casework.log.check.erased import read_erased
 from casework.log.check.findings import Report
-from casework.log.check.heads import Tail
-from casework.log.check.kinds import SpoiltTexts, check_kinds, spoilt_texts
+from casework.log.check.kinds import SpoiltTexts, spoilt_texts
 from casework.log.check.parts import Part, parts_of
-from casework.log.check.sealed import BroughtAlong, verify_sealed
-from casework.log.check.steady import Steady, SteadyPart, part_of
-from casework.log.check.verify import Keeper, PartKeeper, Walk, WalkLeft, check_beside
-from casework.log.format.entry import Entry
+from casework.log.check.sealed import BroughtAlong
+from casework.log.check.steady import Several, SteadyPart, part_of
+from casework.log.check.verify import PartKeeper, Walk, WalkLeft
 from casework.log.format.erasure import Erased
 from casework.oversight.privacy import replay as privacy
-from casework.people.days import replay as days
-from casework.people.identity import replay as identity
-from casework.people.shifts import replay as shifts
-from casework.people.staff import replay as staff
 from casework.personal import Vault
-from casework.storage import jobs
 from casework.storage.garbage import seldom_collected
 from casework.work.cases import replay as cases
-from casework.work.cases.answer_mac import check_answers
+from casework.work.cases.lifecycles import LIFECYCLES
 from casework.work.cases.publish import cited_in
 from casework.work.cases.replay_owners import owners_judge
-from casework.work.duties import replay as duties
 from casework.work.four_eyes import replay as four_eyes
 from casework.work.gate import replay as gate
-from casework.work.handover import replay as handover
-from casework.work.tasks import replay as tasks
 
 RUN: Final = "verification"
 """As which job it is entered, wherever it was begun (`casework.storage.jobs`)."""
 _ENTRIES: Final = "entries"
 PARTED: Final = (privacy.PREFIX, cases.PREFIX)
 """Kinds of streams that are walked in parts; cases after customers, of whom then is known to whom something is told."""
-_ALSO = (feed_tables, search_tables, jobs)
-"""Imported so that every table of the database is known: kinds and foreign parts are looked at in all of them."""
-
-
-class _All:
-    """Several who follow the same streams."""
-
-    def __init__(self, *followers: Any) -> None:
-        self._followers = followers
-
-    def follow(self, entry: Entry) -> None:
-        """Each of them."""
-        for follower in self._followers:
-            follower.follow(entry)
-
-    def close(self, stream: str, tail: Tail, *, sound: bool) -> None:
-        """Each of them."""
-        for follower in self._followers:
-            follower.close(stream, tail, sound=sound)
-
-    def finish(self) -> None:
-        """Each of them."""
-        for follower in self._followers:
-            follower.finish()
-
-    def cut(self) -> list[Any]:
-        """What a part of the streams leaves, of each of them."""
-        return [follower.cut() for follower in self._followers]
-
-    def absorb(self, left: Sequence[Any]) -> None:
-        """What another part left, to each of them."""
-        for follower, one in zip(self._followers, left, strict=True):
-            follower.absorb(one)
 
 
 class StreamsLeft(NamedTuple):
@@ -115,13 +65,13 @@ class Streams:
         acts, known = owners_judge(conn, report).act_of, cited_in(conn, report).of
         of_customers = CustomerReplay(conn, vault, report, LIFECYCLES, known, asked.cited, self.told, acts)
         keepers = {
-            cases.PREFIX: _All(
+            cases.PREFIX: Several(
                 steady("cases", of_cases),
                 steady("days told", DaysTold(conn, vault, report)),
             )
         }
         followers = {
-            privacy.PREFIX: _All(
+            privacy.PREFIX: Several(
                 steady("privacy", privacy.PrivacyReplay(conn, vault, report)),
                 steady("customers", of_customers),
                 steady("reviews", gate.ReviewsReplay(conn, vault, report)),
@@ -151,6 +101,15 @@ class Streams:
             self._walk.finish_keepers()
             self.told.compare(self.report)
         return self._walk.cut()
+
+
+class Rest(NamedTuple):
+    """What is found beside those streams: in kinds of values, other streams, beside all of them, in what is sealed."""
+
+    kinds: Report
+    streams: Report
+    beside: Report
+    sealed: Report
 
 
 class Crew(Protocol):
@@ -227,7 +186,7 @@ class _Verification:
     def run(self, outside: BroughtAlong | None, loans_dir: Path | None) -> Report:
         """The order of what is found is that of the parts, whoever looked at them and when."""
         conn, report, texts_read = self._conn, Report(), Report()
-        kinds, rest, beside, sealed = Report(), Report(), Report(), Report()
+        found = Rest(Report(), Report(), Report(), Report())
         with spoilt_texts(conn) as spoilt:
             erased = read_erased(conn, self._mac_key)
             streams = Streams(conn, self._mac_key, self._vault, erased, spoilt, self._told)
@@ -235,24 +194,23 @@ class _Verification:
             self._crew.begin(erased, phases)
             of_customers = self._phase(streams, 0, phases[0])
             self._crew.go_on(streams.told.customers)
-            with part_of(kinds, "kinds"):
-                check_kinds(conn, kinds)
-            walk = self._rest(rest, erased, loans_dir)
-            with part_of(beside, _ENTRIES):
-                check_beside(conn, beside)
-            with part_of(sealed, "tree"):
-                verify_sealed(conn, sealed, outside)
-            with part_of(sealed, "answers"):
-                check_answers(conn, self._mac_key, sealed)
-            with part_of(sealed, "heads"):
-                check_kept(conn, sealed)
+            # A fifth of all that is imported is asked for by the rest alone: the others walk while it comes.
+            from casework.evidence import rest_of_log  # noqa: PLC0415  # see above
+
+            walk = rest_of_log.look(
+                conn, self._mac_key, self._vault, found, erased, outside=outside, loans_dir=loans_dir,
+                progress=self._told,
+            )  # fmt: skip
             of_cases = self._phase(streams, 1, phases[1])
-            with part_of(rest, _ENTRIES):
+            with part_of(found.streams, _ENTRIES):
                 walk.absorb_rest(streams.finish())
                 walk.finish()
             spoilt.reads += self._spoilt_elsewhere
             spoilt.tell(texts_read)
-        for part in (kinds, of_customers, of_cases, streams.report, rest, beside, sealed, texts_read):
+        parts = (
+            found.kinds, of_customers, of_cases, streams.report, found.streams, found.beside, found.sealed, texts_read,
+        )  # fmt: skip
+        for part in parts:
             report.absorb(part)
         return report
 
@@ -276,34 +234,3 @@ class _Verification:
                 streams.absorb(next_left)
                 done += 1
         return report
-
-    def _rest(self, report: Report, erased: Erased, loans_dir: Path | None) -> Walk:
-        """The walk over all other streams, done but for its end."""
-        conn, mac_key, vault = self._conn, self._mac_key, self._vault
-        asked = four_eyes.RequestReplay(conn, vault, report, erased)
-
-        def steady(name: str, keeper: Keeper) -> Keeper:
-            return Steady(report, name, keeper)
-
-        followers: dict[str, Keeper] = {
-            staff.PREFIX: _All(
-                steady("staff", staff.StaffReplay(conn, vault, report, asked.cited)),
-                steady("access", identity.AccessReplay(conn, mac_key, report)),
-            ),
-            staff.PLACES_PREFIX: _All(
-                steady("places", staff.PlacesReplay(conn, report)),
-                steady("institutions", feed.InstitutionsReplay(conn, report)),
-                steady("days", days.DaysReplay(conn, report)),
-                steady("shifts", shifts.ShiftsReplay(conn, report)),
-            ),
-            feed_rows.FEEDS: steady("books", feed_rows.RowsReplay(conn, mac_key, vault, report, loans_dir)),
-            tasks.PREFIX: steady("tasks", tasks.TasksReplay(conn, report)),
-            evening.PREFIX: steady("evening", evening.HandInsReplay(conn, report)),
-            duties.PREFIX: steady("duties", duties.DutiesReplay(conn, report)),
-            handover.PREFIX: steady("handovers", handover.HandoverReplay(conn, report, asked.cited)),
-        }
-        requests = {four_eyes.PREFIX: steady("requests", asked)}
-        walk = Walk(conn, mac_key, vault, report, requests, followers, erased, self._told)
-        with part_of(report, _ENTRIES):
-            walk.run(Part(None, of_none=PARTED))
-        return walk

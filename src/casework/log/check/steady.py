@@ -3,7 +3,7 @@
 What a part trips over may be the very thing that somebody changed, or put there to hide another beside it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from traceback import extract_tb
@@ -95,3 +95,34 @@ class SteadyPart(Steady):
         """What another part left."""
         if left is not None:
             self._parted.absorb(left)
+
+
+class Several:
+    """Several who follow the same streams."""
+
+    def __init__(self, *followers: Any) -> None:
+        self._followers = followers
+
+    def follow(self, entry: Entry) -> None:
+        """Each of them."""
+        for follower in self._followers:
+            follower.follow(entry)
+
+    def close(self, stream: str, tail: Tail, *, sound: bool) -> None:
+        """Each of them."""
+        for follower in self._followers:
+            follower.close(stream, tail, sound=sound)
+
+    def finish(self) -> None:
+        """Each of them."""
+        for follower in self._followers:
+            follower.finish()
+
+    def cut(self) -> list[Any]:
+        """What a part of the streams leaves, of each of them."""
+        return [follower.cut() for follower in self._followers]
+
+    def absorb(self, left: Sequence[Any]) -> None:
+        """What another part left, to each of them."""
+        for follower, one in zip(self._followers, left, strict=True):
+            follower.absorb(one)
