@@ -11,6 +11,7 @@ from api.example import Example
 from api.metrics import CONTENT_TYPE
 from api.problems import problem_responses
 from api.readiness import why_not
+from api.reading.asking import check_parameters
 from api.serving import Serving, serving_of
 from api.stored_metrics import Stored
 from casework.clock import now
@@ -99,6 +100,7 @@ _WELL = ResponseSpec(
      responses={200: _WELL, **problem_responses("post_not_permitted")})  # fmt: skip
 def branch_health(request: Request[Any, Any, Any]) -> BranchHealth:
     """Cases without somebody who is there, departures without an approved plan, what feeds leave to be done."""
+    check_parameters(request, ())
     return branch_health_of(serving_of(request))
 
 

@@ -15,6 +15,7 @@ from api.auth import actor_of, holder_of, session_of, still_valid
 from api.example import Example, whole_answer
 from api.list_shape import whole, whole_of
 from api.problems import problem_responses
+from api.reading.asking import check_parameters
 from api.serving import Serving, serving_of
 from api.session import Otp
 from api.written import changing
@@ -115,6 +116,7 @@ _SESSIONS = {"items": [_SESSION_LINE], "next": None}
      responses={**_shown(whole(SessionLine), _SESSIONS), **problem_responses("post_not_permitted")})  # fmt: skip
 def my_sessions(request: Request[Any, Any, Any]) -> Response[Any]:
     """Where I am logged in, oldest first."""
+    check_parameters(request, ())
     holder = holder_of(request)
     with reading(serving_of(request).engine) as conn:
         found = sessions.open_sessions(conn, holder.actor.id, now())
@@ -170,6 +172,7 @@ def make_key(request: Request[Any, Any, Any], data: Annotated[KeyBody, Body(exam
      responses={**_shown(whole(KeyLine), _KEYS), **problem_responses("post_not_permitted")})  # fmt: skip
 def my_keys(request: Request[Any, Any, Any]) -> Response[Any]:
     """My live keys, oldest first; the texts are kept nowhere."""
+    check_parameters(request, ())
     with reading(serving_of(request).engine) as conn:
         found = keys.keys_of(conn, actor_of(request).id, now())
     lines = [

@@ -18,7 +18,7 @@ from api.nouns import Number
 from api.one_file import OneFile, form_of, one_file, said_in
 from api.outcomes import Named, answer_of, etag
 from api.problems import problem_responses, request_id_of
-from api.reading.asking import answers
+from api.reading.asking import answers, check_parameters
 from api.reading.exports import saved_as
 from api.serving import serving_of
 from casework.clock import now
@@ -152,6 +152,7 @@ def _instant(told: Any, zone: str | None) -> datetime | None:
                        f"unknown_{VISITS.word}"))  # fmt: skip
 def photos_of_visit(request: Request[Any, Any, Any], number: Number) -> PhotosBody:
     """What is known of each; a look is GET /photos/{number}."""
+    check_parameters(request, ())
     serving = serving_of(request)
     with reading(serving.engine) as conn:
         found = photos_of(conn, serving.branch, actor_of(request), number, now())
@@ -186,6 +187,7 @@ _TAKEN = {
      responses=answers(Captured, _TAKEN, "unknown_photo", "purpose_unknown", "purpose_not_permitted"))  # fmt: skip
 def capture_of_photo(request: Request[Any, Any, Any], number: Number, purpose: Purpose = None) -> Captured:
     """As the photo says, else as whoever sent it told (`told` names that); an entry says who looked and what for."""
+    check_parameters(request, ("purpose",))
     serving = serving_of(request)
     return show_capture(serving.engine, serving.branch, actor_of(request), number, purpose=purpose)
 
@@ -198,6 +200,7 @@ def photo_as_it_came(request: Request[Any, Any, Any], number: Number, purpose: P
 
 
 def _look(request: Request[Any, Any, Any], number: int, purpose: str | None, *, original: bool) -> Response[bytes]:
+    check_parameters(request, ("purpose",))  # an entry says what for: a misspelt purpose is not the usual one
     serving = serving_of(request)
     shown = show_photo(
         serving.engine, serving.branch, serving.branch.files, actor_of(request), number, purpose=purpose,

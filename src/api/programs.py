@@ -15,6 +15,7 @@ from api.list_shape import whole, whole_of
 from api.own_access import MAX_ID
 from api.people_changes import Number
 from api.problems import problem_responses
+from api.reading.asking import check_parameters
 from api.serving import serving_of
 from api.written import changing
 from casework.clock import now
@@ -113,6 +114,7 @@ def end_program_key(request: Request[Any, Any, Any], program: Program, key_id: K
                 **problem_responses("post_not_permitted")})  # fmt: skip
 def list_program_keys(request: Request[Any, Any, Any]) -> Response[Any]:
     """Every live key of every program: whose it is, what it may do, until when, and when it was last used."""
+    check_parameters(request, ())
     with reading(serving_of(request).engine) as conn:
         return whole_of(ProgramKey, programs.program_keys(conn, now()))
 
