@@ -232,6 +232,9 @@ def questions(
     yield "duties, a page", _get(f"/duties?on={BUSINESS_DATE}&limit=50")
     yield "duties of a person", _get(f"/duties?on={BUSINESS_DATE}&owed_by=F1&limit=50")
     yield "duties late", _get(f"/duties?on={BUSINESS_DATE}&status=late&limit=50")
+    yield "how a day stands", _get(f"/day?on={BUSINESS_DATE}")
+    yield "own list of the morning", _get(f"/tasks?on={_MORNING}", "T1")
+    yield "lists of the morning", _get(f"/task-lists?on={_MORNING}")
     yield "next task", _next_task
 
 
