@@ -5,7 +5,7 @@ commits. Commands on the same subject are taken in order, each seeing what the o
 """
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from datetime import datetime
@@ -17,7 +17,8 @@ from sqlalchemy.engine import Connection
 
 from casework.clock import Clock, now
 from casework.errors import TryAgain
-from casework.lifecycle.afterwards import Afterwards, follow_up
+from casework.lifecycle.afterwards import Afterwards, follow_up, is_followed
+from casework.lifecycle.ahead import Decided, packed, unpacked
 from casework.lifecycle.batch import BatchPart, Rules
 from casework.lifecycle.commands import Done, NotDone, Outcome, Refused
 from casework.lifecycle.door import Door
@@ -28,6 +29,8 @@ from casework.log.write.trail import NOT_BEGUN, Trail, locked_head
 from casework.personal import Vault
 from casework.storage import rows
 from casework.storage.driver_errors import is_conflict, is_reference_broken
+from casework.storage.forked import AHEAD_FROM, made_ahead
+from casework.storage.ready_rows import insert
 
 
 class House(Protocol):
@@ -59,6 +62,7 @@ class House(Protocol):
 
 
 _SLICE = 1_250  # commands that are decided before they are written, on PostgreSQL while the slice before is
+_SLICE_AHEAD = 500  # less: the two begin and end apart by a slice
 _SWITCH_INTERVAL_S = 0.0005
 _TOGETHER = 300  # subjects; beyond it COPY gains more than the round trips saved
 _HEADS = ("stream", "last_entry_at", "audit_seq", "audit_head")
@@ -77,6 +81,7 @@ def advance(
     asking: Callable[[], None] | None = None,
     vouch: Callable[[Connection, int], None] | None = None,
     also: Callable[[list[Outcome]], None] | None = None,
+    ahead: bool = False,
 ) -> list[Outcome]:
     """Carry out `commands`, each with its own outcome, in the caller's transaction.
 
@@ -89,13 +94,15 @@ def advance(
     `vouch` gets the register's version as it is once the rows are locked, and may exchange the commands' actors.
     `also` may write what goes with these outcomes, in the round trip that writes them: it asks nothing, and it is not
     called where nothing is written together (dry runs, atomic batches that are not done, very large ones).
+    `ahead`: a very large batch may be decided in a second process while this one, which has one thread, writes it.
     """
     gathered = gather(conn, commands, house.nouns, house.vault, lock=lock, followed=house.afterwards, asking=asking)
     if vouch is not None:
         vouch(conn, gathered.register_version)
     door = _door(conn, house, commands, gathered, clock(), busy=lock == "skip")
     if len(commands) > _SLICE and not (atomic or dry_run):
-        outcomes = _by_slices(conn, commands, door)
+        followed = any(is_followed(command, house.afterwards) for command in commands)
+        outcomes = _by_slices(conn, commands, door, ahead=ahead and not followed)
         follow_up(conn, house, commands, outcomes, gathered.subjects, clock)
         return outcomes
     outcomes = [door.take(command) for command in commands]
@@ -119,23 +126,40 @@ def _door(
     return Door(house.nouns, house.rulebook, gathered, trail, prepared=prepared, busy=busy)
 
 
-def _by_slices(conn: Connection, commands: Sequence[Any], door: Door) -> list[Outcome]:
+def _by_slices(conn: Connection, commands: Sequence[Any], door: Door, *, ahead: bool) -> list[Outcome]:
     """Decide a large batch slice by slice, so that what is to be written of it stays small.
 
     The outcome is that of one slice: everything was gathered before, and deciding asks the database nothing.
     """
     for prepared in door.prepared.values():
         prepared.ask_all()  # now: later the database would tell what the slices before have written
-    if conn.dialect.name == "postgresql":
-        return _overlapped(conn, commands, door)
+    if ahead and len(commands) >= AHEAD_FROM:
+        return _ahead(conn, commands, door)
+    decided = _decided(commands, door, _SLICE)
+    return _overlapped(conn, decided) if conn.dialect.name == "postgresql" else _in_turns(conn, decided)
+
+
+def _decided(commands: Sequence[Any], door: Door, at_once: int) -> Iterator[Decided]:
+    for start in range(0, len(commands), at_once):
+        yield [*map(door.take, commands[start : start + at_once])], door.part()
+
+
+def _in_turns(conn: Connection, decided: Iterator[Decided]) -> list[Outcome]:
     outcomes: list[Outcome] = []
-    for start in range(0, len(commands), _SLICE):
-        outcomes += map(door.take, commands[start : start + _SLICE])
-        write(conn, door.part())
+    for told, part in decided:
+        outcomes += told
+        write(conn, part)
     return outcomes
 
 
-def _overlapped(conn: Connection, commands: Sequence[Any], door: Door) -> list[Outcome]:
+def _ahead(conn: Connection, commands: Sequence[Any], door: Door) -> list[Outcome]:
+    """The same while a second process decides the slices behind; what it knows of the subjects ends with it."""
+    packing = (packed(conn, one) for one in _decided(commands, door, _SLICE_AHEAD))
+    with made_ahead(packing) as parts:
+        return _in_turns(conn, (unpacked(door, one) for one in parts))
+
+
+def _overlapped(conn: Connection, decided: Iterator[Decided]) -> list[Outcome]:
     """The same while PostgreSQL takes in the slice before: only the writing thread uses the connection meanwhile."""
     outcomes: list[Outcome] = []
     interval = sys.getswitchinterval()
@@ -143,9 +167,8 @@ def _overlapped(conn: Connection, commands: Sequence[Any], door: Door) -> list[O
     try:
         with ThreadPoolExecutor(1, thread_name_prefix="casework-door") as behind:
             written: Future[None] | None = None
-            for start in range(0, len(commands), _SLICE):
-                outcomes += map(door.take, commands[start : start + _SLICE])
-                part = door.part()
+            for told, part in decided:
+                outcomes += told
                 if written is not None:
                     written.result()
                 written = behind.submit(write, conn, part)
@@ -204,9 +227,9 @@ def write(conn: Connection, part: BatchPart, also: Callable[[], None] | None = N
             for noun, changed in part.changed:  # first: it may make room for a new one
                 rows.update_many(conn, noun.table, "id", changed, noun.rows.changing)
             for noun, fresh in part.fresh:
-                rows.insert_many(conn, noun.table, fresh, noun.rows.columns)
+                insert(conn, noun.table, fresh, noun.rows.columns)
             for table, columns, beside in part.beside:
-                rows.insert_many(conn, table, beside, columns)
+                insert(conn, table, beside, columns)
             rows.update_many(conn, streams, "stream", part.heads, _HEADS[1:])
             part.trail.write(conn)
             if also is not None:

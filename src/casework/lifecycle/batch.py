@@ -26,6 +26,7 @@ from casework.people.staff.why_not import out_of_reach
 from casework.rules.statechart.chart import Chart
 from casework.rules.statechart.decide import Refusal, post_reason
 from casework.rules.statechart.policy import Policies, Policy
+from casework.storage.ready_rows import ReadyRows
 
 _NO_POSTS: Mapping[str, tuple[str, ...]] = {}
 
@@ -49,12 +50,15 @@ class Rules(Protocol):
         ...
 
 
+Many = list[tuple[Any, ...]] | ReadyRows
+
+
 class BatchPart(msgspec.Struct):
     """Rows and entries that belong together; parts are written in the order in which they were made."""
 
-    fresh: list[tuple[Kept, list[tuple[Any, ...]]]]
+    fresh: list[tuple[Kept, Many]]
     changed: list[tuple[Kept, list[tuple[Any, ...]]]]
-    beside: list[tuple[sa.Table, Sequence[str], list[tuple[Any, ...]]]]
+    beside: list[tuple[sa.Table, Sequence[str], Many]]
     refused_openings: list[tuple[str, Draft]]
     begun: list[str]  # streams that have their first entry now
     heads: list[tuple[Any, ...]]
@@ -104,7 +108,8 @@ class Batch:
         return BatchPart(
             [(self.nouns[name], rows) for name, rows in fresh.items()],
             [(self.nouns[name], rows) for name, rows in changed.items()],
-            list(done.beside.values()), done.refused_openings, sorted(done.begun), heads, self.trail.part(),
+            list(done.beside.values()), done.refused_openings, sorted(done.begun), heads,
+            self.trail.of(self.trail.taken()),
         )  # fmt: skip
 
     def opened(self, noun: Kept, new: Any, draft: Draft) -> Done:

@@ -9,19 +9,19 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, date
 from functools import lru_cache
 from typing import Any, Final, Literal, NamedTuple, cast
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from casework import clock
 from casework.storage import postgresql
 from casework.storage.array_literals import Literals, pg_kind
 from casework.storage.binary_copy import copy_rows, quoted
 from casework.storage.database import UtcDateTime, is_reading
 from casework.storage.postgresql import naming_cursor, send_together
+from casework.storage.sqlite_values import Convert, convert_of, converted, sqlite_insert
 
 COPY_FROM_ROWS = 64
 """From this many rows on, COPY is quicker than one INSERT … SELECT FROM unnest (measured)."""
@@ -33,7 +33,6 @@ _LITERAL_KEYS = 500
 Lock = Literal[False, True, "wait", "skip"]
 Key = str | tuple[str, ...]
 """The column that rows are known by; or several, whose keys are then tuples in the same order (never of bytes)."""
-Convert = Callable[[Any], Any] | None
 Asked = sa.Select[Any] | sa.CompoundSelect[Any]
 
 
@@ -50,7 +49,7 @@ def insert_many(
         return 0
     names = tuple(columns)
     if conn.dialect.name == "sqlite":
-        sql, converts = _sqlite_insert(table, names, skip_existing)
+        sql, converts = sqlite_insert(table, names, skip_existing)
         return _sqlite_many(conn, sql, converts, rows)
     if len(rows) >= COPY_FROM_ROWS and not skip_existing and not _is_together(conn):
         return copy_rows(_cursor(conn), table, names, rows)
@@ -122,7 +121,7 @@ def delete_many(conn: Connection, table: sa.Table, key: str, keys: Iterable[Any]
         return 0
     target = f"DELETE FROM {quoted(table.name)} WHERE {quoted(key)}"
     if conn.dialect.name == "sqlite":
-        return _sqlite_many(conn, f"{target} = ?1", (_sqlite_convert(table.c[key].type),), rows)
+        return _sqlite_many(conn, f"{target} = ?1", (convert_of(table.c[key].type),), rows)
     cast_to, literal = pg_kind(table.c[key].type)
     return sum(_pg_arrays(conn, f"{target} = ANY(%s::{cast_to}[])", (literal,), chunk) for chunk in _chunks(rows))
 
@@ -264,21 +263,13 @@ def _columns_of(key: Key) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=512)
-def _sqlite_insert(table: sa.Table, names: tuple[str, ...], skip: bool) -> tuple[str, tuple[Convert, ...]]:
-    marks = ", ".join("?" * len(names))
-    tail = " ON CONFLICT DO NOTHING" if skip else ""
-    sql = f"INSERT INTO {quoted(table.name)} ({_list(names)}) VALUES ({marks}){tail}"
-    return sql, tuple(_sqlite_convert(table.c[name].type) for name in names)
-
-
-@lru_cache(maxsize=512)
 def _sqlite_update(
     table: sa.Table, keys: tuple[str, ...], names: tuple[str, ...]
 ) -> tuple[str, tuple[Convert, ...]]:  # fmt: skip
     sets = ", ".join(f"{quoted(name)} = ?{place}" for place, name in enumerate(names, len(keys) + 1))
     found = " AND ".join(f"{quoted(key)} = ?{place}" for place, key in enumerate(keys, 1))
     sql = f"UPDATE {quoted(table.name)} SET {sets} WHERE {found}"
-    return sql, tuple(_sqlite_convert(table.c[name].type) for name in (*keys, *names))
+    return sql, tuple(convert_of(table.c[name].type) for name in (*keys, *names))
 
 
 @lru_cache(maxsize=512)
@@ -408,30 +399,8 @@ def _is_together(conn: Connection) -> bool:
     return bool(_raw(conn).pgconn.pipeline_status)
 
 
-def _day_text(value: date | None) -> str | None:
-    return None if value is None else value.isoformat()
-
-
-def _instant_text(value: datetime | None) -> str | None:
-    return None if value is None else clock.utc_text(value)
-
-
-def _sqlite_convert(kind: Any) -> Convert:
-    if isinstance(kind, UtcDateTime):
-        return _instant_text
-    return _day_text if isinstance(kind, sa.Date) else None
-
-
 def _sqlite_many(conn: Connection, sql: str, converts: tuple[Convert, ...], rows: Sequence[tuple[Any, ...]]) -> int:
-    ready: Iterable[Sequence[Any]] = rows
-    if any(converts):
-        columns = list(zip(*rows, strict=True))
-        for place, convert in enumerate(converts):
-            if convert is not None:  # each different one once: the rows of a transaction share most of theirs
-                texts = {value: convert(value) for value in set(columns[place])}
-                columns[place] = tuple(map(texts.__getitem__, columns[place]))
-        ready = zip(*columns, strict=True)
-    return int(_cursor(conn).executemany(sql, ready).rowcount)
+    return int(_cursor(conn).executemany(sql, converted(converts, rows)).rowcount)
 
 
 # --- PostgreSQL ---------------------------------------------------------------------------------------------

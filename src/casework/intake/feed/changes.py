@@ -66,6 +66,7 @@ class Changes:
     policy: Policy
     progress: Progress
     clock: Clock = now
+    ahead: bool = False  # a second process may decide
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_COUNTS, 0))
     retaken: set[str] = field(default_factory=set)  # loans whose case a correction brought back
     unpaid: list[int] = field(default_factory=list)  # cases whose loan left the books unpaid
@@ -93,7 +94,7 @@ class Changes:
     def _sent(self, commands: Iterable[Command], at_most: int) -> Iterator[list[Outcome]]:
         left, done = iter(commands), 0
         while at_once := [*islice(left, AT_ONCE)]:
-            yield advance(self.conn, at_once, self.branch, clock=self.clock)
+            yield advance(self.conn, at_once, self.branch, clock=self.clock, ahead=self.ahead)
             done += len(at_once)
             self.progress(done, max(done, at_most))
 

@@ -93,13 +93,14 @@ class ImportCourse:
     policy: Policy
     left: LeftRows
     loans_known: LoansKnown
+    processes: int
 
     @classmethod
     def begin(
         cls, conn: Connection, branch: Branch, delivery: Delivery, request: ImportRequest, run_id: int,
-        progress: Progress,
+        progress: Progress, processes: int = 1,
     ) -> "ImportCourse":  # fmt: skip
         """With the policy of the feed's day."""
         policy, institution = branch.rulebook.policies.at(delivery.as_of), delivery.institution
         left, known = LeftRows(conn, branch.mac_key, institution), LoansKnown(conn, institution)
-        return cls(conn, branch, delivery, request, run_id, progress, policy, left, known)
+        return cls(conn, branch, delivery, request, run_id, progress, policy, left, known, processes)

@@ -15,7 +15,8 @@ from casework.intake.feed.row import ContactRow, LoanRow, RepaymentRow
 from casework.intake.feed.settling import still_off
 from casework.intake.feed.stood_before import StoodBefore
 from casework.intake.feed.vanished import LeftBooks, left_books
-from casework.intake.feed.write import LoansWritten, write_contacts, write_loans, write_repayments
+from casework.intake.feed.write import write_contacts, write_repayments
+from casework.intake.feed.write_loans import LoansWritten, write_loans
 from casework.rules.statechart.policy import Policy
 
 _NONE_WRITTEN, _NONE_LEFT = LoansWritten(0, 0, frozenset()), LeftBooks()
@@ -91,7 +92,7 @@ def _loans(course: ImportCourse, before: StoodBefore) -> LoansTaken:
     allowed, cut = before.erased.loans(rows)
     written = write_loans(
         conn, course.branch, course.left, allowed, course.request.actor, only_new=latest_on > as_of,
-        clock=course.request.clock,
+        clock=course.request.clock, ahead=course.processes > 1,
     )  # fmt: skip
     return LoansTaken(sheet, rows, stated, left, written, cut)
 

@@ -7,11 +7,11 @@ looks first whether its rows are still those; what somebody changed meanwhile st
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
@@ -31,6 +31,8 @@ from casework.log.format.chain import is_genuine
 from casework.log.tables import entries
 from casework.log.write.trail import Draft, Trail
 from casework.people.staff.actor import Actor
+from casework.storage import rows
+from casework.storage.ready_rows import ReadyRows, insert
 
 PREFIX: Final = "feed"
 APPLIED: Final = "feed.applied"
@@ -61,6 +63,21 @@ class Swap(msgspec.Struct, frozen=True):
 
     gone: tuple[str, ...] = ()
     new: tuple[str, ...] = ()
+
+
+class Fresh(NamedTuple):
+    """New rows of a table, ready or not, and their MACs one after the other."""
+
+    rows: list[tuple[Any, ...]] | ReadyRows
+    macs: bytes
+
+
+NO_ROWS: Final = Fresh([], b"")
+
+
+def fresh_rows(many: list[tuple[Any, ...]]) -> Fresh:
+    """Rows whose last column is their MAC."""
+    return Fresh(many, b"".join(row[-1] for row in many))
 
 
 @dataclass(slots=True)
@@ -120,6 +137,25 @@ class LeftRows:
             if self._before.before(table.name, held) != getattr(self._before.left, table.name):
                 self._changed.add(table.name)
         return held
+
+    def put(
+        self, table: sa.Table, key: rows.Key, columns: Sequence[str], fresh: Fresh = NO_ROWS,
+        changed: Sequence[tuple[Any, tuple[Any, ...]]] = (),
+    ) -> None:  # fmt: skip
+        """Insert rows and update others, known by `key` (of `columns` the first), whose MACs, the last, were others.
+
+        `changed`: the MAC as it was stored, and the row as it is now.
+        """
+        if not fresh.macs and not changed:
+            return
+        held = self.to_write(table)
+        held.add_all(fresh.macs)
+        for before, row in changed:
+            held.remove(as_mac(before))
+            held.add(row[-1])
+        insert(self._conn, table, fresh.rows, columns)
+        of_key = 1 if isinstance(key, str) else len(key)
+        rows.update_many(self._conn, table, key, [row for _, row in changed], columns[of_key:])
 
     def swap(self, table: sa.Table, *, gone: Any = None, new: bytes | None = None) -> None:
         """Said of single rows, for an entry that does not state them all: the MAC that goes, the MAC that comes."""

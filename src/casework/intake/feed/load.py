@@ -32,13 +32,14 @@ def silent(_stage: str, _done: int, _total: int) -> None:
 @seldom_collected()
 def import_feed(
     engine: Engine, branch: Branch, folder: Path, request: ImportRequest, *, run_id: int | None = None,
-    progress: Progress = silent, bounds: Bounds = USUAL,
+    progress: Progress = silent, bounds: Bounds = USUAL, processes: int = 1,
 ) -> runs.Run:  # fmt: skip
     """Import the feed in `folder`; the run as it ended.
 
     `CallerError` if the folder is refused (the run is on record then): anything `read_folder` raises,
     post_not_permitted, institution_unknown, older_than_last, another_feed_applied, too_many_set_aside, loans_vanished,
     loans_respelled.
+    `processes`: of more than one, a second makes ready what this one writes (`casework.storage.forked`).
     `run_id` continues a run that was entered before (the API answers with it at once).
     """
     if run_id is None:
@@ -49,7 +50,7 @@ def import_feed(
         progress("reading", 0, 1)
         delivery = read_folder(folder, bounds)
         with writing(engine) as conn:
-            carry_out(ImportCourse.begin(conn, branch, delivery, request, run_id, progress))
+            carry_out(ImportCourse.begin(conn, branch, delivery, request, run_id, progress, processes))
     except CallerError as mistake:
         with writing(engine) as conn:
             record_refusal(conn, branch, run_id, mistake, request, delivery)

@@ -101,6 +101,12 @@ class MacSet:
             raise ValueError("a MAC of a row has 16 bytes")
         self._held += mac
 
+    def add_all(self, macs: bytes) -> None:
+        """Of many rows, one after the other; ValueError for what cannot be MACs."""
+        if len(macs) % MAC_BYTES:
+            raise ValueError("a MAC of a row has 16 bytes")
+        self._held += macs
+
     def add_stored(self, macs: Iterable[Any]) -> None:
         """What rows have as their MACs."""
         for mac in macs:

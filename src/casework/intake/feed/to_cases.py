@@ -146,5 +146,5 @@ def _changes(course: ImportCourse) -> Changes:
     """What the feed reports the service does itself; who had it imported is in the run and its entry."""
     return Changes(
         course.conn, course.branch, system("feed"), course.run_id, course.delivery.as_of, course.policy,
-        lambda done, total: course.progress("cases", done, total), course.request.clock,
+        lambda done, total: course.progress("cases", done, total), course.request.clock, course.processes > 1,
     )  # fmt: skip

@@ -71,6 +71,13 @@ _DAWN = datetime(1, 1, 1, tzinfo=UTC)
 NOT_BEGUN = StreamHead(0, b"", _DAWN)
 
 
+class Added(NamedTuple):
+    """Entries that are not written yet, as rows but for their ids, and their texts that are not sealed yet."""
+
+    entries: list[tuple[Any, ...]]
+    texts: list[tuple[str, int, str, str, str | None]]
+
+
 class Trail:
     """Collects the entries of one transaction and writes them in one statement each; one per transaction."""
 
@@ -127,11 +134,16 @@ class Trail:
         """The ids of what was added and is not written yet, in that order."""
         return [entry_id_of(stream, seq) for stream, seq, *_ in self._entries]
 
-    def part(self) -> "Trail":
-        """A trail with what was added so far, to be written by itself; this one goes on without it."""
+    def taken(self) -> "Added":
+        """What was added so far, as a value; this one goes on without it."""
+        added = Added(self._entries, self._openings)
+        self._entries, self._openings = [], []
+        return added
+
+    def of(self, added: "Added") -> "Trail":
+        """A trail with what another had added, to be written by itself."""
         part = Trail(self._mac_key, self._vault, self.recorded_at, self.today)
-        part._entries, part._openings, part._sealed = self._entries, self._openings, self._sealed
-        self._entries, self._openings, self._sealed = [], [], []
+        part._entries, part._openings = added
         return part
 
     def seal_texts(self, conn: Connection) -> None:
