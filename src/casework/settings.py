@@ -38,7 +38,8 @@ class Settings:
     feed_inbox: Path | None = None
     feed_upload_mib: int = 256
     feed_rows: int = 1 << 20  # that a file of a feed may have
-    feed_memory_mib: int = 2_048  # that an import may take, in its own process
+    feed_memory_mib: int = 2_048  # that an import may take, in each process of its own
+    feed_processes: int = 2  # that an import may use, as far as there are cores
     export_rows: int = 2_000  # that a list may have to be answered at once; a longer one is made behind its page
     log_level: str = "INFO"
     host: str = "127.0.0.1"
@@ -97,6 +98,7 @@ class Settings:
             feed_upload_mib=number("FEED_UPLOAD_MIB", cls.feed_upload_mib, 1, 4_096),
             feed_rows=number("FEED_ROWS", cls.feed_rows, 1, 100_000_000),
             feed_memory_mib=number("FEED_MEMORY_MIB", cls.feed_memory_mib, 128, 1_000_000),
+            feed_processes=number("FEED_PROCESSES", cls.feed_processes, 1, 2),
             export_rows=number("EXPORT_ROWS", cls.export_rows, 0, 20_000),
             log_level=log_level,
             host=text("HOST") or "127.0.0.1",

@@ -5,12 +5,10 @@ a fork of the command. It may take so much memory and no more, and it ends with 
 of JSON: progress, and at last what came of it. The run and its refusal it records itself, but for what ends it.
 """
 
-import mmap
 import os
 import resource
 import signal
 import threading
-import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -25,6 +23,7 @@ from casework.operation.startup import Started, start
 from casework.people.staff.actor import Actor
 from casework.settings import Settings
 from casework.storage.driver_errors import is_out_of_memory
+from casework.storage.forked import ENDED_SHORT, ForkEnded, is_full, places_of
 
 
 class ImportJob(msgspec.Struct):
@@ -41,12 +40,13 @@ class ImportJob(msgspec.Struct):
     correction: bool
     memory_mib: int
     rows: int
+    processes: int
 
 
 class WorkerTold(msgspec.Struct, omit_defaults=True):
     """One line: how far a stage is, or what came of the job. The last line is no progress."""
 
-    what: Literal["progress", "done", "refused", "try_again", "memory", "broke"]
+    what: Literal["progress", "done", "refused", "try_again", "memory", "ended", "broke"]
     stage: str = ""
     done: int = 0
     total: int = 0
@@ -55,11 +55,10 @@ class WorkerTold(msgspec.Struct, omit_defaults=True):
     en: str = ""
     facts: dict[str, Any] = {}
     retry_after_s: int = 1
+    ended: int = 0  # how its second process ended
     error: str = ""  # of a bug: its type, and the places it came through
     where: list[str] = []
 
-
-_ROOM_BYTES = 16 << 20  # the largest library that an import maps while it goes on, and some
 
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 
@@ -75,6 +74,7 @@ def carry_out(job: ImportJob, say: Callable[[WorkerTold], None], started: Starte
         started = started or start(settings)
         import_feed(
             started.engine, started.branch, Path(job.folder), request, run_id=job.run_id, bounds=Bounds(rows=job.rows),
+            processes=min(job.processes, _cores()),
             progress=lambda stage, done, total: say(WorkerTold("progress", stage=stage, done=done, total=total)),
         )  # fmt: skip
     except CallerError as mistake:
@@ -85,24 +85,19 @@ def carry_out(job: ImportJob, say: Callable[[WorkerTold], None], started: Starte
         if is_out_of_memory(busy):
             return WorkerTold("memory")
         return WorkerTold("try_again", code=busy.code, en=str(busy), retry_after_s=busy.retry_after_s)
-    except SystemError:  # the interpreter's own, where a call found no memory and lost its error for want of it
-        return WorkerTold("memory")
+    except ForkEnded as ended:
+        return WorkerTold("memory") if ended.code == ENDED_SHORT else WorkerTold("ended", ended=ended.code)
     except Exception as error:  # noqa: BLE001  # whoever began this process tells of it
-        if is_out_of_memory(error) or _is_full():
+        # SystemError: the interpreter's own, where a call found no memory and lost its error for want of it
+        if isinstance(error, SystemError) or is_out_of_memory(error) or is_full():
             return WorkerTold("memory")
-        frames = traceback.extract_tb(error.__traceback__)[-12:]
-        where = [f"{frame.filename.rpartition('/')[2]}:{frame.lineno}:{frame.name}" for frame in frames]
-        return WorkerTold("broke", error=type(error).__name__, where=where)
+        return WorkerTold("broke", error=type(error).__name__, where=places_of(error))
     return WorkerTold("done")
 
 
-def _is_full() -> bool:
-    """Whether this process is at its limit: there, a library that is not mapped fails in words of its own."""
-    try:
-        mmap.mmap(-1, _ROOM_BYTES, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close()
-    except (OSError, MemoryError):
-        return True
-    return False
+def _cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def limit_memory(mib: int) -> None:

@@ -5,7 +5,6 @@ may take `feed_memory_mib` and no more, and when it dies its run says so and not
 database itself, so an import waits for other writers, and they for it, as between any two processes.
 """
 
-import signal
 from pathlib import Path
 
 import msgspec
@@ -22,8 +21,7 @@ from casework.operation.import_process import begun
 from casework.operation.import_worker import ImportJob, WorkerTold
 from casework.operation.startup import Started
 from casework.storage.database import reading, writing
-
-_OUT_OF_MEMORY = -signal.SIGABRT  # how a library that is not Python's ends a process where memory is short
+from casework.storage.forked import ENDED_SHORT
 
 
 class ImportBroke(Exception):
@@ -54,9 +52,10 @@ def import_apart(
     if told is not None and told.what == "broke":
         _tell_unless_told(started, request, run_id, _killed(None))
         raise ImportBroke(told.error, told.where)
-    if told is None or told.what == "memory":
-        short = told is not None or code == _OUT_OF_MEMORY
-        mistake = _out_of_memory(started.settings.feed_memory_mib) if short else _killed(code)
+    if told is None or told.what in ("memory", "ended"):
+        short = code == ENDED_SHORT if told is None else told.what == "memory"
+        ended = told.ended if told is not None else code
+        mistake = _out_of_memory(started.settings.feed_memory_mib) if short else _killed(ended)
         if _tell_unless_told(started, request, run_id, mistake):
             raise mistake
     with reading(started.engine) as conn:
@@ -71,7 +70,7 @@ def _job(started: Started, folder: Path, request: ImportRequest, run_id: int) ->
     return ImportJob(
         settings.database_url, str(settings.keys_dir), str(settings.loans_dir), str(settings.statecharts), str(folder),
         run_id, request.actor, request.confirm_vanished, request.correction, settings.feed_memory_mib,
-        settings.feed_rows,
+        settings.feed_rows, settings.feed_processes,
     )  # fmt: skip
 
 

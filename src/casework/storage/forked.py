@@ -26,6 +26,8 @@ _SET_PIPE_SIZE: Final = 1031  # F_SETPIPE_SZ, Linux
 _AHEAD_BYTES: Final = 1 << 20  # how far it may be ahead; what everybody may ask for
 _ROOM_BYTES: Final = 16 << 20  # the largest library that an import maps while it goes on, and some
 _PLACES: Final = "casework_places"
+ENDED_SHORT: Final = -signal.SIGABRT
+"""How a process ends where memory is so short that it cannot say so, by its own hand or by a library's."""
 _MAKES, _BROKE, _DONE = 0, 1, 2
 
 

@@ -40,7 +40,7 @@ def convert_of(kind: Any) -> Convert:
 
 def converted(converts: tuple[Convert, ...], rows: Sequence[tuple[Any, ...]]) -> Iterable[tuple[Any, ...]]:
     """The rows so; each different value once: the rows of a transaction share most of theirs."""
-    if not any(converts):
+    if not rows or not any(converts):
         return rows
     columns = list(zip(*rows, strict=True))
     for place, convert in enumerate(converts):
