@@ -68,8 +68,8 @@ def run(loans: int = LOANS, kinds: tuple[str, ...] = (POSTGRESQL, SQLITE), repea
     text = (
         f"{loans:,} loans, all of them in arrears: as many cases opened, with loans, borrowers, entries. Best of "
         f"{repeats}; each in a process of its own, of at most {_peak_mib():,.0f} MiB ({few:,} loans: "
-        f"{peak_of_few_mib:,.0f} MiB). The last columns are processor time (the least), of the import's processes and of "
-        f"the database's beside it; {others}."
+        f"{peak_of_few_mib:,.0f} MiB). The last columns are processor time (the least), of the import's processes and "
+        f"of the database's beside them; {others}."
     )
     write_section("feed", f"{text}\n\n{table(header, rows)}")
 

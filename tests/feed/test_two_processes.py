@@ -64,7 +64,12 @@ def test_log_books_and_cases_are_the_same_bytes_by_one_process_and_by_two(
     forks: list[int] = []
     with pytest.MonkeyPatch.context() as patch:
         fork = os.fork
-        patch.setattr(os, "fork", lambda: forks.append(1) or fork())
+
+        def counted() -> int:
+            forks.append(1)
+            return fork()
+
+        patch.setattr(os, "fork", counted)
         one = after(sound_bank, owner_engine, folders, processes=1)
         assert not forks
         two = after(sound_bank, owner_engine, folders, processes=2)

@@ -94,7 +94,8 @@ def advance(
     `vouch` gets the register's version as it is once the rows are locked, and may exchange the commands' actors.
     `also` may write what goes with these outcomes, in the round trip that writes them: it asks nothing, and it is not
     called where nothing is written together (dry runs, atomic batches that are not done, very large ones).
-    `ahead`: a very large batch may be decided in a second process while this one, which has one thread, writes it.
+    `ahead`: a very large batch may be decided in a second process while this one writes it, on SQLite; PostgreSQL is
+    that second process already (decision 0081). Of the caller's threads no other may hold a lock.
     """
     gathered = gather(conn, commands, house.nouns, house.vault, lock=lock, followed=house.afterwards, asking=asking)
     if vouch is not None:
@@ -133,10 +134,11 @@ def _by_slices(conn: Connection, commands: Sequence[Any], door: Door, *, ahead: 
     """
     for prepared in door.prepared.values():
         prepared.ask_all()  # now: later the database would tell what the slices before have written
-    if ahead and len(commands) >= AHEAD_FROM:
+    embedded = conn.dialect.name == "sqlite"
+    if embedded and ahead and len(commands) >= AHEAD_FROM:
         return _ahead(conn, commands, door)
     decided = _decided(commands, door, _SLICE)
-    return _overlapped(conn, decided) if conn.dialect.name == "postgresql" else _in_turns(conn, decided)
+    return _in_turns(conn, decided) if embedded else _overlapped(conn, decided)
 
 
 def _decided(commands: Sequence[Any], door: Door, at_once: int) -> Iterator[Decided]:
