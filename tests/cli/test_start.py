@@ -3,9 +3,11 @@
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +81,18 @@ def test_looking_at_cases_imports_what_it_uses(branch: dict[str, str]) -> None:
     assert "sqlalchemy" in found  # it did look
     assert found & {*NEVER, "rich.progress"} == set()
     assert len([name for name in found if name.startswith("casework")]) <= MOST
+
+
+def test_a_list_misses_a_guard_of_a_table_that_it_does_not_import(branch: dict[str, str], tmp_path: Path) -> None:
+    """Whether tables to which rows are only added are guarded does not hang on what a command imports."""
+    shutil.copyfile(branch["CASEWORK_DATABASE_URL"].removeprefix("sqlite:///"), tmp_path / "casework.db")
+    with closing(sqlite3.connect(tmp_path / "casework.db")) as database:
+        database.execute("DROP TRIGGER tasks_append_only_update")
+        database.commit()
+    of_copy = {**branch, "CASEWORK_DATABASE_URL": f"sqlite:///{tmp_path / 'casework.db'}"}
+    asked = [sys.executable, "-c", "from casework.cli import run; run()", "case", "list"]
+    done = subprocess.run(asked, env=of_copy, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.partition(":")[0]) == (1, "guards_missing")
 
 
 def test_the_help_of_the_groups_of_every_day_asks_no_database(branch: dict[str, str]) -> None:

@@ -25,7 +25,7 @@ from casework.operation.startup import branch_of, upgrade
 from casework.people.staff import register
 from casework.people.staff.actor import Actor, system
 from casework.settings import Settings, default_loans_dir, ensure_keys, load_keys
-from casework.storage.append_only import append_only_ddl, append_only_tables, drop_append_only_ddl
+from casework.storage.append_only import APPEND_ONLY, append_only_ddl, drop_append_only_ddl
 from casework.storage.database import open_engine, writing
 from casework.work.cases.branch import Branch
 from casework.work.cases.commands import Command, Measure, OpenCase
@@ -180,11 +180,11 @@ class BuiltLog:
 def guards_down(conn: Connection) -> Iterator[None]:
     """Without the append-only guards, as an operator could have it, who then covers his tracks."""
     dialect = conn.dialect.name
-    for table in append_only_tables():
+    for table in APPEND_ONLY:
         for statement in drop_append_only_ddl(dialect, table):
             conn.exec_driver_sql(statement)
     yield
-    for table, keys in append_only_tables().items():
+    for table, keys in APPEND_ONLY.items():
         for statement in append_only_ddl(dialect, table, keys):
             conn.exec_driver_sql(statement)
 

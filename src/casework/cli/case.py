@@ -7,7 +7,7 @@ import click
 
 from casework.cli import assigning, case_tables, dossier, lifecycle, past
 from casework.cli.changing import day
-from casework.cli.shell import FOLDED, as_json, as_staff, console, days_of, permitted, print_json, started
+from casework.cli.shell import ALL, FOLDED, as_json, as_staff, console, days_of, permitted, print_json, started
 from casework.cli.tables import Table
 from casework.clock import now
 from casework.errors import CallerError
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from casework.people.staff.actor import Actor
     from casework.work.cases.case import Case
     from casework.work.cases.history import HistoryItem
-
-
-_ALL = 2**53
 
 
 @click.group()
@@ -88,7 +85,7 @@ def list_(
         actor = permitted(conn, open_.branch, staff_no, "case.read")
         within = reach_of(open_.branch, actor, "case.read", dates.otherwise)
         if every:
-            walk = walk_cases(conn, dates, wanted, within=within, sort=sort, at_most=_ALL)
+            walk = walk_cases(conn, dates, wanted, within=within, sort=sort, at_most=ALL)
             found = [line for lines in walk for line in lines]
             page = CasePage(found, None)
         else:

@@ -12,7 +12,7 @@ from casework.cli.changing import day
 from casework.cli.given import data_json_option, data_option, given
 from casework.cli.looking import chart_of, filtered, help_text, list_of, looking, noun_named
 from casework.cli.opening_many import openings
-from casework.cli.shell import acting, as_json, as_staff, console, permitted, print_json, started
+from casework.cli.shell import ALL, acting, as_json, as_staff, console, permitted, print_json, started
 from casework.clock import now
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 _USAGE = frozenset({"unknown_event", "unknown_fact", "unknown_ground", "faulty_data"})
 _EXIT_CODES = "Exit code 0: done; 1: refused, with every reason on stderr; 2: usage."
-_ALL = 2**53
 
 
 def group(noun: "Noun") -> click.Group:
@@ -236,7 +235,7 @@ def _found(
 ) -> dict[int, int]:
     from casework.work.cases import shown
 
-    subjects, _ = shown.all_of(conn, open_.branch, noun, within, wanted, at_most=_ALL)
+    subjects, _ = shown.all_of(conn, open_.branch, noun, within, wanted, at_most=ALL)
     return {one.id: one.version for one in subjects}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 import msgspec
@@ -37,6 +37,8 @@ class _Folded(click.ParamType[str]):
 
 
 FOLDED = _Folded()
+ALL: Final = 2**53
+"""As a limit: as many as there are."""
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 

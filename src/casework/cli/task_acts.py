@@ -9,7 +9,7 @@ import click
 
 from casework.cli.changing import day
 from casework.cli.several import atomic_option, tell_each
-from casework.cli.shell import FOLDED, as_json, as_option, console, permitted, print_json, started
+from casework.cli.shell import ALL, FOLDED, as_json, as_option, console, permitted, print_json, started
 from casework.cli.tables import Table
 from casework.cli.taking_out import kind_of, out_option, told_of, write_taken
 from casework.clock import now
@@ -221,7 +221,7 @@ def worklists(name: str | None, staff_no: str | None, out: Path | None, *, json_
         branch, on = open_.branch, open_.branch.today(now())
         actor = permitted(conn, branch, staff_no, "work_list.read")
         if name is None:
-            counts = counted(conn, branch, on, to=_ALL)
+            counts = counted(conn, branch, on, to=ALL)
             _tell_counts(branch, {code: one.cases for code, one in counts.items()}, json_=json_)
             return
         reach = branch.rulebook.permissions.within(actor, "work_list.read", branch.rulebook.policies.at(on))
@@ -244,7 +244,6 @@ def worklists(name: str | None, staff_no: str | None, out: Path | None, *, json_
 
 
 _MOST_LINES = 1_000_000
-_ALL = 2**53
 
 
 def _tell_counts(branch: "Branch", counts: dict[str, int], *, json_: bool) -> None:

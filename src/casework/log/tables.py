@@ -25,7 +25,6 @@ entries = sa.Table(
     sa.Column("leaf_hash", Bytes, nullable=False),
     sa.Column("mac", Bytes, nullable=False),
     sa.UniqueConstraint("stream", "stream_seq"),
-    info={"append_only": (("id",), ("stream", "stream_seq"))},
 )
 
 # The one mutable audit table: what the sealer has not yet taken (never a cursor: a lower id can commit later).
@@ -55,7 +54,6 @@ texts = sa.Table(
     sa.Column("body", Bytes, nullable=False),
     sa.Column("published_at", UtcDateTime, nullable=False),
     sa.UniqueConstraint("kind", "name"),
-    info={"append_only": (("digest",), ("kind", "name"))},
 )
 
 # Openings (salt and value, sealed) of the commitments in entries; erasure deletes rows here, never an entry. `subject`
@@ -91,7 +89,6 @@ erasures = sa.Table(
     sa.Column("cases_until", sa.BigInteger, nullable=False),
     sa.Column("erased_at", UtcDateTime, nullable=False),
     sa.Index("ix_erasures_borrower", "borrower_id"),
-    info={"append_only": (("stream", "stream_seq"),)},
 )
 
 # Fingerprints of the keys this database was written with, so that a wrong key file is reported, not guessed.
@@ -111,7 +108,6 @@ logs = sa.Table(
     sa.Column("origin", sa.String(255), nullable=False),
     sa.Column("begun_at", UtcDateTime, nullable=False),
     sa.UniqueConstraint("origin"),
-    info={"append_only": (("number",), ("origin",))},
 )
 
 # What the sealer has taken: the tree's leaves, from 0 without a hole. Append-only.
@@ -123,7 +119,6 @@ leaves = sa.Table(
     sa.Column("entry", sa.BigInteger, nullable=False),  # no foreign key: what a lost entry leaves behind is evidence
     sa.Column("leaf_hash", Bytes, nullable=False),
     sa.UniqueConstraint("log", "entry"),
-    info={"append_only": (("log", "leaf_index"), ("log", "entry"))},
 )
 
 # Full tiles (tlog-tiles, 256 hashes). Partial ones are made of leaves, or of the `root`s of tiles one level below.
@@ -135,7 +130,6 @@ tiles = sa.Table(
     sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("root", Bytes, nullable=False),
     sa.Column("hashes", Bytes, nullable=False),
-    info={"append_only": (("log", "level", "number"),)},
 )
 
 # Signed checkpoints as they were published. Append-only.
@@ -147,7 +141,6 @@ checkpoints = sa.Table(
     sa.Column("root", Bytes, nullable=False),
     sa.Column("note", Bytes, nullable=False),
     sa.Column("published_at", UtcDateTime, nullable=False),
-    info={"append_only": (("log", "size"),)},
 )
 
 # What witnesses have signed of published checkpoints: their signature line, under which key, and the time it states
@@ -161,5 +154,4 @@ cosignatures = sa.Table(
     sa.Column("line", Bytes, nullable=False),
     sa.Column("cosigned_at", sa.BigInteger, nullable=False),
     sa.Column("received_at", UtcDateTime, nullable=False),
-    info={"append_only": (("log", "size", "witness"),)},
 )

@@ -3,8 +3,8 @@
 docs/log.md §6. Guards stop accidents; what convicts is the log's own hashes (`casework.log`).
 """
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -20,6 +20,26 @@ _PG_BODY = (
 _PG_TYPES = {"change": 1 | 2 | 8 | 16, "truncate": 2 | 32}
 UniqueKeys = Sequence[Sequence[str]]
 """Columns of each unique key of a table, the primary key included."""
+APPEND_ONLY: Final[Mapping[str, UniqueKeys]] = {
+    "checkpoints": (("log", "size"),),
+    "cosignatures": (("log", "size", "witness"),),
+    "duties": (("day", "case_id", "duty"),),
+    "duty_days": (("institution", "day"),),
+    "entries": (("id",), ("stream", "stream_seq")),
+    "erasures": (("stream", "stream_seq"),),
+    "hand_ins": (("day", "owed_by", "part"),),
+    "leaves": (("log", "leaf_index"), ("log", "entry")),
+    "logs": (("number",), ("origin",)),
+    "mornings": (("day",),),
+    "owner_history": (("case_id", "stream_seq"),),
+    "task_days": (("day", "edition"),),
+    "task_lists": (("day", "edition", "list_of"),),
+    "tasks": (("day", "edition", "id"),),
+    "tasks_taken": (("day", "staff_no"),),
+    "texts": (("digest",), ("kind", "name")),
+    "tiles": (("log", "level", "number"),),
+}
+"""All of them, here: whether their guards stand is asked by commands that import few of the tables."""
 
 
 def append_only_ddl(dialect: str, table: str, unique_keys: UniqueKeys) -> list[str]:
@@ -61,14 +81,9 @@ def _sqlite_guards(table: str, unique_keys: UniqueKeys) -> dict[str, str]:
     return {name: f"CREATE TRIGGER {name} {body}" for name, body in guards.items()}
 
 
-def append_only_tables() -> dict[str, UniqueKeys]:
-    """The tables declared so: `sa.Table(…, info={"append_only": (("id",), ("stream", "stream_seq"))})`."""
-    return {t.name: t.info["append_only"] for t in metadata.tables.values() if "append_only" in t.info}
-
-
-def missing_guards(conn: Connection, tables: dict[str, UniqueKeys] | None = None) -> list[str]:
+def missing_guards(conn: Connection, tables: Mapping[str, UniqueKeys] | None = None) -> list[str]:
     """Names of the append-only guards that are absent, altered or not enabled; empty when all stand."""
-    wanted = append_only_tables() if tables is None else tables
+    wanted = APPEND_ONLY if tables is None else tables
     if conn.dialect.name == "sqlite":
         triggers = conn.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
         held = {row[0]: row[1] for row in triggers}
@@ -105,12 +120,12 @@ class Foreign(NamedTuple):
     name: str
 
 
-def foreign_parts(conn: Connection, tables: dict[str, UniqueKeys] | None = None) -> list[Foreign]:
+def foreign_parts(conn: Connection, tables: Mapping[str, UniqueKeys] | None = None) -> list[Foreign]:
     """What could change, hide or add rows behind the service's back; `tables`: all, with the keys of append-only ones.
 
     Other objects of the database are nobody's business here.
     """
-    guarded = append_only_tables() if tables is None else tables
+    guarded = APPEND_ONLY if tables is None else tables
     names = sorted({*guarded, *metadata.tables} if tables is None else guarded)
     if conn.dialect.name == "sqlite":
         own = {name for table, keys in guarded.items() for name in _sqlite_guards(table, keys)}

@@ -4,7 +4,7 @@ On PostgreSQL it runs with the owner's URL; the app role then gets what the serv
 tables SELECT and INSERT only.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -19,7 +19,7 @@ from sqlalchemy.engine import Connection
 from casework.address import parse_url
 from casework.errors import CallerError
 from casework.settings import Settings, shipped
-from casework.storage.append_only import UniqueKeys, append_only_tables
+from casework.storage.append_only import APPEND_ONLY, UniqueKeys
 from casework.storage.database import open_engine
 from casework.storage.driver_errors import translate
 
@@ -104,7 +104,7 @@ def _app_role(settings: Settings) -> str | None:
     return app.username
 
 
-def grant(conn: Connection, app_role: str, append_only: dict[str, UniqueKeys] | None = None) -> None:
+def grant(conn: Connection, app_role: str, append_only: Mapping[str, UniqueKeys] | None = None) -> None:
     """Give the app role what the service needs and take the rest; may be repeated."""
     role = conn.dialect.identifier_preparer.quote(app_role)
     for statement in (
@@ -114,7 +114,7 @@ def grant(conn: Connection, app_role: str, append_only: dict[str, UniqueKeys] | 
     ):
         conn.exec_driver_sql(statement)
     held = set(sa.inspect(conn).get_table_names())
-    for table in {*(append_only_tables() if append_only is None else append_only), "alembic_version"} & held:
+    for table in {*(APPEND_ONLY if append_only is None else append_only), "alembic_version"} & held:
         conn.exec_driver_sql(f"REVOKE ALL ON {table} FROM {role}")
         rights = "SELECT" if table == "alembic_version" else "SELECT, INSERT"
         conn.exec_driver_sql(f"GRANT {rights} ON {table} TO {role}")

@@ -28,5 +28,4 @@ hand_ins = sa.Table(
     sa.Column("digest", Bytes, nullable=False),  # SHA-256 of the content; the entry has it too
     sa.Column("content", Bytes, nullable=False),  # JSON of `ledger.lines.Part`, or of a report; zlib
     sa.Column("stream_seq", sa.BigInteger, nullable=False),  # of that entry
-    info={"append_only": (("day", "owed_by", "part"),)},
 )

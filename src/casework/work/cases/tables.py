@@ -92,7 +92,6 @@ owner_history = sa.Table(
     sa.Column("reason", sa.String(32), nullable=False),
     sa.Column("rule", sa.String(32)),  # of statecharts/rules/owners.toml
     sa.Index("ix_owner_history_owner", "owner", "case_id"),
-    info={"append_only": (("case_id", "stream_seq"),)},
 )
 
 ANSWER_ERASED = b""

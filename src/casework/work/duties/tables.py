@@ -18,7 +18,6 @@ duties = sa.Table(
     sa.Column("due_on", sa.Date, nullable=False),
     sa.Column("owed_by", sa.String(32), nullable=False),  # who answered then for its handler or owner, or a post
     sa.Column("institution", sa.String(32), nullable=False),
-    info={"append_only": (("day", "case_id", "duty"),)},
 )
 COLUMNS: Final = tuple(duties.c.keys())
 
@@ -39,5 +38,4 @@ duty_days = sa.Table(
     sa.Column("day", sa.Date, primary_key=True),
     sa.Column("duties", sa.BigInteger, nullable=False),
     sa.Column("digest", Bytes, nullable=False),  # over its rows; the entry in the stream of duties has it too
-    info={"append_only": (("institution", "day"),)},
 )

@@ -32,7 +32,6 @@ tasks = sa.Table(
     sa.Index("ix_tasks_id", "id"),
     partial_index("ix_tasks_added_case", "case_id", where=_BY_HAND),
     partial_index("ix_tasks_added_loan", "loan_id", where=_BY_HAND),
-    info={"append_only": (("day", "edition", "id"),)},
 )
 COLUMNS: Final = tuple(tasks.c.keys())
 
@@ -44,7 +43,6 @@ task_lists = sa.Table(
     sa.Column("list_of", sa.String(32), primary_key=True),
     sa.Column("tasks", sa.BigInteger, nullable=False),
     sa.Column("held_back", sa.BigInteger, nullable=False),  # for want of room; they come again the next morning
-    info={"append_only": (("day", "edition", "list_of"),)},
 )
 
 task_days = sa.Table(
@@ -55,7 +53,6 @@ task_days = sa.Table(
     sa.Column("made_at", UtcDateTime, nullable=False),
     sa.Column("tasks", sa.BigInteger, nullable=False),
     sa.Column("digest", Bytes, nullable=False),  # over its rows and lists; the entry has it too
-    info={"append_only": (("day", "edition"),)},
 )
 
 # Mornings for which cases were given out and lists made by the service's clock, or by `casework morning`.
@@ -65,7 +62,6 @@ mornings = sa.Table(
     sa.Column("day", sa.Date, primary_key=True),
     sa.Column("made_at", UtcDateTime, nullable=False),
     sa.Column("moves", sa.BigInteger, nullable=False),  # cases that went to another handler
-    info={"append_only": (("day",),)},
 )
 
 # The fold of what people did with a task; a task that nobody touched has no row.
@@ -91,5 +87,4 @@ tasks_taken = sa.Table(
     sa.Column("edition", sa.Integer, nullable=False),
     sa.Column("taken_at", UtcDateTime, nullable=False),
     sa.Column("late", sa.Boolean, nullable=False),
-    info={"append_only": (("day", "staff_no"),)},
 )
