@@ -25,7 +25,7 @@ from tests.feed.bank import DAY, Bank, arrears, loan, write
 from tests.feed.shell import environment
 
 SHORT_MIB = 80  # a process that has only begun has some 65
-MANY = 20_000
+MANY = 40_000  # some 25 MiB of rows
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""Rows as SQLite's driver takes them: days and instants as text, all else as it is. Pure."""
+"""Rows as SQLite's driver takes them: days and instants as text, all else as it is."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
