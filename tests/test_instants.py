@@ -122,6 +122,7 @@ ELSEWHERE: Final = {
     "casework/log/check/kinds.py": "what SQLite compares", "casework/pictures.py": "how a camera writes",
     "casework/operation/restore.py": "a name", "casework/demo/stage.py": "a name",
     "casework/demo/photos.py": "how a camera writes",
+    "casework/work/photos/storing.py": "beside what a camera wrote, whose clock names no zone",
     "casework/settings.py": "an hour of each day",
     "casework/work/cases/task_rules.py": "an hour of each day",
 }  # fmt: skip
