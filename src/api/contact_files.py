@@ -21,7 +21,7 @@ from api.one_file import ATOMIC, OneFile, one_file, said_in
 from api.problems import problem_responses
 from api.reading.asking import After, answers, check_parameters
 from api.reading.exports import CSV, XLSX
-from api.row_files import RowTold
+from api.row_told import RowTold
 from api.serving import serving_of
 from casework.errors import CallerError
 from casework.intake.dialler.importing import Taken, import_contacts

@@ -18,6 +18,7 @@ from api.mending import MEND
 from api.one_file import ATOMIC, DRY_RUN, OneFile, one_file, said_in
 from api.reading.asking import answers
 from api.receipts import Recording
+from api.row_told import RowTold
 from api.serving import serving_of
 from casework.intake.enrolment.roll import take_staff_list
 from casework.intake.enrolment.shift_sheet import take_roster
@@ -25,7 +26,6 @@ from casework.intake.feed.agreed import import_holds, import_promises
 from casework.intake.feed.calendar_sheet import import_calendar
 from casework.intake.feed.daytime import import_repayments
 from casework.intake.feed.whole import taken_in
-from casework.intake.sheets.fault import Fault
 from casework.intake.sheets.forms import forms_of
 from casework.intake.sheets.kinds import KEY
 from casework.intake.sheets.mending import as_workbook, rows_to_mend
@@ -33,35 +33,6 @@ from casework.intake.sheets.taken import FileTaken
 from casework.people.staff.actor import Actor
 from casework.storage.driver_errors import again_on_conflict
 from casework.work.cases.branch import Branch
-
-
-class RowTold(msgspec.Struct):
-    """What is wrong with a row that was set aside; a row may have several.
-
-    `line`: the header is 1. `column`: ours, none for the row as a whole. `cell`: C17 in a workbook, else what the file
-    calls the column. `value`: masked where it is personal. `expected_zh`, `expected_en`: what the cell may hold. `kind`
-    says what `code` says.
-    """
-
-    line: int
-    column: str | None
-    kind: str
-    zh: str
-    en: str
-    code: str
-    file: str | None
-    cell: str | None
-    value: str | None
-    expected_zh: str | None
-    expected_en: str | None
-
-    @classmethod
-    def of(cls, one: Fault, **more: Any) -> Self:
-        """As it is told."""
-        return cls(
-            one.line, one.column, one.code, one.zh, one.en, one.code, one.file, one.cell, one.value, one.expected_zh,
-            one.expected_en, **more,
-        )  # fmt: skip
 
 
 class RowsTaken(msgspec.Struct):

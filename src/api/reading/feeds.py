@@ -11,7 +11,7 @@ from litestar.params import FromQuery, PathParameter, QueryParameter
 from api.importing import as_they_are
 from api.reading.asking import answers, reader_of
 from api.reading.exports import XLSX, file_named
-from api.row_files import RowTold
+from api.row_told import RowTold
 from api.serving import Serving
 from casework.errors import CallerError
 from casework.file_names import aside_name
