@@ -142,9 +142,10 @@ def test_the_service_outlives_an_import_that_takes_too_much_memory(
     """It answers while the import's process is ended, its run says why, and the next feed goes in."""
     started, issued = branch
     Bank(started, inbox).know(INSTITUTION)
-    write(inbox / "large", DAY, loans=[loan(number) for number in range(20_000)], overdue=[arrears(1)])
+    write(inbox / "large", DAY, loans=[loan(number) for number in range(40_000)], overdue=[arrears(1)])
     with TestClient(create_app(replace(settings, feed_inbox=inbox, feed_memory_mib=80), assembled)) as client:
         running = Running(client, started, issued)
+        running.get("/feeds", "B1")  # with a process's first answer the whole description is made to hold it against
         run_id = running.post("/feeds", "B1", json={"folder": "large"}).json()["run"]
         answers = 0
         while (run := running.get(f"/feeds/{run_id}", "B1").json())["status"] == "running":
