@@ -30,7 +30,7 @@ class _Connection:
         self.app = SimpleNamespace(state={"permitted": table})
         self.scope: dict[str, Any] = {
             "method": _ROUTE[0], "path_template": _ROUTE[1], "path_params": {"case_id": 17},
-            "path": "/cases/17/options", "user": actor, "state": {},
+            "path": "/cases/17/options", "query_string": b"", "user": actor, "state": {},
         }  # fmt: skip
 
 

@@ -95,7 +95,7 @@ def advance(
     `also` may write what goes with these outcomes, in the round trip that writes them: it asks nothing, and it is not
     called where nothing is written together (dry runs, atomic batches that are not done, very large ones).
     `ahead`: a very large batch may be decided in a second process while this one writes it, on SQLite; PostgreSQL is
-    that second process already (decision 0081). Of the caller's threads no other may hold a lock.
+    that second process already (decision 0081). The caller has no other thread that could have locked something.
     """
     gathered = gather(conn, commands, house.nouns, house.vault, lock=lock, followed=house.afterwards, asking=asking)
     if vouch is not None:
