@@ -5,7 +5,7 @@ not grow with the file.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date
 from itertools import islice
 from pathlib import Path
@@ -25,8 +25,9 @@ from casework.intake.dialler.row import Aside, Given, Reader, contact_columns, f
 from casework.intake.feed.books import booked
 from casework.intake.feed.sheet import UNPACKED_LIMIT, read_rows
 from casework.intake.feed.write import name_staff
-from casework.intake.sheets.fault import Fault, check_few, in_order
+from casework.intake.sheets.fault import check_few, in_order
 from casework.intake.sheets.mending import placed
+from casework.intake.sheets.taken import FileTaken
 from casework.people.staff.actor import Actor, system
 from casework.storage.garbage import seldom_collected
 from casework.work.cases.branch import Branch
@@ -39,30 +40,18 @@ _WAITING: Final = sa.text("SELECT set_config('lock_timeout', :length, true)")
 
 
 @dataclass(slots=True)
-class Taken:
-    """What became of a file: rows, how many were new, there already, of a day before the business date; the others.
+class Taken(FileTaken):
+    """The same of contacts.
 
-    `warnings`: of rows that went in. `reached`: how many cases were taken back because their debtor was. `not_done`:
-    how many would have gone in if all could have.
+    `late`: of a day before the business date. `reached`: how many cases were taken back because their debtor was.
     """
 
-    rows: int = 0
-    stored: int = 0
-    repeated: int = 0
     late: int = 0
     reached: int = 0
-    set_aside: list[Fault] = field(default_factory=list)
-    warnings: list[Fault] = field(default_factory=list)
-    not_done: int = 0
-
-    @property
-    def aside(self) -> int:
-        """How many rows were set aside."""
-        return len({one.line for one in self.set_aside})
 
     def undone(self) -> Self:
         """The same where nothing of it was stored."""
-        return replace(self, stored=0, late=0, reached=0, warnings=[], not_done=self.stored)
+        return replace(FileTaken.undone(self), late=0, reached=0)  # by name: a class with slots is made twice
 
 
 def read_bounded(path: Path, most: int = UNPACKED_LIMIT) -> bytes:
