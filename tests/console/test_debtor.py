@@ -327,5 +327,5 @@ def test_my_day_says_from_when_each_debtor_may_be_called_and_when_they_asked_to_
     monkeypatch.setattr(day_pages, "now", lambda: NIGHT)
     someone.get("/console/day")
     text = someone.text()
-    assert ("2026-01-12 15:30 +08:00 借款人" in text, "2026-01-13 08:00 +08:00" in text) == (True, True), text
+    assert ("2026-01-12 15:30 +08:00 本人" in text, "2026-01-13 08:00 +08:00" in text) == (True, True), text
     assert "可以拨打" not in text

@@ -101,5 +101,5 @@ def test_a_verification_runs_behind_and_its_report_is_found_again(browse: Browse
     someone.get("/console/log/verification")
     assert someone.send("/console/log/verification").status_code == 303
     text = over(someone, "/console/log/verification")
-    assert "完好" in text or "无法判断" in text or "被篡改" in text  # passwords here were put in without entries
+    assert "完好" in text or "无法判断" in text or "被改动" in text  # passwords here were put in without entries
     assert "分录" in text

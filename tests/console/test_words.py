@@ -8,10 +8,10 @@ import pytest
 from api.console.cases.facts import HIDDEN
 from api.console.frame.words import LANGUAGES, WORDS
 from casework.lifecycles import LIFECYCLES
-from casework.people.staff.absence import REASONS
 from casework.settings import Settings
 from casework.work.cases.case import Facts
 from casework.work.cases.rulebook import load_rulebook
+from casework.work.contacts.contact import PARTY_WORDS
 
 CONSOLE = Path(__file__).parents[2] / "src/api/console"
 USED = re.compile(r'\b(?:t|say|known)\(\s*"([a-z_]+\.[a-z_0-9-]+)"|\(\s*t\(.([a-z_]+\.[a-z_]+).\)')
@@ -34,7 +34,7 @@ def test_every_word_that_a_page_says_is_in_the_table() -> None:
 def test_no_word_of_the_table_is_left_over() -> None:
     source = _sources()
     said = {one or other for one, other in USED.findall(source)}
-    groups = {group or f"{word}." for group, word in BY_CODE.findall(source)} | {"nav.", "many.", "post.", "task."}
+    groups = {group or f"{word}." for group, word in BY_CODE.findall(source)} | {"nav.", "many.", "task."}
     left = {key for key in WORDS if key not in said and not any(key.startswith(group) for group in groups)}
     assert left == set()
 
@@ -51,9 +51,17 @@ def test_a_word_has_both_languages_with_the_same_parts(key: str) -> None:
     assert parts[0] == parts[1]
 
 
-def test_every_fact_of_a_case_and_every_reason_of_leave_has_its_word() -> None:
+def test_every_fact_of_a_case_has_its_word() -> None:
     assert {name for name in Facts.__struct_fields__ if f"fact.{name}" not in WORDS} == HIDDEN
-    assert {reason for reason in REASONS if f"absence.{reason}" not in WORDS} == set()
+
+
+def test_a_party_is_called_in_a_chart_what_it_is_called_in_the_ledger_and_on_pages() -> None:
+    whom = load_rulebook(Settings.from_environment({}).statecharts).charts["callback"].openings
+    called = {code: texts["zh"] for one in whom.values() for code, texts in one.fields["party"].one_of.items()}
+    assert {code: called[code] for code in called if code in PARTY_WORDS} == {
+        code: PARTY_WORDS[code][0] for code in called if code in PARTY_WORDS
+    }
+    assert len(called.keys() & PARTY_WORDS.keys()) == 4
 
 
 def test_every_list_of_a_noun_is_headed_by_more_than_one_of_it() -> None:

@@ -15,15 +15,12 @@ from casework.cli.tables import Table
 from casework.cli.taking_out import kind_of, out_option, told_of, write_taken
 from casework.errors import CallerError
 from casework.instants import branch_text
-from casework.work.gate.reviews import CLEARED, CONFIRMED, EXPLAINED, VERDICTS, ReviewAsked
+from casework.work.gate.reviews import VERDICT_WORDS, VERDICTS, ReviewAsked
 
 if TYPE_CHECKING:
     from casework.table import Lang
     from casework.work.gate.reviews import Review, ReviewDone
     from casework.work.gate.subjects import Subject
-
-
-_VERDICTS = {CONFIRMED: "确认违规", EXPLAINED: "已说明", CLEARED: "已更正"}
 
 
 @click.command("breaches")
@@ -148,7 +145,7 @@ def review_of(reviewed: "Mapping[tuple[str, str], Review]", subject: "Subject") 
     from casework.work.gate.reviews import verdict_on
 
     one = verdict_on(reviewed, subject)
-    return f"{one.verdict} {_VERDICTS[one.verdict]}" if one else "open 待复核"
+    return f"{one.verdict} {VERDICT_WORDS[one.verdict][0]}" if one else "open 待复核"
 
 
 _COLUMNS = ReviewAsked._fields
@@ -207,4 +204,4 @@ def _result(asked: ReviewAsked, became: "ReviewDone | CallerError") -> ResultTol
 
 
 def _reviewed(one: ResultTold) -> str:
-    return f"{', '.join(one['reasons'])} {one['verdict']} {_VERDICTS[one['verdict']]}"
+    return f"{', '.join(one['reasons'])} {one['verdict']} {VERDICT_WORDS[one['verdict']][0]}"

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from casework.cli.log_report import VERDICTS
 from casework.cli.shell import console
 from casework.cli.tables import Table
 from casework.instants import branch_text
@@ -15,12 +16,7 @@ if TYPE_CHECKING:
     from casework.log.format.checkpoint import Checkpoint
     from casework.log.format.entry import Entry
 
-
 _SHOWN = 50
-_VERDICTS = {
-    "sound": "[green]sound 完好[/]", "tampered": "[red]tampered 被改动[/]",
-    "cannot_tell": "[yellow]cannot tell 无法判断[/]",
-}  # fmt: skip
 
 
 def report(shown: "Shown") -> None:
@@ -29,7 +25,7 @@ def report(shown: "Shown") -> None:
 
     if shown.report.verdict == "sound":
         console.print(_history(shown))
-    console.print(f"verdict 结论: {_VERDICTS[shown.report.verdict]}")
+    console.print(f"verdict 结论: {VERDICTS[shown.report.verdict]}")
     if shown.report.verdict == "sound" and shown.statement is not None and shown.checkpoint is not None:
         _tell(shown, shown.checkpoint, shown.statement)
     console.print(f"trust 可信程度: {TRUST_TEXTS[shown.report.trust][1]} ({TRUST_TEXTS[shown.report.trust][0]})")

@@ -12,7 +12,7 @@ from casework.instants import branch_text
 from casework.screen import on_screen
 
 _SHOWN: Final = 50
-_VERDICTS: Final = {
+VERDICTS: Final = {
     "sound": "[green]sound 完好[/]", "tampered": "[red]tampered 被改动[/]",
     "cannot_tell": "[yellow]cannot tell 无法判断[/]",
 }  # fmt: skip
@@ -24,7 +24,7 @@ def print_report(told: Mapping[str, Any], zone: str = "UTC") -> None:
     Verdict, trust, what was checked, what was found.
     """
     checked = told["checked"]
-    console.print(f"verdict 结论: {_VERDICTS[told['verdict']]}")
+    console.print(f"verdict 结论: {VERDICTS[told['verdict']]}")
     if told["scope"] is not None:
         _print_scope(told["scope"], told["streams_continued"], zone)
     console.print(f"trust 可信程度: {told['trust_en']} ({told['trust_zh']})")

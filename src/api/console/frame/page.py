@@ -23,6 +23,7 @@ from casework.lifecycle.kept import Kept
 from casework.lifecycles import LIFECYCLES
 from casework.people.staff.actor import Actor
 from casework.people.staff.listing import names_of
+from casework.people.staff.posts import BESIDE_THE_CHART
 from casework.rules.statechart.chart import Chart
 from casework.storage.database import reading
 from casework.table import Lang
@@ -163,7 +164,7 @@ def _is_within(path: str, place: str) -> bool:
 
 
 def _posts(request: Request[Any, Any, Any]) -> Mapping[str, Mapping[str, str]]:
-    found: dict[str, Mapping[str, str]] = {}
+    found = {**BESIDE_THE_CHART}
     for chart in serving_of(request).branch.rulebook.charts.values():
         found |= chart.posts
     return found
@@ -208,9 +209,8 @@ def _many(context: Context, chart: Chart) -> str:
 
 @jinja2.pass_context
 def _post(context: Context, code: str) -> str:
-    """A post in words: as the charts call it, else as this table does."""
-    known = context["posts"].get(code)
-    return str(known[context["lang"]]) if known else words.say(f"post.{code}", context["lang"])
+    """A post in words."""
+    return str(context["posts"][code][context["lang"]])
 
 
 @jinja2.pass_context

@@ -19,6 +19,7 @@ from casework.table import Lang, Sheet, printed
 from casework.work.cases.branch import Branch
 from casework.work.contacts.registered import WHY
 from casework.work.duties.table import STATUS_WORDS
+from casework.work.gate.reviews import VERDICT_WORDS
 
 _FIGURES: Final = (
     Column("due", "应办", "due", 8), Column("done", "已完成", "done", 8), Column("late", "逾期未办", "late", 9),
@@ -58,14 +59,10 @@ UNREPAIRED: Final = (
     Column("handler", "经办人", "handler", 16),
 )  # fmt: skip
 CAME: Final = {
-    "handed_in": ("已交", "in"), "late": ("迟交", "late"), "missing": ("未交", "missing"),
+    "handed_in": ("已交", "handed in"), "late": ("迟交", "late"), "missing": ("未交", "missing"),
     "not_yet": ("未到时限", "not yet due"),
 }  # fmt: skip
 PARTS: Final = {"ledger": ("台账", "ledger"), "supplement": ("补充", "supplement")}
-VERDICTS: Final = {
-    "confirmed": ("确认违规", "confirmed"), "explained": ("已说明", "explained"), "cleared": ("已更正", "cleared"),
-    None: ("待复核", "waits for review"),
-}  # fmt: skip
 TITLES: Final = (
     ("催收日报", "Daily report"), ("人员", "People"), ("未交及迟交", "Missing and late"), ("违规联系", "Breaches"),
     ("停催", "Holds"), ("无法修复名单", "Could not be repaired"), ("未录音等联系", "No recording, template, line"),
@@ -74,6 +71,11 @@ _SIGNED: Final[Mapping[Lang, Sequence[str]]] = {
     "zh": ("制表人", "复核人", "主管"), "en": ("Prepared by", "Reviewed by", "Head of the branch"),
 }  # fmt: skip
 _SUMMED: Final = frozenset({"people", "handed_in", "missing", *(column.field for column in _FIGURES)})
+
+
+def verdict_words(verdict: str | None) -> tuple[str, str]:
+    """In Chinese and English; none: nobody has looked yet."""
+    return VERDICT_WORDS[verdict] if verdict else ("待复核", "waits for review")
 
 
 class _Telling(NamedTuple):
@@ -168,7 +170,7 @@ def _breaches(told: _Telling, report: Daily) -> Iterator[Sequence[Any]]:
     for one in report.breaches:
         yield (
             one.started_at.astimezone(told.zone), one.loan_id, told.names.who(one.staff_no) or one.agency,
-            told.of(("、", ", ")).join(one.rules), told.of(VERDICTS[one.verdict]), one.contact_ref,
+            told.of(("、", ", ")).join(one.rules), told.of(verdict_words(one.verdict)), one.contact_ref,
         )  # fmt: skip
 
 

@@ -8,14 +8,15 @@ from sqlalchemy.engine import Connection
 
 from casework.clock import Clock, now
 from casework.evidence.evening.of_day import people_called
-from casework.evidence.evening.report_sheets import VERDICTS
-from casework.evidence.ledger.wording import CHANNEL_WORDS, PARTY_WORDS, Words
+from casework.evidence.evening.report_sheets import verdict_words
+from casework.evidence.ledger.wording import Words
 from casework.intake.feed.past_arrears import past_arrears
 from casework.people.staff.actor import Actor
 from casework.spreadsheet import Column
 from casework.table import BulkList, Lang
 from casework.work.cases.branch import Branch
 from casework.work.cases.taking_out import BulkFile, FileKind, file_of_list, taker_of
+from casework.work.contacts.contact import CHANNEL_WORDS, PARTY_WORDS
 from casework.work.contacts.registered import WHY
 from casework.work.gate.reviews import Review, reviews, verdict_on
 from casework.work.gate.subjects import Subject, subjects
@@ -56,6 +57,6 @@ def _lines(reviewed: Sequence[tuple[Subject, Review | None]], words: Words) -> I
             one.started_at.astimezone(zone), one.loan_id, who(one.staff_no) or one.agency,
             words.word(PARTY_WORDS, one.party), words.word(CHANNEL_WORDS, one.channel), words.listed(subject.rules),
             words.listed(words.of(*WHY[why]) for why in subject.lacks),
-            words.of(*VERDICTS[seen.verdict if seen else None]), who(seen.actor_id) if seen else None,
+            words.of(*verdict_words(seen.verdict if seen else None)), who(seen.actor_id) if seen else None,
             seen.reviewed_at.astimezone(zone) if seen else None, one.source, one.contact_ref,
         )  # fmt: skip

@@ -6,10 +6,11 @@ from typing import Any, Final, NamedTuple
 
 from casework.evidence.ledger.line import ContactLine, DutyLine, LedgerLine
 from casework.evidence.ledger.lines import Part, unrepaired
-from casework.evidence.ledger.wording import CHANNEL_WORDS, HANDED_IN_WHAT, PARTY_WORDS, Words
+from casework.evidence.ledger.wording import HANDED_IN_WHAT, Words
 from casework.spreadsheet import Column
 from casework.table import Lang, Sheet
 from casework.work.cases.duty_rules import DISPOSAL_FORM
+from casework.work.contacts.contact import CHANNEL_WORDS, PARTY_WORDS
 from casework.work.disposals import RETURNED
 from casework.work.duties.table import STATUS_WORDS
 

@@ -1,4 +1,4 @@
-"""What the ledger is written with, in Chinese or English: people, customers, results, holds, parties, channels."""
+"""What the ledger is written with, in Chinese or English: people, customers, results, holds."""
 
 from collections.abc import Iterable, Mapping
 from datetime import date
@@ -12,25 +12,12 @@ from casework.evidence.ledger.people import Called
 from casework.table import Lang
 from casework.work.cases.branch import Branch
 from casework.work.cases.lifecycles import DISPOSALS
+from casework.work.contacts.contact import NEXT_ACTION_WORDS
 from casework.work.disposals import RETURNED
 from casework.work.duties.table import exempted_by
 
 Texts = Mapping[str, tuple[str, str]]
 """By code, in Chinese and English."""
-PARTY_WORDS: Final[Texts] = {
-    "debtor": ("本人", "debtor"), "co_borrower": ("共同借款人", "co-borrower"), "guarantor": ("担保人", "guarantor"),
-    "contact": ("联系人", "contact person"), "representative": ("代理人", "representative"), "heir": ("继承人", "heir"),
-    "guardian": ("监护人", "guardian"),
-}  # fmt: skip
-CHANNEL_WORDS: Final[Texts] = {
-    "call": ("电话", "call"), "ai_voice": ("智能语音", "robot call"), "message": ("短信", "message"),
-    "visit": ("下户", "visit"), "letter": ("信函", "letter"), "inbound": ("来电", "incoming call"),
-}  # fmt: skip
-NEXT_WORDS: Final[Texts] = {
-    "call_again": ("再次拨打", "call again"), "visit": ("安排下户", "visit"), "repair": ("信息修复", "repair"),
-    "await_payment": ("等待还款", "await payment"),
-    "legal": ("司法处置", "legal action"), "nothing": ("暂无", "nothing"),
-}  # fmt: skip
 HANDED_IN_WHAT: Final[Texts] = {
     "ledger": ("上交台账", "hand in the ledger"), "supplement": ("上交补充", "hand in the supplement"),
 }  # fmt: skip
@@ -124,4 +111,4 @@ class Words(NamedTuple):
 
     def next_action(self, code: str | None) -> str | None:
         """What is to follow."""
-        return self.word(NEXT_WORDS, code)
+        return self.word(NEXT_ACTION_WORDS, code)

@@ -26,31 +26,37 @@ from casework.intake.sheets.kinds import INSTANT, KEY, PHONE, STAFF
 from casework.intake.sheets.kinds import text as words_of
 from casework.people.staff.person import fault_of_staff_no
 from casework.rules.statechart.fields import EARLIEST, LATEST
-from casework.work.contacts.contact import CHANNELS, LOCATED, NEXT_ACTIONS, PARTIES, PURPOSES
+from casework.work.contacts.contact import (
+    CHANNEL_WORDS,
+    LOCATED,
+    NEXT_ACTION_WORDS,
+    PARTIES,
+    PARTY_WORDS,
+    PURPOSES,
+)
 from casework.work.contacts.results import Result, Results
 
-_PARTIES: Final = {
-    **{party: party for party in PARTIES},
-    **ROLES, "代理人": "representative", "继承人": "heir", "监护人": "guardian",
-}  # fmt: skip
+
+def _as_told(words: Mapping[str, tuple[str, str]]) -> dict[str, str]:
+    """Each code by itself and by its Chinese word."""
+    return {said: code for code, (zh, _) in words.items() for said in (code, zh)}
+
+
+_PARTIES: Final = _as_told(PARTY_WORDS) | ROLES
 _CHANNELS: Final = {
-    **{channel: channel for channel in CHANNELS},
-    **dict.fromkeys(("电话", "外呼", "人工外呼", "拨打电话"), "call"),
-    **dict.fromkeys(("语音机器人", "智能语音", "机器人", "AI语音", "AI外呼"), "ai_voice"),
-    **dict.fromkeys(("短信", "消息", "短信或消息"), "message"),
-    **dict.fromkeys(("下户", "下户催收"), "visit"),
-    **dict.fromkeys(("信函", "催收函"), "letter"),
-    **dict.fromkeys(("来电", "客户来电", "呼入"), "inbound"),
-}
+    **_as_told(CHANNEL_WORDS),
+    **dict.fromkeys(("外呼", "人工外呼", "拨打电话"), "call"),
+    **dict.fromkeys(("语音机器人", "机器人", "AI语音", "AI外呼"), "ai_voice"),
+    **dict.fromkeys(("消息", "短信或消息"), "message"), "下户催收": "visit", "催收函": "letter",
+    **dict.fromkeys(("客户来电", "呼入"), "inbound"),
+}  # fmt: skip
 _PURPOSES: Final = {
     **{purpose: purpose for purpose in PURPOSES},
     "催收": "demand", "查找": "locate", "关怀": "care", "回访": "care", "投诉答复": "complaint_answer",
     "送达": "service_of_papers", "文书送达": "service_of_papers", "时效通知": "limitation_notice",
 }  # fmt: skip
 _NEXT_ACTIONS: Final = {
-    **{action: action for action in NEXT_ACTIONS},
-    "再次拨打": "call_again", "下户": "visit", "信息修复": "repair", "等待还款": "await_payment", "司法": "legal",
-    "无": "nothing",
+    **_as_told(NEXT_ACTION_WORDS), "下户": "visit", "司法": "legal", "无": "nothing",
 }  # fmt: skip
 NOTE_LIMIT: Final = 2_000
 

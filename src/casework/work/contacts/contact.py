@@ -3,6 +3,7 @@
 A contact is the debtor's (institution and number), whichever loan it was made for, and serves all their cases.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
@@ -16,14 +17,29 @@ RECORDED: Final = CALLS | {"inbound"}
 MESSAGE: Final = "message"
 WRITTEN: Final = frozenset({MESSAGE})
 """Whose words are to be an approved template's."""
-CHANNELS: Final = ("call", "ai_voice", "message", "visit", "letter", "inbound")
-PARTIES: Final = ("debtor", "co_borrower", "guarantor", "contact", "representative", "heir", "guardian")
+CHANNEL_WORDS: Final[Mapping[str, tuple[str, str]]] = {
+    "call": ("电话", "call"), "ai_voice": ("智能语音", "AI voice"), "message": ("短信", "message"),
+    "visit": ("下户", "visit"), "letter": ("信函", "letter"), "inbound": ("来电", "incoming call"),
+}  # fmt: skip
+"""Code → zh, en: for pages, workbooks, the shell, and as files may write them; so are the words below."""
+CHANNELS: Final = tuple(CHANNEL_WORDS)
+PARTY_WORDS: Final[Mapping[str, tuple[str, str]]] = {
+    "debtor": ("本人", "debtor"), "co_borrower": ("共同借款人", "co-borrower"), "guarantor": ("担保人", "guarantor"),
+    "contact": ("联系人", "contact person"), "representative": ("代理人", "representative"), "heir": ("继承人", "heir"),
+    "guardian": ("监护人", "guardian"),
+}  # fmt: skip
+PARTIES: Final = tuple(PARTY_WORDS)
 ONLY_LOCATED: Final = frozenset({"representative", "heir", "guardian"})
 """Whom a hold on the debtor's person leaves open to be asked for heirs and whereabouts, not to be asked for money."""
 LOCATED: Final = frozenset({"contact", "heir"})
 """What they are asked where nothing else is said: where the debtor, or whoever answers for the debt, is."""
 PURPOSES: Final = ("demand", "locate", "care", "complaint_answer", "service_of_papers", "limitation_notice")
-NEXT_ACTIONS: Final = ("call_again", "visit", "repair", "await_payment", "legal", "nothing")
+NEXT_ACTION_WORDS: Final[Mapping[str, tuple[str, str]]] = {
+    "call_again": ("再次拨打", "call again"), "visit": ("安排下户", "visit"), "repair": ("信息修复", "repair"),
+    "await_payment": ("等待还款", "await payment"), "legal": ("司法处置", "legal action"),
+    "nothing": ("暂无", "nothing"),
+}  # fmt: skip
+NEXT_ACTIONS: Final = tuple(NEXT_ACTION_WORDS)
 CONTACT: Final = "contact"
 """The party that owes nothing and is asked where the debtor is."""
 DEBTOR: Final = "debtor"

@@ -22,7 +22,7 @@ DUTIES: Final = BulkList("duties", "当日任务", "Duties", COLUMNS)
 STATUS_WORDS: Final = {
     "done": ("已完成", "done"), "late": ("逾期未办", "late"), "open": ("待办", "open"), "exempt": ("豁免", "exempt"),
 }  # fmt: skip
-_EXEMPT_BY: Final = {
+EXEMPT_WORDS: Final = {
     "promise": ("有承诺", "a promise"), "outage": ("故障", "an outage"), "day_off": ("休息日", "a day off"),
     "paid": ("已还款", "money has come"),
 }  # fmt: skip
@@ -33,7 +33,7 @@ def exempted_by(branch: Branch, by: str, lang: Lang) -> str:
     grounds = branch.rulebook.charts["hold"].openings["set"].fields["hold"].one_of
     if by in grounds:
         return str(grounds[by][lang])
-    return _EXEMPT_BY[by][lang == "en"] if by in _EXEMPT_BY else by
+    return EXEMPT_WORDS[by][lang == "en"] if by in EXEMPT_WORDS else by
 
 
 def duty_cells(conn: Connection, branch: Branch, found: Sequence[Listed], lang: Lang) -> Iterator[Sequence[Any]]:

@@ -28,7 +28,11 @@ COMMAND: Final = "breach.review"
 READ: Final = "breach.read"
 REVIEWED: Final = "contact.breach_reviewed"
 CONFIRMED, EXPLAINED, CLEARED = "confirmed", "explained", "cleared"
-VERDICTS: Final = (CONFIRMED, EXPLAINED, CLEARED)
+VERDICT_WORDS: Final[Mapping[str, tuple[str, str]]] = {
+    CONFIRMED: ("确认违规", "confirmed"), EXPLAINED: ("已说明", "explained"), CLEARED: ("已更正", "cleared"),
+}  # fmt: skip
+"""Code → zh, en."""
+VERDICTS: Final = tuple(VERDICT_WORDS)
 RULES: Final = ("X1", "X2", "X3", "X4", "X5", "X6", "X7", "X8")
 _KEY: Final = ("contact_ref", "source")
 _COLUMNS: Final = (
