@@ -17,7 +17,7 @@ from litestar import Request
 from litestar.connection import ASGIConnection
 from sqlalchemy.engine import Connection, Engine
 
-from casework.clock import Clock, now
+from casework.clock import now
 from casework.errors import CallerError, TryAgain
 from casework.people.identity import holding, keys, outside_token
 from casework.people.identity.holding import Holder
@@ -73,11 +73,10 @@ def is_nothing(path: str) -> bool:
 class Tokens:
     """The holders of tokens, looked up in worker threads and held for a moment; owned by the event loop's thread."""
 
-    def __init__(self, engine: Engine, branch: Branch, issuer: Issuer | None = None, *, clock: Clock = now) -> None:
+    def __init__(self, engine: Engine, branch: Branch, issuer: Issuer | None = None) -> None:
         self._engine = engine
         self._branch = branch
         self._issuer = issuer
-        self._clock = clock
         self._held: dict[bytes, tuple[float, Holder | None]] = {}
         self._asking: dict[bytes, asyncio.Future[Holder | None]] = {}
         self._used: set[bytes] = set()
@@ -132,7 +131,7 @@ class Tokens:
         return await asyncio.shield(waiting)
 
     def _look_up(self, digest: bytes) -> Holder | None:
-        moment = self._clock()
+        moment = now()
         today, policy = _rules(self._branch, moment)
         with reading(self._engine) as conn:
             return holding.holder_of(
@@ -144,7 +143,7 @@ class Tokens:
         said = None if self._issuer is None else self._issuer.read(token)
         if said is None:
             return None
-        today, policy = _rules(self._branch, self._clock())
+        today, policy = _rules(self._branch, now())
         with reading(self._engine) as conn:
             return holding.outside_holder(
                 conn, said.staff_no, said.expires_at, shown_factor=said.shown_factor, today=today, policy=policy,
@@ -158,7 +157,7 @@ class Tokens:
         if len(self._held) >= MAX_HELD:
             self._make_room()
         holder = done.result()
-        left = HELD_S if holder is None else min(HELD_S, (holder.expires_at - self._clock()).total_seconds())
+        left = HELD_S if holder is None else min(HELD_S, (holder.expires_at - now()).total_seconds())
         self._held[digest] = (monotonic() + left, holder)
 
     def _make_room(self) -> None:
@@ -177,7 +176,7 @@ class Tokens:
             self._begin_noting()
 
     def _begin_noting(self) -> None:
-        moment = self._clock()
+        moment = now()
         if self._noted_hour is None or moment.replace(minute=0, second=0, microsecond=0) != self._noted_hour:
             self._noted_hour = moment.replace(minute=0, second=0, microsecond=0)
             self._used |= self._noted & self._held.keys()
@@ -213,7 +212,7 @@ def still_holds(conn: Connection, holder: Holder, moment: datetime, branch: Bran
     )
 
 
-def still_valid(conn: Connection, request: Request[Any, Any, Any], *, clock: Clock = now) -> Actor:
+def still_valid(conn: Connection, request: Request[Any, Any, Any]) -> Actor:
     """Who asks, in a transaction that is to change something; CallerError when they may no more.
 
     `not_authenticated` (401): their token has died; `post_not_permitted` (403): the post that allowed it has ended.
@@ -224,7 +223,7 @@ def still_valid(conn: Connection, request: Request[Any, Any, Any], *, clock: Clo
     if version_of(conn) == holder.actor.register_version:
         return holder.actor
     branch: Branch = request.app.state["serving"].branch
-    found = still_holds(conn, holder, clock(), branch)
+    found = still_holds(conn, holder, now(), branch)
     if found is None:
         raise not_authenticated()
     command: Any = request.scope["state"].get("command")

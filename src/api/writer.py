@@ -27,7 +27,7 @@ from api.jobs import Claim, Job, Settled
 from api.logs import FailedRequest, log_bug
 from api.metrics import Metrics, counted
 from api.receipts import shared_out
-from casework.clock import Clock, now
+from casework.clock import now
 from casework.errors import CallerError, TryAgain
 from casework.lifecycle.advance import advance
 from casework.lifecycle.afterwards import is_followed
@@ -52,10 +52,9 @@ _TRIES = 3
 class Writer:
     """Two threads: the fast lane takes everything, the slow lane what has to wait or is large."""
 
-    def __init__(self, started: Started, metrics: Metrics, *, clock: Clock = now) -> None:
+    def __init__(self, started: Started, metrics: Metrics) -> None:
         self._started = started
         self._metrics = metrics
-        self._clock = clock
         self._lock = threading.Lock()
         self._fast_wake = threading.Condition(self._lock)
         self._slow_wake = threading.Condition(self._lock)
@@ -236,7 +235,7 @@ class Writer:
     def _decide(
         self, conn: Connection, jobs: list[Job], lock: rows.Lock
     ) -> tuple[list[tuple[Job, StoredAnswer]], list[tuple[str, str]]]:
-        moment, mac_key = self._clock(), self._started.branch.mac_key
+        moment, mac_key = now(), self._started.branch.mac_key
         claim = Claim(conn, jobs, moment, mac_key)
         answered: list[tuple[Job, StoredAnswer, list[tuple[str, str]]]] = []
         collected = collecting(conn)
@@ -285,7 +284,6 @@ class Writer:
             conn,
             commands,
             self._started.branch,
-            clock=self._clock,
             lock=lock,
             atomic=first.atomic,
             dry_run=first.dry_run,
@@ -304,7 +302,7 @@ class Writer:
         for job in jobs:
             if job.holder is None or job.holder.actor.register_version == version:
                 continue
-            holder = still_holds(conn, job.holder, self._clock(), self._started.branch)
+            holder = still_holds(conn, job.holder, now(), self._started.branch)
             if holder is None:
                 dead.append((job, not_authenticated()))
                 continue

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from casework.work.cases.case import (
+    COLUMNS,
     AgencyFile,
     AttemptDay,
     Case,
@@ -14,7 +15,7 @@ from casework.work.cases.case import (
     Placement,
     Spoilt,
     Stood,
-    facts_json,
+    to_row,
 )
 from casework.work.cases.effects import ATTEMPT_DAYS_KEPT
 from casework.work.cases.registry import REGISTRY
@@ -257,6 +258,6 @@ def test_attempts_may_be_recorded_late_and_only_the_last_days_are_kept() -> None
 
 def test_facts_are_stored_in_one_canonical_form_without_defaults() -> None:
     case = opened()
-    assert facts_json(case.facts) == b'{"first_overdue_on":"2026-01-06"}'
+    assert to_row(case)[COLUMNS.index("facts")] == b'{"first_overdue_on":"2026-01-06"}'
     record(case, "limitation_check", T, ends_on=date(2029, 1, 1).isoformat())
-    assert b'"limitation_ends_on":"2029-01-01"' in facts_json(case.facts)
+    assert b'"limitation_ends_on":"2029-01-01"' in to_row(case)[COLUMNS.index("facts")]

@@ -453,7 +453,7 @@ def test_a_leavers_proposals_are_returned_and_what_waits_for_others_stays(world:
 
     def leave(conn: Any) -> list[int]:
         trail = world.started.branch.trail(world.at)
-        done = requests.send_back_all_of(conn, world.started.branch, trail, "A1", world.actor("B2"), "proposer_left")
+        done = requests.send_back_all_of(conn, world.started.branch, trail, "A1", world.actor("B2"))
         trail.write(conn)
         return done
 

@@ -12,7 +12,7 @@ from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Open
 from casework.log.format.entry import Entry
 from casework.storage.database import writing
-from casework.work.cases.case import Facts, facts_json
+from casework.work.cases.case import Facts
 from casework.work.cases.tables import cases
 from tests.lifecycle.lived import BEGINS, BORROWER, CASE, STREAM_OF_CASE, hold
 from tests.lifecycle.test_replay import deep_report
@@ -48,7 +48,11 @@ def test_a_case_that_was_not_told_of_a_hold_in_force_is_found(
             facts.holds, facts.spoilt = [], []
             facts.material_version -= 1
             version = cases.c.version - 1
-            conn.execute(cases.update().where(row).values(facts=facts_json(facts), version=version))
+            conn.execute(
+                cases.update()
+                .where(row)
+                .values(facts=msgspec.json.encode(facts, order="deterministic"), version=version)
+            )
             findings = log.verify(conn).findings
         (one,) = [finding for finding in findings if finding.code == "not_told"]
         assert (one.stream, one.detail) == (STREAM_OF_CASE, {"facts": ["hold"], "hold": done.id})

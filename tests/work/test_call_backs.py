@@ -142,11 +142,10 @@ def test_they_are_found_by_their_minute_for_whoever_handles_the_case_now(asked: 
        at_minute(asked, "09:00", on=1))  # fmt: skip
     handler = asked.case(1).handler
 
-    def due(until: datetime, *people: str) -> list[int]:
+    def due(until: datetime) -> list[tuple[int, str]]:
         with reading(asked.started.engine) as conn:
-            return [one.id for one in call_backs_due(conn, until, people or None)]
+            return [(one.id, one.handler) for one in call_backs_due(conn, until)]
 
-    assert due(moment(0, "16:00:00")) == [2, 3, 1]
-    assert due(moment(0, "15:59:00"), handler) == [2, 3]
-    assert due(moment(1, "09:00:00"), handler, "X9") == [2, 3, 1, 4]
-    assert due(moment(1, "09:00:00"), "X9") == []
+    assert due(moment(0, "16:00:00")) == [(2, handler), (3, handler), (1, handler)]
+    assert due(moment(0, "15:59:00")) == [(2, handler), (3, handler)]
+    assert due(moment(1, "09:00:00")) == [(number, handler) for number in (2, 3, 1, 4)]

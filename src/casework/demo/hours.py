@@ -1,6 +1,5 @@
 """When the demo's people act: in the evenings of its month and on the day that begins, and nothing later than now."""
 
-from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -18,9 +17,8 @@ _TICK: Final = timedelta(milliseconds=1)
 class DemoClock:
     """A `Clock` that is set: each look at it is a little later than the one before, and never later than now."""
 
-    def __init__(self, time_zone: str, latest: Callable[[], datetime] = now) -> None:
+    def __init__(self, time_zone: str) -> None:
         self.zone = ZoneInfo(time_zone)
-        self._latest = latest
         self._at = datetime.min.replace(tzinfo=UTC)
 
     def set(self, day: date, hour: time) -> None:
@@ -29,5 +27,5 @@ class DemoClock:
 
     def __call__(self) -> datetime:
         """The instant that it shows."""
-        self._at = min(self._at + _TICK, self._latest())
+        self._at = min(self._at + _TICK, now())
         return self._at

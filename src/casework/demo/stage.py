@@ -46,7 +46,7 @@ from casework.operation.startup import Started
 from casework.people.staff import acting, register, tokens
 from casework.people.staff.actor import Actor, system
 from casework.storage import rows
-from casework.storage.database import reading, writing
+from casework.storage.database import writing
 from casework.work.cases.case import Case, from_row
 from casework.work.cases.commands import Command, OpenCase
 from casework.work.cases.gather import CASE_ROWS, business_dates
@@ -398,10 +398,3 @@ class _Stage:
 
 def _read(conn: Connection, ids: list[int]) -> list[Case]:
     return [from_row(row) for row in rows.select_by_keys(conn, CASE_ROWS, "id", ids)]
-
-
-def states_reached(started: Started) -> dict[str, int]:
-    """How many cases are in each state."""
-    with reading(started.engine) as conn:
-        counted = sa.select(cases.c.state, sa.func.count().label("number")).group_by(cases.c.state)
-        return {row.state: row.number for row in conn.execute(counted)}

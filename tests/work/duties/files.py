@@ -15,7 +15,7 @@ from casework.work.cases.duty_rules import HeldTo
 from casework.work.cases.rulebook import Rulebook
 from casework.work.contacts.contact import Contact
 from casework.work.contacts.results import Results
-from casework.work.duties.debtor import QUIET, DebtorDay, day_of
+from casework.work.duties.debtor import DebtorDay, day_of
 from casework.work.duties.judge import CaseDay, Day, Duty, duties_of
 from casework.work.gate.judge import Asked, Wish
 from casework.work.gate.limits import Limits, limits_of
@@ -62,7 +62,7 @@ def days(folder: Path, feeds: Path, rulebook: Rulebook) -> tuple[dict[str, Any],
         day, duties = Day.of(on, Calendar(), by.held_to), {}
         for loan, overdue in snapshot.items():
             case = _case(loan, overdue, on, files, promises.get(loan, ()))
-            duties[loan] = duties_of(case, debtors.get(files.debtor_of[loan], QUIET), day, by.held_to)
+            duties[loan] = duties_of(case, debtors.get(files.debtor_of[loan], DebtorDay()), day, by.held_to)
         found.append(Told(on, len(snapshot), duties))
     return files.expected, found
 

@@ -153,8 +153,3 @@ def resting(
     preset = {day: rules.preset(policies.at(day), day) for day in days}
     found = {(one, day): entered.get((one, day), preset[day]) for one in people for day in days}
     return frozenset(which for which, shift in found.items() if shift is not None and shift.off)
-
-
-def who_answers(conn: Connection, rules: ShiftRules, policy: Policy, person: str, on: date) -> Answer:
-    """Who answers in the place of one person on the day `on`; of many, ask `answers_on` once."""
-    return answers_on(conn, rules, policy, on).who(person)

@@ -1,6 +1,5 @@
 """Call-backs that wait for somebody, by their minute: who works the case has them, whoever took them down."""
 
-from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
@@ -20,7 +19,6 @@ _DUE: Final = (
     .where(_table.c.due_on <= sa.bindparam("day", type_=sa.Date), _table.c.due_at <= sa.bindparam("until"))
     .order_by(_table.c.due_at, _table.c.id)
 )  # fmt: skip
-_OF_PEOPLE: Final = _DUE.where(cases.c.handler.in_(sa.bindparam("people", expanding=True)))
 
 
 class DueCallBack(NamedTuple):
@@ -37,9 +35,7 @@ class DueCallBack(NamedTuple):
     handler: str
 
 
-def call_backs_due(conn: Connection, until: datetime, people: Collection[str] | None = None) -> list[DueCallBack]:
-    """The open ones due until an instant, in their order; of the cases that `people` handle, or of all."""
+def call_backs_due(conn: Connection, until: datetime) -> list[DueCallBack]:
+    """The open ones due until an instant, in their order, each with who handles its case now."""
     asked: dict[str, Any] = {"until": until, "day": until.date() + timedelta(days=1)}  # in any time zone
-    if people is None:
-        return [DueCallBack(*row) for row in conn.execute(_DUE, asked)]
-    return [DueCallBack(*row) for row in conn.execute(_OF_PEOPLE, asked | {"people": sorted(people)})]
+    return [DueCallBack(*row) for row in conn.execute(_DUE, asked)]

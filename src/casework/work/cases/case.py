@@ -281,9 +281,3 @@ CHANGING = (
 )  # fmt: skip
 ROWS = Rows(Case, CHANGING)
 COLUMNS, from_row, to_row, to_change = ROWS.columns, ROWS.read, ROWS.row, ROWS.change
-_encode = msgspec.json.Encoder(order="deterministic").encode
-
-
-def facts_json(facts: Facts) -> bytes:
-    """The one encoding of facts: canonical, defaults left out."""
-    return _encode(facts)

@@ -24,7 +24,6 @@ def record_read(
     fields: Iterable[str],
     *,
     purpose: str | None = None,
-    clock: Clock = now,
 ) -> None:
     """Append one entry `personal.read` to the stream of each borrower, in the caller's short transaction.
 
@@ -35,7 +34,7 @@ def record_read(
     if purpose is None:
         purpose = permissions.purpose_of(actor)
     permissions.check_purpose(actor, purpose)
-    trail = branch.trail(clock())
+    trail = branch.trail(now())
     data = {"fields": sorted(set(fields)), "purpose": purpose, "masked": True}
     # In one order always: two readers of the same borrowers must not lock each other.
     for customer in sorted(set(customers)):

@@ -7,7 +7,7 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from casework.clock import Clock, now
+from casework.clock import now
 from casework.customer import Customer
 from casework.lifecycle.gather import select_of
 from casework.people.staff.actor import Actor
@@ -55,7 +55,7 @@ def masked_addresses(conn: Connection, branch: Branch, actor: Actor, visits: Seq
 
 
 def reveal_address(
-    engine: Engine, branch: Branch, actor: Actor, visit_id: int, *, purpose: str, clock: Clock = now
+    engine: Engine, branch: Branch, actor: Actor, visit_id: int, *, purpose: str
 ) -> str | None:  # fmt: skip
     """In clear, after the entry that says so is committed; none where it was erased.
 
@@ -64,10 +64,10 @@ def reveal_address(
     permissions = branch.rulebook.permissions
     permissions.require(actor, REVEAL)
     with writing(engine) as conn:
-        visit: Visit = seen(conn, branch, VISITS, actor, visit_id, branch.today(clock()))[0]
+        visit: Visit = seen(conn, branch, VISITS, actor, visit_id, branch.today(now()))[0]
         permissions.check_reveal(actor, [FIELD], purpose)
         customer, contact = Customer(visit.institution, visit.borrower_id), visit.contact_id
         ids = [] if contact is None else [contact]
-        record_revealed(conn, branch, actor, customer, [FIELD], ids, purpose=purpose, clock=clock)
+        record_revealed(conn, branch, actor, customer, [FIELD], ids, purpose=purpose)
     with reading(engine) as conn:
         return addresses_of(conn, branch, [visit]).get(visit.id)

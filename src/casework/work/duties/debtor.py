@@ -33,10 +33,6 @@ class DebtorDay(msgspec.Struct, frozen=True, gc=False):
     visited_on: date | None = None
 
 
-QUIET = DebtorDay()
-"""The day of a debtor with whom there was no contact, ever."""
-
-
 def day_of(
     on: date, contacts: Sequence[Contact], at_midnight: Asked, live_since: date, rest_days: int,
     apart: timedelta = timedelta(),

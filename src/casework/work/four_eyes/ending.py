@@ -58,9 +58,7 @@ def end_if_over(conn: Connection, moment: Moment, found: Sequence[Request]) -> l
     return over
 
 
-def send_back_all_of(
-    conn: Connection, branch: Branch, trail: Trail, staff_no: str, actor: Actor, reason: str = "proposer_left"
-) -> list[int]:
+def send_back_all_of(conn: Connection, branch: Branch, trail: Trail, staff_no: str, actor: Actor) -> list[int]:
     """Return what a leaver asked for (in person or through a deputy), and posts asked for them; which requests.
 
     What waits for a review or an approval waits for posts, not for people: it stays for others. The entries go into
@@ -68,7 +66,9 @@ def send_back_all_of(
     """
     of_him = (requests.c.opened_by == staff_no, requests.c.asked_for == staff_no,
               requests.c.subject == f"staff:{staff_no}")  # fmt: skip
-    return _send_back(conn, branch, trail, sa.or_(*of_him), actor, {"given": {"reason": reason}, "left": staff_no})
+    return _send_back(
+        conn, branch, trail, sa.or_(*of_him), actor, {"given": {"reason": "proposer_left"}, "left": staff_no}
+    )
 
 
 def send_back_about(

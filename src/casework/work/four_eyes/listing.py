@@ -134,11 +134,9 @@ def request_detail(
     return RequestDetail(line, shown, steps if request.live else [], request.erased)
 
 
-def show_pending(
-    conn: Connection, branch: Branch, subject: str, events: Sequence[EventOffer], *, clock: Clock = now
-) -> None:
+def show_pending(conn: Connection, branch: Branch, subject: str, events: Sequence[EventOffer]) -> None:
     """Each event offered of a subject gets the request for it that is open, if there is one."""
-    moment = Moment(branch, clock())
+    moment = Moment(branch, now())
     wanted = stored.ROWS.where(requests.c.subject == subject, requests.c.live == sa.true())
     found = [from_row(row) for row in conn.execute(wanted)]
     standing = standings(conn, branch, found)

@@ -41,7 +41,7 @@ class Ahead(msgspec.Struct):
     handover: int | None
 
 
-def orphans(conn: Connection, today: date, *, at_most: int = MOST) -> list[Orphan]:
+def orphans(conn: Connection, today: date) -> list[Orphan]:
     """Every orphan, by case. Looks at all open cases: for people and audits, not for every scrape."""
     found = []
     for role in ("owner", "handler"):
@@ -51,10 +51,10 @@ def orphans(conn: Connection, today: date, *, at_most: int = MOST) -> list[Orpha
             .outerjoin(staff, staff.c.staff_no == who)
             .where(cases.c.closed_as.is_(None), sa.or_(staff.c.staff_no.is_(None), _not_there(today)))
             .order_by(cases.c.id)
-            .limit(at_most)
+            .limit(MOST)
         )
         found += [Orphan(row.id, role, row.staff_no, _why(row.status), row.leaves_on) for row in conn.execute(wanted)]
-    return sorted(found, key=lambda orphan: (orphan.case_id, orphan.role))[:at_most]
+    return sorted(found, key=lambda orphan: (orphan.case_id, orphan.role))[:MOST]
 
 
 def count_orphans(conn: Connection, today: date) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from casework.clock import Clock, now
+from casework.clock import now
 from casework.errors import CallerError
 from casework.people.staff.actor import Actor
 from casework.spreadsheet import Column
@@ -49,8 +49,7 @@ _ABOUT = (("移交计划", "hand-over"), ("交出人", "handed over by"), ("接�
 
 
 def sheet_of(
-    conn: Connection, branch: Branch, handover_id: int, receiver: str, *, actor: Actor, lang: Lang = "zh",
-    clock: Clock = now,
+    conn: Connection, branch: Branch, handover_id: int, receiver: str, *, actor: Actor, lang: Lang = "zh"
 ) -> BulkFile:  # fmt: skip
     """The workbook of one receiver, for them (and their deputy) or for who may look at hand-overs; leaves an entry.
 
@@ -75,7 +74,7 @@ def sheet_of(
     listed = BulkList("handover", "移交案件", "Hand-over", columns, kept_left=2, at_most=count)
     lines = _lines(conn, branch, plan, receiver, lang, words)
     table = ([line.get(column.field) for column in columns] for line in lines)
-    taker = taker_of(conn, branch, actor, clock())
+    taker = taker_of(conn, branch, actor, now())
     made = file_of_list(
         listed, table, "xlsx", lang, {}, taker, told=told, scope=f"{plan.id}-{receiver}", on=plan.effective_on
     )

@@ -98,13 +98,13 @@ def show_photo(
 
 
 def show_capture(
-    engine: Engine, branch: Branch, actor: Actor, photo_id: int, *, purpose: str | None = None, clock: Clock = now
+    engine: Engine, branch: Branch, actor: Actor, photo_id: int, *, purpose: str | None = None
 ) -> Captured:  # fmt: skip
     """When, where and with what it was taken; purpose and CallerErrors as of `show_photo`, without those of files."""
     branch.rulebook.permissions.require(actor, LOOK)
     with reading(engine) as conn:
-        row = _row(conn, branch, actor, photo_id, clock)
-    capture = captures_of(engine, branch, actor, [photo_id], purpose=purpose, clock=clock).get(photo_id)
+        row = _row(conn, branch, actor, photo_id, now)
+    capture = captures_of(engine, branch, actor, [photo_id], purpose=purpose).get(photo_id)
     if capture is None:  # they were erased meanwhile
         raise CallerError("unknown_photo")
     return Captured(**msgspec.structs.asdict(capture), photo_id=photo_id, taken_at=row.taken_at)
