@@ -10,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from datetime import datetime
 from functools import partial
+from itertools import islice
 from typing import Any, Protocol
 
 import msgspec
@@ -63,7 +64,8 @@ class House(Protocol):
 
 _SLICE = 1_250  # commands that are decided before they are written, on PostgreSQL while the slice before is
 _SLICE_AHEAD = 500  # less: the two begin and end apart by a slice
-_SWITCH_INTERVAL_S = 0.0005
+_FIRST_PART = 8  # of a slice: the first is written while little is decided, so that who writes waits for little
+_SWITCH_INTERVAL_S = 0.0001
 _TOGETHER = 300  # subjects; beyond it COPY gains more than the round trips saved
 _HEADS = ("stream", "last_entry_at", "audit_seq", "audit_head")
 
@@ -82,6 +84,7 @@ def advance(
     vouch: Callable[[Connection, int], None] | None = None,
     also: Callable[[list[Outcome]], None] | None = None,
     ahead: bool = False,
+    meanwhile: Callable[[], None] | None = None,
 ) -> list[Outcome]:
     """Carry out `commands`, each with its own outcome, in the caller's transaction.
 
@@ -96,6 +99,8 @@ def advance(
     called where nothing is written together (dry runs, atomic batches that are not done, very large ones).
     `ahead`: a very large batch may be decided in a second process while this one writes it, on SQLite; PostgreSQL is
     that second process already (decision 0081). The caller has no other thread that could have locked something.
+    `meanwhile`: what the caller has to do that asks the database nothing; of a very large batch it is called once while
+    the rest of it is written, of others not at all.
     """
     gathered = gather(conn, commands, house.nouns, house.vault, lock=lock, followed=house.afterwards, asking=asking)
     if vouch is not None:
@@ -103,7 +108,7 @@ def advance(
     door = _door(conn, house, commands, gathered, clock(), busy=lock == "skip")
     if len(commands) > _SLICE and not (atomic or dry_run):
         followed = any(is_followed(command, house.afterwards) for command in commands)
-        outcomes = _by_slices(conn, commands, door, ahead=ahead and not followed)
+        outcomes = _by_slices(conn, commands, door, ahead=ahead and not followed, meanwhile=meanwhile or _nothing)
         follow_up(conn, house, commands, outcomes, gathered.subjects, clock)
         return outcomes
     outcomes = [door.take(command) for command in commands]
@@ -127,7 +132,13 @@ def _door(
     return Door(house.nouns, house.rulebook, gathered, trail, prepared=prepared, busy=busy)
 
 
-def _by_slices(conn: Connection, commands: Sequence[Any], door: Door, *, ahead: bool) -> list[Outcome]:
+def _nothing() -> None:
+    """What nearly all callers have to do meanwhile."""
+
+
+def _by_slices(
+    conn: Connection, commands: Sequence[Any], door: Door, *, ahead: bool, meanwhile: Callable[[], None]
+) -> list[Outcome]:  # fmt: skip
     """Decide a large batch slice by slice, so that what is to be written of it stays small.
 
     The outcome is that of one slice: everything was gathered before, and deciding asks the database nothing.
@@ -136,14 +147,16 @@ def _by_slices(conn: Connection, commands: Sequence[Any], door: Door, *, ahead: 
         prepared.ask_all()  # now: later the database would tell what the slices before have written
     embedded = conn.dialect.name == "sqlite"
     if embedded and ahead and len(commands) >= AHEAD_FROM:
-        return _ahead(conn, commands, door)
+        return _ahead(conn, commands, door, meanwhile)
     decided = _decided(commands, door, _SLICE)
-    return _in_turns(conn, decided) if embedded else _overlapped(conn, decided)
+    return _in_turns(conn, decided) if embedded else _overlapped(conn, decided, meanwhile)
 
 
-def _decided(commands: Sequence[Any], door: Door, at_once: int) -> Iterator[Decided]:
-    for start in range(0, len(commands), at_once):
-        yield [*map(door.take, commands[start : start + at_once])], door.part()
+def _decided(commands: Sequence[Any], door: Door, at_most: int) -> Iterator[Decided]:
+    left, at_once = iter(commands), max(at_most // _FIRST_PART, 1)
+    while some := [*islice(left, at_once)]:
+        yield [*map(door.take, some)], door.part()
+        at_once = min(2 * at_once, at_most)
 
 
 def _in_turns(conn: Connection, decided: Iterator[Decided]) -> list[Outcome]:
@@ -154,14 +167,17 @@ def _in_turns(conn: Connection, decided: Iterator[Decided]) -> list[Outcome]:
     return outcomes
 
 
-def _ahead(conn: Connection, commands: Sequence[Any], door: Door) -> list[Outcome]:
+def _ahead(
+    conn: Connection, commands: Sequence[Any], door: Door, meanwhile: Callable[[], None]
+) -> list[Outcome]:  # fmt: skip
     """The same while a second process decides the slices behind; what it knows of the subjects ends with it."""
     packing = (packed(conn, one) for one in _decided(commands, door, _SLICE_AHEAD))
     with made_ahead(packing) as parts:
+        meanwhile()
         return _in_turns(conn, (unpacked(door, one) for one in parts))
 
 
-def _overlapped(conn: Connection, decided: Iterator[Decided]) -> list[Outcome]:
+def _overlapped(conn: Connection, decided: Iterator[Decided], meanwhile: Callable[[], None]) -> list[Outcome]:
     """The same while PostgreSQL takes in the slice before: only the writing thread uses the connection meanwhile."""
     outcomes: list[Outcome] = []
     interval = sys.getswitchinterval()
@@ -174,6 +190,7 @@ def _overlapped(conn: Connection, decided: Iterator[Decided]) -> list[Outcome]:
                 if written is not None:
                     written.result()
                 written = behind.submit(write, conn, part)
+            meanwhile()
             if written is not None:
                 written.result()
     finally:

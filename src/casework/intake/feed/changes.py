@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from itertools import chain, islice
 from typing import Any
 
@@ -88,13 +89,19 @@ class Changes:
         return [*chain.from_iterable(self._sent(commands, len(commands)))]
 
     def _send_all(self, commands: Iterable[Command], at_most: int) -> None:
-        """Those that must be done, made when their turn comes: only what is not done is kept until the end."""
+        """Those that must be done, made when their turn comes: only what is not done is kept until the end.
+
+        Making them asks the database nothing: it may be at work on those before.
+        """
         self._all_done([one for sent in self._sent(commands, at_most) for one in sent if not isinstance(one, Done)])
 
     def _sent(self, commands: Iterable[Command], at_most: int) -> Iterator[list[Outcome]]:
         left, done = iter(commands), 0
-        while at_once := [*islice(left, AT_ONCE)]:
-            yield advance(self.conn, at_once, self.branch, clock=self.clock, ahead=self.ahead)
+        following = list[Command]()  # made while those before are written
+        while at_once := following or [*islice(left, AT_ONCE)]:
+            following = []
+            make = partial(_put_in, following, left)
+            yield advance(self.conn, at_once, self.branch, clock=self.clock, ahead=self.ahead, meanwhile=make)
             done += len(at_once)
             self.progress(done, max(done, at_most))
 
@@ -322,6 +329,10 @@ class Changes:
         others = {type(outcome).__name__ for outcome in outcomes if not isinstance(outcome, Done)}
         if others:
             raise RuntimeError(f"the door did not take what the feed reported: {', '.join(sorted(others))}")
+
+
+def _put_in(following: list[Command], left: Iterator[Command]) -> None:
+    following.extend(islice(left, AT_ONCE))
 
 
 def _class_of(loan: Booked | None) -> dict[str, Any]:

@@ -92,8 +92,9 @@ def write_loans(
     `CallerError` loan_elsewhere if a loan is on the books of another institution: no feed may take it over.
     """
     writing = _LoansBeingWritten(conn, branch.vault, left, only_new=only_new, ahead=ahead)
-    for start in range(0, len(sheet), _AT_ONCE):
-        writing.take(sheet, range(start, min(start + _AT_ONCE, len(sheet))))
+    at_once = _at_once(conn, loans, len(sheet), ahead=ahead)
+    for start in range(0, len(sheet), at_once):
+        writing.take(sheet, range(start, min(start + at_once, len(sheet))))
     if writing.elsewhere:
         raise CallerError("loan_elsewhere", loans=writing.elsewhere)
     _write_borrowers(conn, branch.vault, left, writing.touched, ahead=ahead)
@@ -166,9 +167,16 @@ def _write_borrowers(
     for row in touched:
         name, id_number = people.get(row.borrower_id, (None, None))
         people[row.borrower_id] = (row.borrower_name or name, row.id_number or id_number)
-    everybody = iter(people.items())
-    while some := [*islice(everybody, _AT_ONCE)]:
+    everybody, at_once = iter(people.items()), _at_once(conn, borrowers, len(people), ahead=ahead)
+    while some := [*islice(everybody, at_once)]:
         _write_people(conn, vault, left, some, ahead=ahead)
+
+
+def _at_once(conn: Connection, table: sa.Table, many: int, *, ahead: bool) -> int:
+    """Rows of which the books are asked together: all where they hold none, and one second process makes them all."""
+    if ahead and conn.execute(sa.select(~sa.exists().select_from(table))).scalar_one():
+        return max(many, 1)
+    return _AT_ONCE
 
 
 def _write_people(
