@@ -13,10 +13,10 @@ from litestar.params import QueryParameter
 from sqlalchemy.engine import Connection
 
 from api.auth import actor_of, still_valid
+from api.console.day.place import place_of
 from api.console.frame.forms import Tried, number_of, problem_of, typed_in
 from api.console.frame.page import language_of, render, to
 from api.console.nouns.shown import NOUNS
-from api.console.visits.review import PLACE as REVIEW
 from api.problems import status_of
 from api.serving import serving_of
 from casework.clock import now
@@ -33,7 +33,6 @@ from casework.work.cases.shown import ShownWanted, page_of
 from casework.work.cases.tables import cases
 from casework.work.contacts.latest import called_by, last_results
 from casework.work.gate.soonest import soonest_calls
-from casework.work.photos.drawing import CHECK as PHOTOS
 from casework.work.tasks.acts import Addition, Became, Desk
 from casework.work.tasks.own import Task, state_of, take_list, tasks_of, told
 from casework.work.tasks.pulling import take_next
@@ -61,14 +60,12 @@ async def take(request: Request[Any, Any, Any]) -> Response[Any]:
 
 @post("/console/day/next", opt={"page": "task.next"})
 async def begin_next(request: Request[Any, Any, Any]) -> Response[Any]:
-    """Begin the next task, and go to its debtor; to the board where it is about photos."""
+    """Begin the next task, and go where it is done."""
     await typed_in(request)
 
     def work(conn: Connection, actor: Actor, at: datetime) -> str:
         task = take_next(conn, serving_of(request).branch, actor, at)
-        if task.ref == PHOTOS:
-            return REVIEW
-        return "/console/day" if task.case_id is None else f"/console/debtors/{task.case_id}"
+        return place_of(task) or "/console/day"
 
     return await asyncio.to_thread(_done, request, "next", {}, work)
 
@@ -201,6 +198,11 @@ class Line(NamedTuple):
     promise: date | None = None
     held: bool = False
     strategy: str = ""
+
+    @property
+    def place(self) -> str | None:
+        """Where it is done."""
+        return place_of(self.task)
 
 
 def _page(request: Request[Any, Any, Any], tried: Tried | None, on: date | None = None) -> Response[Any]:

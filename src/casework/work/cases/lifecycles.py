@@ -45,6 +45,7 @@ DISPOSALS: Final = Kept.of(
     DISPOSAL, table=table_of("disposals", DISPOSAL.rows), prepare=one_of_a_case.prepare_for(DISPOSAL.chart),
     beside=one_of_a_case.beside_with("filed_at"),
 )  # fmt: skip
+sa.Index("ix_disposals_state", DISPOSALS.table.c.state, DISPOSALS.table.c.id)  # what waits for somebody
 sa.Index("ix_disposals_since", DISPOSALS.table.c.state_since)  # the papers of a day: forms that moved on it
 
 LIFECYCLES: Final[tuple[Kept, ...]] = (

@@ -27,9 +27,11 @@ from casework.work.cases.duty_rules import DISPOSAL_FORM
 
 TASKS: Final = (
     "broken_promise", "promise_due", "call_back", "hold_confirm", "hold_review", "hold_ends", "request",
-    "breach_review", "contact_review", "report_returned",
+    "breach_review", "contact_review", "report_review", "report_returned", "form_review", "form_returned",
 )  # fmt: skip
-OF_POST: Final = frozenset({"hold_confirm", "hold_review", "hold_ends", "breach_review", "contact_review"})
+OF_POST: Final = frozenset({
+    "hold_confirm", "hold_review", "hold_ends", "breach_review", "contact_review", "report_review", "form_review",
+})  # fmt: skip
 """Tasks of which a post answers for each; the file says which."""
 BY_HAND: Final = "by_hand"
 _FILE_NAME: Final = "rules/tasks.toml"
@@ -226,6 +228,9 @@ def _of_policy(policy: Policy, posts: frozenset[str]) -> Iterator[str]:
         yield f"{at}.lines_per_day is not a whole number from 1: nobody would have a list"
     if type(ahead := policy.figures.get("task.postpone_within_days")) is not int or ahead < 1:
         yield f"{at}.postpone_within_days is not a whole number from 1"
+    given = policy.figures.get("task.put_right_within_days")
+    if given is not None and (type(given) is not int or given < 1):
+        yield f"{at}.put_right_within_days is not a whole number from 1, nor left empty"
     if type(policy.figures.get("task.pull_team")) is not bool:
         yield f"{at}.pull_team is not true or false"
     rows: Any = policy.figures.get("task.lines_by_post")

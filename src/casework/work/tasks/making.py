@@ -23,8 +23,9 @@ from casework.work.cases.branch import Branch
 from casework.work.cases.tables import cases
 from casework.work.cases.task_rules import BY_HAND, chances_of, room_of
 from casework.work.gate.found import PastArrears
+from casework.work.tasks.begun import Morning
 from casework.work.tasks.ranking import Figures, Found, Identity, Placed, ranked
-from casework.work.tasks.sources import SOURCES, Morning
+from casework.work.tasks.sources import SOURCES
 from casework.work.tasks.tables import COLUMNS, task_days, task_lists, task_standing, tasks
 
 STREAM: Final = "tasks:lists"

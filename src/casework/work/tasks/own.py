@@ -17,6 +17,7 @@ from casework.work.cases.branch import Branch
 from casework.work.cases.task_rules import BY_HAND
 from casework.work.four_eyes.tables import requests
 from casework.work.tasks.making import STREAM, edition_of
+from casework.work.tasks.papers import REVIEWED, STANDING
 from casework.work.tasks.ranking import FIRST
 from casework.work.tasks.sources import REQUEST
 from casework.work.tasks.tables import task_lists, task_standing, tasks, tasks_taken
@@ -43,9 +44,16 @@ _MOVED_HERE: Final = (
 )  # fmt: skip
 BY_IDS: Final = _ROWS
 """For `rows.select_by_keys` by `id`; over all days and editions."""
-_PARTS: Final = sa.select(
-    requests.c.id, requests.c.opened_by, requests.c.asked_for, requests.c.reviewed_by, requests.c.reviewed_for
-)  # fmt: skip
+_STANDING: Final = {
+    **STANDING,
+    REQUEST: (
+        sa.select(*requests.c["id", "live", "opened_by", "asked_for", "reviewed_by", "reviewed_for"]), True,
+    ),
+}  # fmt: skip
+"""By task about something that people decide or put right: how it stands, then who had a part in it; and how it stands
+while it waits."""
+DECIDED: Final = (REQUEST, *REVIEWED)
+"""Tasks that are a decision on what somebody else did."""
 
 
 class Task(NamedTuple):
@@ -98,7 +106,7 @@ def tasks_of(conn: Connection, on: date, actor: Actor, *, handed_out: bool = Fal
     asked = {"on": on, "editions": editions, "whose": whose}
     listed = [task for task in _read(conn, asked, handed_out=handed_out) if task.list_of in whose]
     listed.sort(key=lambda one: (whose.index(one.list_of), group_of(one.why), one.rank, one.id))
-    return list(_without_own_requests(conn, actor, listed))
+    return list(_still_theirs(conn, actor, listed, handed_out=handed_out))
 
 
 def list_of(conn: Connection, on: date, whose: str, *, handed_out: bool = False) -> list[Task]:
@@ -147,17 +155,23 @@ def _edition(conn: Connection, on: date, actor: Actor, *, handed_out: bool) -> i
     return taken if taken is not None else edition_of(conn, on)
 
 
-def _without_own_requests(conn: Connection, actor: Actor, listed: Sequence[Task]) -> Iterator[Task]:
-    """Nobody decides what they had a part in; and one request is one task, whichever of their posts it waits for."""
-    numbers = sorted({int(one.ref) for one in listed if one.task == REQUEST})
-    parts = {row[0]: set(row[1:]) for row in rows.select_by_keys(conn, _PARTS, "id", numbers)}
-    seen = set()
+def _still_theirs(conn: Connection, actor: Actor, listed: Sequence[Task], *, handed_out: bool) -> Iterator[Task]:
+    """Nobody decides what they had a part in; one request is one task, whichever of their posts it waits for.
+
+    What was decided, or put right, since the morning is off the list (not of a list as it was handed out).
+    """
+    taken: set[tuple[str, str]] = set()
+    for task, (wanted, waits) in _STANDING.items():
+        numbers = sorted({int(one.ref) for one in listed if one.task == task})
+        for number, stands, *parts in rows.select_by_keys(conn, wanted, "id", numbers):
+            if {*parts} & actor.people or (stands != waits and not handed_out):
+                taken.add((task, str(number)))
     for one in listed:
-        if one.task == REQUEST:
-            if one.ref in seen or parts.get(int(one.ref), set()) & actor.people:
-                continue
-            seen.add(one.ref)
-        yield one
+        which = one.task, one.ref
+        if which not in taken:
+            yield one
+        if one.task in _STANDING:
+            taken.add(which)
 
 
 def state_of(conn: Connection, on: date, list_of: str) -> ListState | None:
@@ -256,7 +270,17 @@ _OF_TASK: Final = {
         "提前委外所依据的下户不再作证明，应于{due}前核查是否召回",
         "a visit that an early placement rests on proves nothing any more: check by {due} whether it is recalled",
     ),
+    ("report_review", "due_today"): ("{due}提交的下户报告，待审核", "a report handed in on {due} waits for its review"),
+    ("form_review", "due_today"): ("{due}提交的司法处置表，待审核", "a form handed in on {due} waits for its review"),
     ("report_returned", "due_today"): ("下户报告被退回，待补正", "a report was returned: put it right"),
+    ("report_returned", "expected"): (
+        "下户报告被退回，应于{due}前补正", "a report was returned, to be put right by {due}"),
+    ("report_returned", "late"): ("下户报告补正已逾期，应于{due}前", "a report that was to be put right by {due}"),
+    ("form_returned", "due_today"): ("司法处置表被退回，待补正", "a form was returned: put it right"),
+    ("form_returned", "expected"): (
+        "司法处置表被退回，应于{due}前补正", "a form was returned, to be put right by {due}"
+    ),
+    ("form_returned", "late"): ("司法处置表补正已逾期，应于{due}前", "a form that was to be put right by {due}"),
     ("breach_review", "due_today"): ("{due}的联系不合规定，待复核", "a contact of {due} was against the gate"),
     ("contact_review", "due_today"): (
         "{due}有联系未录音，或模板、线路有疑问，待复核",

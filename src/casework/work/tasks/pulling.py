@@ -21,8 +21,7 @@ from casework.work.cases.tables import cases
 from casework.work.tasks.acts import Desk
 from casework.work.tasks.holding import held_if_free
 from casework.work.tasks.making import edition_of
-from casework.work.tasks.own import FIELDS, OF_TASK_ID, ON, Task, standing, whose_of
-from casework.work.tasks.sources import REQUEST
+from casework.work.tasks.own import DECIDED, FIELDS, OF_TASK_ID, ON, Task, standing, whose_of
 from casework.work.tasks.tables import task_days, task_standing, tasks
 
 _LOOKED_THROUGH: Final[sa.ColumnElement[int]] = sa.literal_column("100")
@@ -87,14 +86,14 @@ def _first(
 ) -> sa.Select[Any]:  # fmt: skip
     """What nobody has begun of lists, themselves and moved to them, the first by rank that can be held.
 
-    A request is decided, not begun.
+    A request, a report, a form is decided, not begun: nobody is handed what they had a part in.
     """
     newest = sa.select(sa.func.max(task_days.c.edition)).where(task_days.c.day == ON).scalar_subquery()
     free = (
         task_standing.c.done_on.is_(None),
         sa.or_(task_standing.c.until.is_(None), task_standing.c.until <= ON),
         sa.or_(task_standing.c.held_on.is_(None), task_standing.c.held_on != ON),
-        tasks.c.task != sa.literal_column(f"'{REQUEST}'"),
+        tasks.c.task.not_in([sa.literal_column(f"'{one}'") for one in DECIDED]),
         tasks.c.day == ON,
         sa.or_(tasks.c.edition == newest, sa.and_(tasks.c.edition == sa.literal_column("0"), newest.is_not(None))),
         sa.or_(cases.c.live.is_(None), cases.c.live),

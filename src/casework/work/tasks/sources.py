@@ -5,35 +5,33 @@ All of it is what the close of the day before left; a source asks once for the w
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime, time, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
 
 from casework.storage import rows
 from casework.storage.rare import rare
-from casework.work.cases.branch import Branch
 from casework.work.cases.call_backs_due import call_backs_due
 from casework.work.cases.case import AttemptDay
 from casework.work.cases.gather import business_dates
 from casework.work.cases.holds import HOLDS
-from casework.work.cases.lifecycles import PROMISES, VISITS
+from casework.work.cases.lifecycles import PROMISES
 from casework.work.cases.tables import cases
 from casework.work.cases.task_rules import BY_HAND
 from casework.work.duties.tables import duties
 from casework.work.duties.taking import reckon, taken
 from casework.work.four_eyes.tables import requests
-from casework.work.gate.found import PastArrears
 from casework.work.gate.found import found as breaches_found
 from casework.work.gate.reviews import waiting
 from casework.work.gate.subjects import of_breaches, unasked
 from casework.work.promises import BROKEN
+from casework.work.tasks.begun import Morning
+from casework.work.tasks.papers import papers
 from casework.work.tasks.ranking import ADDED, BROKEN_BEFORE, CALL_BACK, Found, why_of
 from casework.work.tasks.ranking import BROKEN as BROKEN_YESTERDAY
 from casework.work.tasks.tables import task_days, task_standing, tasks
-from casework.work.visits.visit import RETURNED
 
 BREACH_REVIEW: Final = "breach_review"
 CONTACT_REVIEW: Final = "contact_review"
@@ -42,19 +40,6 @@ _LOOKED_BACK: Final = timedelta(days=7)
 """A promise broken longer ago, or a breach of longer ago that no list had yet, is a matter for the reports."""
 _STILL_LISTED: Final = timedelta(days=31)
 """So long a day stands on lists whose contacts nobody reviews for what they lack."""
-
-
-class Morning(NamedTuple):
-    """A day that begins. `arrears`: how far past due debtors were on past days, for the gate."""
-
-    conn: Connection
-    branch: Branch
-    on: date
-    arrears: PastArrears
-
-    def post(self, task: str) -> str:
-        """Which post answers for such a task (`rules/tasks.toml`)."""
-        return self.branch.rulebook.tasks.owed_by[task]
 
 
 # ── duties ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -238,24 +223,6 @@ def _days_of(morning: Morning, task: str) -> tuple[date, list[date]]:
     return max(last or date.min, morning.on - _LOOKED_BACK), listed
 
 
-# ── reports of visits ───────────────────────────────────────────────────────────────────────────────────────────────
-
-REPORT_RETURNED: Final = "report_returned"
-_visits: Final = VISITS.table.c
-_RETURNED: Final = (
-    sa.select(_visits.id, _visits.loan_id, _visits.parent_id, _visits.visitor)
-    .where(_visits.state == RETURNED).order_by(_visits.id)
-)  # fmt: skip
-
-
-def reports_returned(morning: Morning) -> Iterator[Found]:
-    """Those that whoever led the visit is to put right."""
-    on = morning.on
-    for row in morning.conn.execute(_RETURNED):
-        why, ref = why_of(on, on), str(row.id)
-        yield Found(row.visitor, REPORT_RETURNED, why, row.loan_id, row.parent_id, on, ref)
-
-
 # ── added by hand ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 _ADDED: Final = (
@@ -277,5 +244,5 @@ def added_before(morning: Morning) -> Iterator[Found]:
 
 SOURCES: Final[tuple[Callable[[Morning], Iterator[Found]], ...]] = (
     open_duties, broken_promises, promises_due, call_backs, holds, waiting_requests, breaches, contacts_to_review,
-    reports_returned, added_before,
+    papers, added_before,
 )  # fmt: skip
