@@ -155,15 +155,23 @@ def _wrap_once(app: Litestar) -> None:
                 handler._fn = handler.fn.func  # noqa: SLF001  # there is no other way to it
 
 
-def create_app(settings: Settings, assembled: Assembled | None = None, *, check: bool = True) -> Litestar:
-    """The API on the branch that `settings` name.
+def create_app(settings: Settings, assembled: Assembled | None = None) -> Litestar:
+    """The API on the branch that `settings` name: `on_branch` of it, started.
+
+    CallerError when the database, its keys or its rights are not as they must be; TryAgain when the database does not
+    answer.
+    """
+    return on_branch(start(settings), assembled)
+
+
+def on_branch(started: Started, assembled: Assembled | None = None) -> Litestar:
+    """The API on a branch that was started.
 
     `assembled`: what another application, whose time is over, was made of; it serves this branch from now on.
-    Without `check` the branch is one that the caller knows to be ready.
-    CallerError when the database, its keys or its rights are not as they must be; RulesBroken when a route has no row
-    in the permission table, or a row no route; TryAgain when the database does not answer.
+    CallerError when the database's rights are not as they must be; RulesBroken when a route has no row in the
+    permission table, or a row no route.
     """
-    started = start(settings, check=check)
+    settings = started.settings
     refuse_owner(started.engine, settings)
     assembled = assembled or assemble(settings.feed_upload_mib)
     metrics, behind = Metrics(), Behind(started)

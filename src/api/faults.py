@@ -27,9 +27,9 @@ _DATA: Final = "data"
 # ── bodies ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def body_of(request: Request[Any, Any, Any]) -> Any:
-    """What the request's handler takes as its body; None where it reads it itself."""
-    field = request.route_handler.parsed_fn_signature.parameters.get(_DATA)
+def body_of(handler: HTTPRouteHandler) -> Any:
+    """What a handler takes as its body; None where it takes none, or reads it itself."""
+    field = handler.parsed_fn_signature.parameters.get(_DATA)
     return None if field is None else field.annotation
 
 

@@ -6,13 +6,15 @@ service from starting where the table and the application name different routes.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from litestar import Litestar, Request
 from litestar.handlers import HTTPRouteHandler
 from sqlalchemy.engine import Connection
 
 from api.auth import actor_of, is_public
+from api.faults import body_of
+from api.one_file import OwnBody
 from api.serving import Serving, serving_of
 from casework.clock import now
 from casework.errors import CallerError, RulesBroken
@@ -38,8 +40,37 @@ async def permitted(request: Request[Any, Any, Any]) -> None:
     """
     table: Permitted = request.app.state["permitted"]
     table.require(request.scope)
-    if request.scope["query_string"] and request.method not in _READS and "page" not in request.route_handler.opt:
-        raise CallerError("invalid_request", faults=[_elsewhere(name) for name in sorted(request.query_params)[:_MOST]])
+    if request.method in _READS or "page" in request.route_handler.opt:
+        return
+    faults = (
+        [_elsewhere(name) for name in sorted(request.query_params)[:_MOST]] if request.scope["query_string"] else []
+    )
+    if not takes_body(request.route_handler) and await _sends_one(request):
+        faults.append(_NO_BODY)
+    if faults:
+        raise CallerError("invalid_request", faults=faults)
+
+
+def takes_body(handler: HTTPRouteHandler) -> bool:
+    """Whether a route takes a body: one that the framework reads, or its own."""
+    return body_of(handler) is not None or issubclass(handler.operation_class, OwnBody)
+
+
+async def _sends_one(request: Request[Any, Any, Any]) -> bool:
+    """Whether anything came as a body; of one whose length is not said no more than its first bytes are read."""
+    said = request.headers.get("content-length")
+    if said is not None:
+        return said.strip("0") != ""
+    if "transfer-encoding" not in request.headers:
+        return False
+    async for some in request.stream():
+        if some:
+            return True
+    return False
+
+
+_NO_BODY: Final = {"field": "body", "code": "unknown", "en": "no body is taken here", "zh": "此处不接受请求内容"}
+"""Who sends one where none is taken means something by it, and would have it passed over."""
 
 
 def _elsewhere(name: str) -> dict[str, str]:

@@ -18,7 +18,7 @@ class JsonRequest(Request[Any, Any, Any]):
 
     async def json(self) -> Any:
         """The body as its handler takes it; decoded alone where none does, and None when it is empty."""
-        body, wanted = decoded(self.scope["headers"], await self.body()), body_of(self)
+        body, wanted = decoded(self.scope["headers"], await self.body()), body_of(self.route_handler)
         return body if wanted is None else taken(body, wanted)
 
 

@@ -14,7 +14,7 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from api.app import Assembled, assemble, create_app
+from api.app import Assembled, assemble, on_branch
 from casework.clock import now
 from casework.evidence.verifying import verify
 from casework.lifecycle.advance import advance
@@ -267,5 +267,5 @@ def assembled() -> Assembled:
 def running(settings: Settings, branch: tuple[Started, dict[str, str]], assembled: Assembled) -> Iterator[Running]:
     """The application, started, on a furnished branch."""
     started, issued = branch
-    with TestClient(create_app(settings, assembled, check=False)) as client:  # as `branch`
+    with TestClient(on_branch(start(settings, check=False), assembled)) as client:  # as `branch`
         yield Running(client, started, issued)

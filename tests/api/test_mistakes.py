@@ -1,14 +1,19 @@
 """A caller's mistake is told whole: which field, what is wrong with it, and what it may be, in both languages."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from api.faults import taken
 from api.wire import EventBody
 from casework.errors import CallerError
+from casework.log.tables import entries
+from casework.storage.database import reading
 from tests.api.conftest import Running
+from tests.api.test_openapi import described
 from tests.api.test_session import log_in, set_password
 
 VISIT = {
@@ -187,3 +192,39 @@ def test_whose_second_factor_is_pending_is_told_so_and_what_to_do(running: Runni
     assert (answer.status_code, problem["code"]) == (403, "second_factor_pending")
     assert all("/me/second-factor" in problem[text] for text in ("detail", "detail_zh"))
     assert running.client.post("/me/second-factor", headers=headers).status_code == 201
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["of a length", "in chunks"])
+def test_a_body_where_none_is_taken_is_a_mistake_of_every_such_route_and_nothing_is_done(
+    running: Running, chunked: bool
+) -> None:
+    """Who may do it is asked first, so everybody asks in turn; without a body, or with an empty one, each goes on."""
+    silent = [
+        (method, re.sub(r"\{\w+\}", "1", path))
+        for path, methods in described(running)["paths"].items()
+        for method, operation in methods.items() if method != "get" and "requestBody" not in operation
+    ]  # fmt: skip
+    assert len(silent) >= 8
+    before = entries_of(running)
+    text = b'{"dry_run": true}'
+    for method, path in silent:
+        answers = [
+            asked(running, method, path, who, iter([text]) if chunked else text) for who in sorted(running.tokens)
+        ]
+        told = [one.json() for one in answers if one.status_code != 403]
+        assert told, path
+        for one in told:
+            assert (one["code"], [fault["field"] for fault in one["faults"]]) == ("invalid_request", ["body"]), path
+            assert one["faults"][0]["en"] == "no body is taken here"
+    assert entries_of(running) == before
+    assert asked(running, "post", "/tasks/next", "R1", b"").json()["code"] != "invalid_request"
+
+
+def asked(running: Running, method: str, path: str, who: str, body: bytes | Iterator[bytes]) -> Any:
+    headers = running.as_(who, **{"Content-Type": "application/json"})
+    return running.client.request(method, path, headers=headers, content=body)
+
+
+def entries_of(running: Running) -> int:
+    with reading(running.started.engine) as conn:
+        return int(conn.execute(sa.select(sa.func.count()).select_from(entries)).scalar_one())
