@@ -43,6 +43,17 @@ def test_imports_go_one_way() -> None:
     assert done.returncode == 0, done.stdout
 
 
+def test_routes_import_no_page_so_any_of_them_can_be_imported_first() -> None:
+    """Pages are made of routes; what puts both together, and what wraps them, knows both."""
+    both = {"app.py", "description.py", "edge.py"}
+    found = [
+        path.name
+        for path in sorted((ROOT / "src/api").glob("*.py")) + sorted((ROOT / "src/api/reading").glob("*.py"))
+        if path.name not in both and re.search(r"^from api\.console", path.read_text(), re.MULTILINE)
+    ]
+    assert found == []
+
+
 def test_the_maps_and_the_import_rules_name_the_same_groups_in_the_same_order() -> None:
     """`casework/__init__`, CONTRIBUTING's map and the first contract agree, and no folder is left out of them."""
     docstring = ast.get_docstring(ast.parse((ROOT / "src/casework/__init__.py").read_text(encoding="utf-8")))

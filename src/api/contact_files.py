@@ -14,7 +14,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import QueryParameter
 
 from api.auth import actor_of
-from api.console.frame.behind import Came, Kind, Run, Went, begin, behind
+from api.begun_behind import Came, Kind, Run, Went, begin, behind
 from api.example import whole_answer
 from api.mending import to_mend
 from api.one_file import ATOMIC, OneFile, one_file, said_in

@@ -10,7 +10,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import Body, QueryParameter
 
 from api.auth import actor_of
-from api.console.frame.behind import Came, Kind, Went, begin, behind
+from api.begun_behind import Came, Kind, Went, begin, behind
 from api.example import Example, whole_answer
 from api.problems import problem_responses
 from api.reading.asking import After, answers, check_parameters

@@ -8,7 +8,7 @@ from litestar.params import FromPath, QueryParameter
 from sqlalchemy.engine import Connection
 
 from api.auth import actor_of
-from api.console.frame.behind import Came, Kind, Went, begin, behind
+from api.begun_behind import Came, Kind, Went, begin, behind
 from api.console.frame.forms import Tried, problem_in, problem_of, typed_in
 from api.console.frame.page import render, to
 from api.idempotency import StoredAnswer

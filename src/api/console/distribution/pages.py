@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from litestar import Request, Response, get, post
 
-from api.console.frame.behind import behind
+from api.begun_behind import behind
 from api.console.frame.forms import Tried, day_of, problem_of, typed_in
 from api.console.frame.page import render, to
 from api.distribution import DISTRIBUTION, begun

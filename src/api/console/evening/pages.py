@@ -9,8 +9,8 @@ from litestar import Request, Response, get, post
 from litestar.params import QueryParameter
 
 from api.auth import actor_of
+from api.begun_behind import Went
 from api.console.frame import words
-from api.console.frame.behind import Went
 from api.console.frame.forms import Tried, problem_of, typed_in
 from api.console.frame.made_behind import About, Made, file_made, made_behind
 from api.console.frame.page import language_of, render, to

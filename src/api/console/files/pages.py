@@ -6,7 +6,7 @@ from litestar import Request, Response, get
 from litestar.params import PathParameter, QueryParameter
 
 from api.auth import actor_of
-from api.console.frame.behind import behind
+from api.begun_behind import behind
 from api.console.frame.made_behind import FILE, PLACE, Made, file_made
 from api.console.frame.page import render
 from api.reading.asking import check_parameters

@@ -14,8 +14,8 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import QueryParameter
 
 from api.auth import actor_of, still_valid
+from api.begun_behind import Went
 from api.console.frame import words
-from api.console.frame.behind import Went
 from api.console.frame.made_behind import About, Made, file_made, made_behind
 from api.console.frame.page import language_of
 from api.reading.exports import MEDIA_TYPES

@@ -10,7 +10,7 @@ import msgspec
 from litestar import Request, Response
 
 from api.auth import actor_of
-from api.console.frame.behind import Came, Kind, Went, begin
+from api.begun_behind import Came, Kind, Went, begin
 from api.console.frame.page import HEADERS, to
 from api.reading.exports import saved_as
 from casework.file_names import FileName

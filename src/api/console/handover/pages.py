@@ -11,7 +11,7 @@ from litestar import Request, Response, get, post
 from litestar.params import PathParameter, QueryParameter
 from sqlalchemy.engine import Connection
 
-from api.console.frame.behind import Came, Kind, Went, begin, behind
+from api.begun_behind import Came, Kind, Went, begin, behind
 from api.console.frame.forms import Tried, problem_in, problem_of, typed_in
 from api.console.frame.page import HEADERS, language_of, render, to
 from api.handovers import XLSX, SheetName, answered

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from litestar import Request, Response, get, post
 
-from api.console.frame.behind import Came, Kind, Went, begin, behind
+from api.begun_behind import Came, Kind, Went, begin, behind
 from api.console.frame.forms import typed_in
 from api.console.frame.page import render, to
 from api.serving import serving_of

@@ -11,8 +11,8 @@ from litestar import Request, Response, get, post
 from sqlalchemy.engine import Connection
 
 from api.auth import actor_of
+from api.begun_behind import Came, Kind, Went, begin, behind
 from api.console.frame import cookies
-from api.console.frame.behind import Came, Kind, Went, begin, behind
 from api.console.frame.forms import Tried, problem_of
 from api.console.frame.page import HEADERS, render, to
 from api.contact_files import WhichRun

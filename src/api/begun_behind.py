@@ -1,4 +1,4 @@
-"""Work that takes longer than a page, for the request that begins it and those that look at it (`api.behind`)."""
+"""Work that takes longer than an answer, for the request that begins it and those that look at it (`api.behind`)."""
 
 from collections.abc import Callable
 from typing import Any
