@@ -15,7 +15,10 @@ from casework.cli.taking_out import kind_of, out_option, told_of, write_taken
 from casework.clock import now
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from casework.work.cases.branch import Branch
+    from casework.work.duties.listing import Listed
 
 
 @click.group()
@@ -80,13 +83,18 @@ def list_(on: datetime, out: Path | None, *, json_: bool, staff_no: str | None) 
             ]
         )  # fmt: skip
         return
+    console.print(_counted(branch, found))
+
+
+def _counted(branch: "Branch", found: "Sequence[Listed]") -> Table:
+    """How many of each duty are done, late, open, or exempt by what; in the order of the rules."""
     counts = Counter((one.duty, one.exempt_by or one.status) for one in found)
     shown = Table("duty", "status", "cases")
     for name, rule in branch.rulebook.duties.by_name.items():
         for (duty, status), number in sorted(counts.items()):
             if duty == name:
                 shown.add_row(f"{name} {rule.zh}", f"{status} {_word(branch, status)}".strip(), f"{number:,}")
-    console.print(shown)
+    return shown
 
 
 def _word(branch: "Branch", status: str) -> str:

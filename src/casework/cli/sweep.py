@@ -1,7 +1,7 @@
 """`casework sweep`: for cron, once a day after the feed."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -30,7 +30,6 @@ def cli(day: datetime | None, json_: bool) -> None:
       casework sweep
       casework sweep --date 2026-03-09 --json
     """
-    import msgspec
     from rich.progress import Progress, SpinnerColumn, TextColumn
 
     from casework.operation.closing import close
@@ -46,13 +45,7 @@ def cli(day: datetime | None, json_: bool) -> None:
         main = branch.branch.rulebook.chart.name
     swept = done.swept
     if json_:
-        told = {
-            "fired": swept.fired, "expired_requests": done.expired,
-            "departures": msgspec.to_builtins(done.departures), "days": swept.days,
-            "without_feed": swept.without_feed, "unknown_years": done.unknown_years,
-            "stepped_aside": done.stepped_aside,
-        }  # fmt: skip
-        print_json(told)
+        print_json(_as_json(done))
         _tell_trouble(done)
         warn_of(done.unknown_years)
         return
@@ -71,6 +64,17 @@ def cli(day: datetime | None, json_: bool) -> None:
     _tell_trouble(done)
     warn_of(done.unknown_years)
     _tell(done.departures)
+
+
+def _as_json(done: "Closed") -> dict[str, Any]:
+    import msgspec
+
+    return {
+        "fired": done.swept.fired, "expired_requests": done.expired,
+        "departures": msgspec.to_builtins(done.departures), "days": done.swept.days,
+        "without_feed": done.swept.without_feed, "unknown_years": done.unknown_years,
+        "stepped_aside": done.stepped_aside,
+    }  # fmt: skip
 
 
 def _tell_trouble(done: "Closed") -> None:

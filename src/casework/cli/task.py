@@ -1,6 +1,7 @@
 """`casework task`: somebody's list of a morning, and what they do with it."""
 
 from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,6 +11,9 @@ from casework.cli.tables import Table
 from casework.cli.task_acts import COMMANDS
 from casework.clock import now
 from casework.money import yuan_text
+
+if TYPE_CHECKING:
+    from casework.work.tasks.own import Task
 
 _on = click.option("--on", type=day, required=True, metavar="DAY", help="Whose morning, YYYY-MM-DD.")
 _who = as_option("staff_no", "Whose list", required=True)
@@ -58,17 +62,7 @@ def list_(on: datetime, staff_no: str, *, json_: bool) -> None:
     if state is not None and state.held_back:
         errors.print(f"{state.held_back:,} more have no room and come again / 另有{state.held_back:,}项因上限顺延")
     if json_:
-        print_json(
-            [
-                {
-                    "rank": place, "task": row.task, "loan_id": row.loan_id, "case_id": row.case_id,
-                    "owed_by": row.owed_by, "due_on": row.due_on, "dpd": row.dpd, "overdue_fen": row.overdue_fen,
-                    "why": row.why, "why_zh": told(row)[0], "why_en": told(row)[1],
-                    "id": row.id, "list_of": row.list_of, "ref": row.ref or None, "held_by": row.held_by,
-                }
-                for place, row in enumerate(found, 1)
-            ]
-        )  # fmt: skip
+        print_json([_as_json(place, row) for place, row in enumerate(found, 1)])
         return
     if not fed:
         errors.print("no feed has come yet / 尚未导入任何数据")
@@ -82,6 +76,17 @@ def list_(on: datetime, staff_no: str, *, json_: bool) -> None:
             str(place), str(row.id), word, row.loan_id, str(row.dpd), yuan_text(row.overdue_fen), told(row)[0]
         )
     console.print(shown)
+
+
+def _as_json(rank: int, task: "Task") -> dict[str, Any]:
+    from casework.work.tasks.own import told
+
+    why_zh, why_en = told(task)
+    return {
+        "rank": rank, "task": task.task, "loan_id": task.loan_id, "case_id": task.case_id, "owed_by": task.owed_by,
+        "due_on": task.due_on, "dpd": task.dpd, "overdue_fen": task.overdue_fen, "why": task.why, "why_zh": why_zh,
+        "why_en": why_en, "id": task.id, "list_of": task.list_of, "ref": task.ref or None, "held_by": task.held_by,
+    }  # fmt: skip
 
 
 @cli.command()

@@ -17,6 +17,7 @@ from casework.demo.departure import depart
 from casework.demo.files import INSTITUTION
 from casework.demo.hours import DAYTIME, EVENING, FEED, MORNING, DemoClock
 from casework.demo.passwords import give_password
+from casework.demo.recall import recalled_and_cleared
 from casework.demo.story import (
     APPROVER,
     CALLER,
@@ -39,7 +40,6 @@ from casework.intake.dialler.learning import learn_days
 from casework.intake.dialler.recording import DIALLER
 from casework.intake.feed.folder import read_folder
 from casework.intake.feed.load import ImportRequest, import_feed
-from casework.intake.feed.tables import loans
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Note, Open, Record, Refused
 from casework.operation.startup import Started
@@ -48,7 +48,7 @@ from casework.people.staff.actor import Actor, system
 from casework.storage import rows
 from casework.storage.database import writing
 from casework.work.cases.case import Case, from_row
-from casework.work.cases.commands import Command, OpenCase
+from casework.work.cases.commands import Command
 from casework.work.cases.gather import CASE_ROWS, business_dates
 from casework.work.cases.tables import cases
 from casework.work.four_eyes import requests
@@ -197,7 +197,11 @@ class _Stage:
     def recall(self) -> None:
         """A loan is recalled for misuse; the finding is cleared, and two other people cancel the case."""
         with writing(self.started.engine) as conn:
-            self._recall(conn)
+            case_id = recalled_and_cleared(conn, self.started.branch, self.cast[OFFICER.post], self.clock)
+            if case_id is not None:
+                self.told.cases.setdefault("recalled for misuse, cleared, cancelled", []).append(case_id)
+                cancelled = cleared("cancel", RISK, None, APPROVER, reason="finding_cleared")
+                self._clear(conn, cancelled, case_id, business_dates(conn)[INSTITUTION])
 
     def _walk(
         self, conn: Connection, journey: Journey, steps: Sequence[DemoStep], chosen: list[Case], today: date
@@ -332,68 +336,6 @@ class _Stage:
         if isinstance(value, DemoPerson):
             return self._person(value, case).id
         return value(case) if callable(value) else value
-
-    def _recall(self, conn: Connection) -> None:
-        held = sa.select(cases.c.id).where(cases.c.loan_id == loans.c.loan_id)
-        found = conn.execute(
-            sa.select(loans)
-            .where(~held.exists(), loans.c.owner_staff_no.is_not(None))
-            .order_by(loans.c.loan_id)
-            .limit(1)
-        ).one_or_none()
-        if found is None:
-            return
-        named = {
-            name: getattr(found, name)
-            for name in ("loan_id", "institution", "borrower_id", "product", "channel_code", "team", "region")
-        }
-        measure = {
-            "oldest_due_date": None,
-            "bucket": "M0",
-            "overdue_principal_fen": 0,
-            "overdue_interest_fen": 0,
-            "overdue_penalty_fen": 0,
-            "outstanding_principal_fen": found.outstanding_principal_fen or 0,
-            "risk_class": found.risk_class,
-            "npl_since": None,
-        }
-        officer = next(actor for actor in self.cast[OFFICER.post] if actor.region == found.region)
-        data = {"finding": "inspection:2024-06", "recall_demand": "letter:2024-06"}
-        (opened,) = advance(
-            conn,
-            [
-                OpenCase(
-                    actor=officer,
-                    ground="misuse",
-                    loan={**named, "owner": found.owner_staff_no},
-                    measure=measure,
-                    data=data,
-                )
-            ],
-            self.started.branch,
-            clock=self.clock,
-        )
-        if not isinstance(opened, Done):
-            raise TypeError(f"the recall was not opened: {opened}")
-        self.told.cases.setdefault("recalled for misuse, cleared, cancelled", []).append(opened.id)
-        today = business_dates(conn)[INSTITUTION]
-        (noted,) = advance(
-            conn,
-            [
-                Record(
-                    actor=officer,
-                    id=opened.id,
-                    kind="finding_cleared",
-                    on=today,
-                    evidence="visit:2024-06",
-                )
-            ],
-            self.started.branch,
-            clock=self.clock,
-        )
-        if not isinstance(noted, Done):
-            raise TypeError(f"the cleared finding was not recorded: {noted}")
-        self._clear(conn, cleared("cancel", RISK, None, APPROVER, reason="finding_cleared"), opened.id, today)
 
 
 def _read(conn: Connection, ids: list[int]) -> list[Case]:

@@ -188,14 +188,7 @@ def reckon(
     paid = _paid_of(conn, {"institution": institution, "on": on, "midnight": midnight}, people, case_id)
     visits = _visits_of(conn, institution, midnight, zone, case_id)
     forms = _forms_asked(conn, branch, on, zone, case_id)
-    if case_id is not None:
-        result = conn.execute(_ONE_CASE, {**asked, "case_id": case_id})
-    elif people is not None:
-        visited = [number for number, made in visits.items() if any(one.visitor in people for one in made)]
-        result = conn.execute(_CASES_OF, {**asked, "people": people, "visited_by_them": visited})
-    else:
-        result = conn.execute(ALL_CASES if owed is None else WHOLE_CASES, asked)
-    for row in chain.from_iterable(result.partitions(_AT_ONCE)):  # one by one the driver takes as long as the rest
+    for row in _cases(conn, asked, people, case_id, visits, whole=owed is not None):
         case: Any = row if owed is None else from_row(row)
         facts = _facts(row.facts) if owed is None else case.facts
         product = case.product if case.product in limits else None
@@ -210,6 +203,21 @@ def reckon(
         for duty, status, due_on, exempt_by in sorted(found):
             who = owed_by[duty].who(answers, case, visits.get(case.id, ()))
             yield on, case.id, duty, case.loan_id, status, exempt_by, due_on, who, institution
+
+
+def _cases(
+    conn: Connection, asked: dict[str, Any], people: tuple[str, ...] | None, case_id: int | None,
+    visits: Mapping[int, Sequence[VisitMade]], *, whole: bool,
+) -> Iterator[Any]:  # fmt: skip
+    """The cases that may be owed something: one, those of people, or all; of all `whole` rows, if they are wanted."""
+    if case_id is not None:
+        result = conn.execute(_ONE_CASE, {**asked, "case_id": case_id})
+    elif people is not None:
+        visited = [number for number, made in visits.items() if any(one.visitor in people for one in made)]
+        result = conn.execute(_CASES_OF, {**asked, "people": people, "visited_by_them": visited})
+    else:
+        result = conn.execute(WHOLE_CASES if whole else ALL_CASES, asked)
+    return chain.from_iterable(result.partitions(_AT_ONCE))  # one by one the driver takes as long as the rest
 
 
 def _paid_of(

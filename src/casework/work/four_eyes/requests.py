@@ -28,7 +28,7 @@ from casework.work.four_eyes import ending, stored
 from casework.work.four_eyes.deciding import authority_of, concerned_by, decided, may_see, sees
 from casework.work.four_eyes.events import unknown
 from casework.work.four_eyes.flags import flags_of
-from casework.work.four_eyes.kinds import Carried, kind_named, standings
+from casework.work.four_eyes.kinds import Carried, Standing, kind_named, standings
 from casework.work.four_eyes.recording import Asked, Moment, Moved, Refused, gathered, situation_of
 from casework.work.four_eyes.tables import REQUESTS, requests
 from casework.work.requests import REQUEST, ROLES, Request
@@ -51,10 +51,10 @@ def ask(
     pinned = handled.pin(conn, branch, subject, what, data)
     moment = Moment(branch, clock())
     text = stored.text_of(data)
-    until = moment.today + timedelta(days=int(moment.policy.figure("approval.expires_after_days")))
+    expires_on = moment.today + timedelta(days=int(moment.policy.figure("approval.expires_after_days")))
     about: dict[str, Any] = {
         "kind": kind, "subject": subject, "what": what, "topic": topic.name, "pinned_version": pinned,
-        "expires_on": until.isoformat(), "asked_for": None,
+        "expires_on": expires_on.isoformat(), "asked_for": None,
     }  # fmt: skip
     (number,) = rows.next_ids(conn, "requests_id_seq", requests, 1)
     said: dict[str, Any] = {
@@ -89,14 +89,21 @@ def ask(
         return moment.refuse_asking(conn, actor, Refusal(told), said)
     request.asked_for = about["asked_for"] = authority.acting_for
     request.data_digest = about["data_digest"] = stored.digest_of(branch.vault, request, text)
-    draft = moment.draft(
-        REQUESTS, REQUEST.says.opened, actor, said | by(authority), moment.today, moment.policy, opening.rules
-    )  # fmt: skip
+    return _entered(conn, moment, actor, request, said | by(authority), text, standing)
+
+
+def _entered(
+    conn: Connection, moment: Moment, actor: Actor, request: Request, said: dict[str, Any], text: str,
+    standing: Standing | None,
+) -> Asked:  # fmt: skip
+    """The request that may be asked for: its row, its sealed data, its entry."""
+    rules = moment.chart.openings["request"].rules
+    draft = moment.draft(REQUESTS, REQUEST.says.opened, actor, said, moment.today, moment.policy, rules)
     done = moment.opened(REQUESTS, request, draft)
     stored.seal(conn, moment, request, text, None if standing is None else _whose(standing.subject))
-    flags = {} if standing is None else flags_of(conn, moment, [request], {number: standing})
+    flags = {} if standing is None else flags_of(conn, moment, [request], {request.id: standing})
     moment.write(conn)
-    return Asked(number, done.state, done.version, until, done.entry_id, flags.get(number, ()))
+    return Asked(request.id, done.state, done.version, request.expires_on, done.entry_id, flags.get(request.id, ()))
 
 
 def review(

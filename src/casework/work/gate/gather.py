@@ -160,35 +160,44 @@ def gather(
         consents = consents_of(conn, borrowers) if quiet else {}
     _tell(known, told(), said)
     _run(known, courses())
-    for whose in connected():
-        reserve(known, Customer(*whose), DEBTOR, "call", None, day)
-    for institution, borrower_id, party, channel in to_cap():
-        if (course := known.courses.get(Customer(institution, borrower_id))) is not None:
-            course.count(party, channel, day)
-    for number, calls in unanswered():
-        line = known.lines[bytes(number)]
-        line.day, line.unanswered = day, calls
-    for institution, borrower_id, number, party, channel in opened():
-        whose = Customer(institution, borrower_id)
-        reserve(known, whose, party, channel, None if number is None else bytes(number), day)
+    _count(known, day, connected(), to_cap(), unanswered(), opened())
     held, remitted, arrears = _spans(holds(), zone), paid(), _arrears(overdue())
     asked_not_to = _earliest(marked())
-    states: dict[Customer, dict[str, Span]] = {}
-    for one in askings:
-        states.setdefault(one.customer, {})[one.wish.loan_id] = Span(one.state, LONG_AGO, None, one.wish.loan_id)
+    states = _states(askings)
     standings = {
         who: Standing(
-            book.get(who, ()),
-            held.get(who, ()),
-            consents.get(who, ()),
-            arrears.get(who, Arrears()),
-            tuple(states[who].values()),
-            remitted.get(who, ()),
-            asked_not_to,
+            book.get(who, ()), held.get(who, ()), consents.get(who, ()), arrears.get(who, Arrears()),
+            tuple(states[who].values()), remitted.get(who, ()), asked_not_to,
         )
         for who in customers
-    }
+    }  # fmt: skip
     return known._replace(standings=standings)
+
+
+def _count(
+    known: Known, day: date, connected: Sequence[Any], to_cap: Sequence[Any], unanswered: Sequence[Any],
+    opened: Sequence[Any],
+) -> None:  # fmt: skip
+    """What happened today, and what is permitted and open, by debtor and by number."""
+    for whose in connected:
+        reserve(known, Customer(*whose), DEBTOR, "call", None, day)
+    for institution, borrower_id, party, channel in to_cap:
+        if (course := known.courses.get(Customer(institution, borrower_id))) is not None:
+            course.count(party, channel, day)
+    for number, calls in unanswered:
+        line = known.lines[bytes(number)]
+        line.day, line.unanswered = day, calls
+    for institution, borrower_id, number, party, channel in opened:
+        whose = Customer(institution, borrower_id)
+        reserve(known, whose, party, channel, None if number is None else bytes(number), day)
+
+
+def _states(askings: Sequence[Asking]) -> dict[Customer, dict[str, Span]]:
+    """Of each debtor the states of the cases that are asked about, by loan."""
+    found: dict[Customer, dict[str, Span]] = {}
+    for one in askings:
+        found.setdefault(one.customer, {})[one.wish.loan_id] = Span(one.state, LONG_AGO, None, one.wish.loan_id)
+    return found
 
 
 def reserve(known: Known, customer: Customer, party: str, channel: str, number: bytes | None, day: date) -> None:
