@@ -1,6 +1,6 @@
 """What one import works with from its beginning to its end; what it finds out its stages hand on as values."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +49,23 @@ def hold_feeds(conn: Connection, institution: str) -> None:
         conn.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(f"feed/{institution}"))))
 
 
+class BookedLoans(Mapping[str, Booked]):
+    """Loans as the books know them, each put into these words when it is looked at: of a first feed there are many."""
+
+    def __init__(self, found: Mapping[str, LoanRow | Booked], institution: str) -> None:
+        self._found, self._institution = found, institution
+
+    def __getitem__(self, loan_id: str) -> Booked:
+        loan = self._found[loan_id]
+        return loan if isinstance(loan, Booked) else of_row(loan, self._institution)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+
 class LoansKnown:
     """What the books know of an institution's loans: those of the feed's own file, and what the database was asked."""
 
@@ -61,18 +78,16 @@ class LoansKnown:
         """What the feed's loans file says: the books know it before anything else is asked."""
         self.seen = {row[0]: row for row in rows}
 
-    def of(self, loan_ids: Iterable[str]) -> dict[str, Booked]:
+    def of(self, loan_ids: Iterable[str]) -> "BookedLoans":
         """These loans, asking the database only for those not seen before; others than the institution's are left out.
 
-        In no particular order.
+        In no particular order; whoever looks at one later asks nothing any more.
         """
         wanted = set(loan_ids)
         asked = booked(self._conn, wanted - self.seen.keys())
         self.seen |= {loan_id: loan for loan_id, loan in asked.items() if loan.institution == self._institution}
-        found = ((loan_id, loan) for loan_id in wanted if (loan := self.seen.get(loan_id)) is not None)
-        return {
-            loan_id: loan if isinstance(loan, Booked) else of_row(loan, self._institution) for loan_id, loan in found
-        }  # fmt: skip
+        found = {loan_id: loan for loan_id in wanted if (loan := self.seen.get(loan_id)) is not None}
+        return BookedLoans(found, self._institution)
 
     def unknown_among(self, loan_ids: Iterable[str]) -> set[str]:
         """Those of these loans that the books do not know, asking as `of` does."""

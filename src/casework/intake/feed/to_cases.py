@@ -136,7 +136,7 @@ def _take_back(
 
 def _words_on(
     course: ImportCourse, on_books: OnBooks | None, loan_ids: Collection[str]
-) -> tuple[Callable[[str], Word], dict[str, Booked]]:
+) -> tuple[Callable[[str], Word], Mapping[str, Booked]]:
     """What the books say of these loans, those that the feed's own file omits too."""
     loans = course.loans_known.of(loan_ids)
     return (lambda loan_id: word_on(loan_id, on_books, loans.get(loan_id))), loans
