@@ -17,6 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from casework.errors import CallerError
+from casework.intake.feed import folder as folder_module
+from casework.intake.feed import read_apart
 from casework.intake.feed import read_sheet as read_module
 from casework.intake.feed import sheet as sheet_module
 from casework.intake.feed.cell import CellNote
@@ -76,13 +78,39 @@ def test_a_sound_folder_is_read_whole(tmp_path: Path) -> None:
     assert (delivery.as_of, delivery.institution) == (date(2024, 6, 1), "demo")
     assert [sheet.kind for sheet in delivery.sheets] == ["loans", "contacts", "overdue", "repayments"]
     assert [row.loan_id for row in delivery.overdue.rows] == ["D1", "D2"]
-    assert delivery.overdue.lines == [2, 3]
+    assert [*delivery.overdue.lines] == [2, 3]
     assert delivery.loans is not None
     assert delivery.loans.rows[0].borrower_name == "赵样本"
     assert Notice(1, "备注", "column_unknown") in delivery.loans.notices
     assert Notice(1, "team", "column_absent") in delivery.loans.notices
     assert delivery.contacts is not None
     assert delivery.contacts.rows[0].role == "debtor"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"overdue": OVERDUE.replace("2024-05-02", "soon")},
+        {"overdue": OVERDUE + "D3,2024-05-02,1,0,0,1\n", "loans": "a;b"},
+    ],
+)
+def test_two_processes_read_what_one_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: dict[str, bytes | str]
+) -> None:
+    monkeypatch.setattr(folder_module, "AHEAD_FROM", 1)
+    monkeypatch.setattr(read_apart, "_HANDED_OVER", 1)
+    files = {"overdue": OVERDUE, "loans": LOANS, "contacts": CONTACTS, "repayments": REPAYMENTS} | changed
+    folder = deliver(tmp_path, **files)
+    assert said(folder, processes=2) == said(folder, processes=1)
+
+
+def said(folder: Path, *, processes: int) -> Any:
+    """The delivery, or why it is refused."""
+    try:
+        return read_folder(folder, processes=processes)
+    except CallerError as mistake:
+        return mistake.code, mistake.zh, str(mistake), mistake.facts
 
 
 def test_the_digest_is_that_of_the_files_whatever_their_order(tmp_path: Path) -> None:
@@ -363,7 +391,7 @@ def test_a_row_set_aside_later_has_its_cells_again(tmp_path: Path) -> None:
     assert [(row.line, row.code) for row in less.set_aside] == [(2, "unknown_loan"), (3, "malformed_date")]
     assert ",".join(less.set_aside[0].cells) == GOOD_LINE
     assert [row.loan_id for row in less.rows] == ["D3"]
-    assert less.lines == [4]
+    assert [*less.lines] == [4]
     assert sheet.put_aside({}) is sheet
 
 

@@ -102,7 +102,7 @@ def test_a_row_with_a_cell_too_many_or_too_few_is_left_to_reading_row_by_row() -
         content = "\n".join([",".join(header), good, other]).encode()
         sheet = read_sheet(AS_OF, FileEntry("overdue.csv", "overdue", 2, "0" * 64, 10**9), content)
         assert [(row.line, row.code) for row in sheet.set_aside] == [(3, "wrong_cell_count")]
-        assert sheet.lines == [2]
+        assert [*sheet.lines] == [2]
 
 
 def test_kinds_of_which_few_rows_come_are_read_row_by_row() -> None:

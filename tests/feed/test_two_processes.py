@@ -14,8 +14,8 @@ from sqlalchemy.engine import Connection, Engine
 
 from casework.clock import now
 from casework.errors import CallerError
+from casework.intake.feed import folder, read_apart, write_loans
 from casework.intake.feed import run as runs
-from casework.intake.feed import write_loans
 from casework.intake.feed.course import ImportCourse, ImportRequest
 from casework.intake.feed.folder import read_folder
 from casework.intake.feed.load import silent
@@ -37,11 +37,12 @@ Days = list[tuple[dict[int, str], dict[int, int]]]
 @pytest.fixture
 def soon_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
     """A second process for few loans, which hands over fewer; what is drawn by lot is always the same."""
-    for module in (advance, write_loans):
+    for module in (advance, folder, write_loans):
         monkeypatch.setattr(module, "AHEAD_FROM", 4)
     monkeypatch.setattr(advance, "_SLICE", 3)
     monkeypatch.setattr(advance, "_SLICE_AHEAD", 3)
-    monkeypatch.setattr(write_loans, "_HANDED_OVER", 3)
+    for module in (read_apart, write_loans):
+        monkeypatch.setattr(module, "_HANDED_OVER", 3)
     monkeypatch.setattr(os, "urandom", lambda size: bytes([7]) * size)
 
 
@@ -97,9 +98,9 @@ def after(bank: Bank, owner: Engine, folders: list[Path], *, processes: int) -> 
     _numbers_from_the_start(owner)
     request = ImportRequest(system("cli"), confirm_vanished=True, clock=lambda: AT)
     with bank.started.engine.connect() as conn:
-        for folder in folders:
+        for sent in folders:
             run_id = runs.begin(conn, request.actor, correction=False, clock=request.clock)
-            delivery = read_folder(folder)
+            delivery = read_folder(sent, processes=processes)
             carry_out(ImportCourse.begin(conn, bank.started.branch, delivery, request, run_id, silent, processes))
         left = {
             table.name: sorted(map(repr, _rows(conn, table)))

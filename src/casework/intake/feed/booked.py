@@ -37,13 +37,13 @@ def of_row(row: LoanRow, institution: str) -> Booked:
 
 @dataclass(frozen=True, slots=True)
 class OnBooks:
-    """What the loans file of a feed says is outstanding.
+    """What the loans file of a feed says is outstanding: `rows` are its rows.
 
     `unclear` loans had their row set aside; with `unnamed`, any loan that seems omitted could be one of those rows.
     `closed` loans have nothing outstanding whatever the amount beside it: the status decides.
     """
 
-    stated_fen: Mapping[str, int | None]
+    rows: Mapping[str, LoanRow]
     unclear: frozenset[str]
     unnamed: bool
     closed: frozenset[str] = frozenset()
@@ -52,16 +52,13 @@ class OnBooks:
         """Outstanding principal, 0 for a loan that the file omits, none where the file does not tell."""
         if loan_id in self.closed:
             return 0
-        if loan_id in self.stated_fen:
-            return self.stated_fen[loan_id]
+        if loan_id in self.rows:
+            return self.rows[loan_id].outstanding_principal_fen
         return None if self.unnamed or loan_id in self.unclear else 0
 
 
-def stated_by(sheet: FeedSheet[LoanRow] | None) -> OnBooks | None:
-    """What a loans file says is outstanding; none if no such file came."""
-    if sheet is None:
-        return None
+def stated_by(sheet: FeedSheet[LoanRow], rows: Mapping[str, LoanRow]) -> OnBooks:
+    """What a loans file says is outstanding; `rows`: its rows by loan."""
     unclear, unnamed = sheet.set_aside_keys()
-    stated = {row.loan_id: row.outstanding_principal_fen for row in sheet.rows}
     closed = frozenset(row.loan_id for row in sheet.rows if row.status == "closed")
-    return OnBooks(stated, frozenset(unclear), unnamed > 0, closed)
+    return OnBooks(rows, frozenset(unclear), unnamed > 0, closed)

@@ -200,7 +200,8 @@ class Changes:
 
     def count_without_case(self, institution: str, in_arrears: Mapping[str, OverdueRow]) -> None:
         """Every loan of the snapshot that nobody works on, once all else is done: counted each day until one acts."""
-        self.counts["without_case"] = len(in_arrears.keys() - live_loans(self.conn, institution))
+        worked_on = map(in_arrears.__contains__, live_loans(self.conn, institution))
+        self.counts["without_case"] = len(in_arrears) - sum(worked_on)
 
     # ── loans no longer in arrears ──────────────────────────────────────────────────────────────────────────────────
 

@@ -72,11 +72,12 @@ class LoansKnown:
     def __init__(self, conn: Connection, institution: str) -> None:
         self._conn = conn
         self._institution = institution
-        self.seen: dict[str, LoanRow | Booked] = {}
+        self.seen: Mapping[str, LoanRow | Booked] = {}
 
-    def of_file(self, rows: Iterable[LoanRow]) -> None:
-        """What the feed's loans file says: the books know it before anything else is asked."""
-        self.seen = {row[0]: row for row in rows}
+    def of_file(self, rows: Iterable[LoanRow]) -> Mapping[str, LoanRow]:
+        """What the feed's loans file says, by loan: the books know it before anything else is asked."""
+        self.seen = by_loan = {row[0]: row for row in rows}
+        return by_loan
 
     def of(self, loan_ids: Iterable[str]) -> "BookedLoans":
         """These loans, asking the database only for those not seen before; others than the institution's are left out.
@@ -85,7 +86,9 @@ class LoansKnown:
         """
         wanted = set(loan_ids)
         asked = booked(self._conn, wanted - self.seen.keys())
-        self.seen |= {loan_id: loan for loan_id, loan in asked.items() if loan.institution == self._institution}
+        if asked:
+            ours = {loan_id: loan for loan_id, loan in asked.items() if loan.institution == self._institution}
+            self.seen = {**self.seen, **ours}  # another: what was handed on stays as it is
         found = {loan_id: loan for loan_id in wanted if (loan := self.seen.get(loan_id)) is not None}
         return BookedLoans(found, self._institution)
 

@@ -1,8 +1,10 @@
 """One file of a feed, read: its usable rows, those set aside, and what is odd about it. Each step makes a new one."""
 
+from array import array
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from casework import ids
@@ -53,7 +55,7 @@ class FeedSheet(Generic[Row]):
     header: SheetHeader
     content: bytes  # as it lay in the folder, so that the cells of a row can be found again
     rows: list[Row] = field(default_factory=list)
-    lines: list[int] = field(default_factory=list)
+    lines: "array[int]" = field(default_factory=partial(array, "I"))
     set_aside: list[SetAside] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)  # the first ones
     more_notices: Counter[str] = field(default_factory=Counter)  # how many there were besides, by code
@@ -93,7 +95,7 @@ class FeedSheet(Generic[Row]):
         return replace(
             self,
             rows=[self.rows[index] for index in kept],
-            lines=[self.lines[index] for index in kept],
+            lines=array("I", [self.lines[index] for index in kept]),
             set_aside=sorted([*self.set_aside, *more]),
         )
 

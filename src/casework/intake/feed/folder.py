@@ -8,9 +8,11 @@ later (`FeedSheet.put_aside`).
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +22,10 @@ from casework.intake.feed.cell import TEXTS
 from casework.intake.feed.feed_sheet import FeedSheet, SetAside
 from casework.intake.feed.headers import APART, SET_ASIDE_COLUMNS, Kind
 from casework.intake.feed.manifest import FileEntry, read_files, read_manifest
+from casework.intake.feed.read_apart import overdue_apart
 from casework.intake.feed.read_sheet import read_sheet
 from casework.intake.feed.row import ContactRow, LoanRow, OverdueRow, RepaymentRow
+from casework.storage.forked import AHEAD_FROM
 
 
 @dataclass(frozen=True)
@@ -44,8 +48,8 @@ class Delivery:
         return [sheet for sheet in sheets if sheet is not None]
 
 
-def read_folder(path: Path, bounds: Bounds = USUAL) -> Delivery:
-    """Read a feed folder whole, within `bounds`.
+def read_folder(path: Path, bounds: Bounds = USUAL, *, processes: int = 1) -> Delivery:
+    """Read a feed folder whole, within `bounds`; of more than one of `processes` a second reads the overdue file.
 
     `CallerError`, and then nothing is to be imported: folder_missing, manifest_missing, manifest_malformed,
     file_missing, file_unreadable, file_too_large, file_cut, file_digest_differs, csv_malformed,
@@ -58,14 +62,23 @@ def read_folder(path: Path, bounds: Bounds = USUAL) -> Delivery:
             raise too_many_rows(entry.name, bounds.rows)
     contents = read_files(path, manifest)
     sheets: dict[Kind, FeedSheet[Any]] = {}
-    refused: list[CallerError] = []
-    for entry in manifest.files:
-        try:
-            sheets[entry.kind] = read_sheet(manifest.as_of, entry, contents[entry.kind], bounds)
-        except CallerError as mistake:
-            refused.append(mistake)
+    refused: dict[Kind, CallerError] = {}
+    with ExitStack() as reading:
+        read: dict[Kind, Callable[[], FeedSheet[Any]]] = {
+            entry.kind: partial(read_sheet, manifest.as_of, entry, contents[entry.kind], bounds)
+            for entry in manifest.files
+        }
+        many = [entry.kind for entry in manifest.files if entry.rows >= AHEAD_FROM]
+        if processes > 1 and len(many) > 1 and "overdue" in many:
+            of_overdue = read.pop("overdue")
+            read["overdue"] = reading.enter_context(overdue_apart(of_overdue, contents["overdue"]))
+        for kind, read_it in read.items():  # what is read apart is asked for at last
+            try:
+                sheets[kind] = read_it()
+            except CallerError as mistake:
+                refused[kind] = mistake
     if refused:
-        raise _together(refused)
+        raise _together([refused[entry.kind] for entry in manifest.files if entry.kind in refused])
     return Delivery(
         as_of=manifest.as_of,
         institution=manifest.institution,

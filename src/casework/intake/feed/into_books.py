@@ -80,11 +80,10 @@ def _loans(course: ImportCourse, before: StoodBefore) -> LoansTaken:
     check_set_aside(sheet, course.policy)
     institution = course.delivery.institution
     rows = still_off(conn, institution, sheet.rows)
-    course.loans_known.of_file(rows)
+    stated, left = stated_by(sheet, course.loans_known.of_file(rows)), LeftBooks()
     latest_on, digest = before.seen.get("loans", (as_of, ""))
-    stated, left = stated_by(sheet), LeftBooks()
     fresh = sheet.sha256 != digest
-    if stated is not None and latest_on <= as_of and (fresh or stated.unnamed):
+    if latest_on <= as_of and (fresh or stated.unnamed):
         left = left_books(conn, institution, stated)
     if not fresh:
         return LoansTaken(sheet, rows, stated, left)

@@ -48,7 +48,7 @@ def import_feed(
     delivery: Delivery | None = None
     try:
         progress("reading", 0, 1)
-        delivery = read_folder(folder, bounds)
+        delivery = read_folder(folder, bounds, processes=processes)
         with writing(engine) as conn:
             carry_out(ImportCourse.begin(conn, branch, delivery, request, run_id, progress, processes))
     except CallerError as mistake:

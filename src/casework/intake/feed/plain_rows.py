@@ -7,7 +7,6 @@ commas, a day after the feed's …) makes the block no plain one, and each of it
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
-from functools import partial
 from typing import Any, Final, TypeVar
 
 from casework import ids
@@ -24,7 +23,7 @@ from casework.intake.feed.cell import (
     owner_fault,
 )
 from casework.intake.feed.headers import COLUMNS, Kind
-from casework.intake.feed.row import LONGEST_NAME, LoanRow, OverdueRow, class_fault, due_judge, status_fault
+from casework.intake.feed.row import LONGEST_NAME, LoanRow, OverdueRow, class_fault, due_judge, rows_of, status_fault
 from casework.people.staff.person import LONGEST_CODE
 
 BLOCK: Final = 500
@@ -36,7 +35,6 @@ _AMOUNTS_OR_NONE: Final = re.compile(r"(?:(?:[0-9]{1,13}+(?:\.[0-9]{1,2})?+)?+\n
 _ID_NUMBERS: Final = re.compile(r"(?:(?:[0-9A-Za-z()\-]{5,32}+)?+\n)*+", re.ASCII)
 
 Value = TypeVar("Value")
-Row = TypeVar("Row", bound=tuple[Any, ...])
 Cells = Sequence[str]
 BlockParser = Callable[[Sequence[Cells]], list[Any] | None]
 """The rows of columns; none where one of their cells is not plain."""
@@ -76,7 +74,7 @@ def _overdue(positions: Mapping[str, int], as_of: date) -> Callable[[Sequence[Ce
             days = {day: str((as_of - day).days) for day in set(due_on)}
             _must(all(cell in ("", days[day]) for day, cell in zip(due_on, columns[reported], strict=True)))
         amounts_fen = (_amounts(columns[at]) for at in amounts)
-        return _made(OverdueRow, _keys(columns[key]), due_on, *amounts_fen)
+        return rows_of(OverdueRow, (_keys(columns[key]), due_on, *amounts_fen))
 
     return read
 
@@ -111,14 +109,9 @@ def _loans(positions: Mapping[str, int], as_of: date) -> Callable[[Sequence[Cell
         if any(values[npl_at]):
             days = zip(values[npl_at], values[disbursed_at], strict=True)
             _must(not any(since is not None and paid_on is not None and since < paid_on for since, paid_on in days))
-        return _made(LoanRow, *values)
+        return rows_of(LoanRow, values)
 
     return read
-
-
-def _made(row: type[Row], *columns: Sequence[Any]) -> list[Row]:
-    """Named tuples of columns: `_make` would count the values of each row again."""
-    return [*map(partial(tuple.__new__, row), zip(*columns, strict=True))]
 
 
 # ── one column ──────────────────────────────────────────────────────────────────────────────────────────────────────

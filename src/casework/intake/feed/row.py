@@ -7,6 +7,7 @@ and only a row that fails it is read again cell by cell to name the fault.
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
+from functools import partial
 from operator import itemgetter
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -99,6 +100,8 @@ class RepaymentRow(NamedTuple):
 
 
 LONGEST_NAME: Final = 128
+LOAN_ID: Final = itemgetter(0)
+"""Of a row of loans or of arrears."""
 Row = TypeVar("Row", bound=tuple[Any, ...])
 Parser = Callable[[list[str]], Row]
 Notes = list[CellNote]
@@ -110,6 +113,11 @@ def _picker(positions: Mapping[str, int], columns: Sequence[str], width: int) ->
     if all(column in positions for column in columns):
         return pick
     return lambda cells: pick([*cells, ""])
+
+
+def rows_of(row: type[Row], columns: Sequence[Sequence[Any]]) -> list[Row]:
+    """Rows of columns that are as long as each other: `_make` would count the values of each row again."""
+    return [*map(partial(tuple.__new__, row), zip(*columns, strict=True))]
 
 
 _OVERDUE_COLUMNS: Final = tuple(column.name for column in COLUMNS["overdue"] if column.compulsory)

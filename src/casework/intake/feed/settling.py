@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection
 from casework.intake.feed.booked import Booked, OnBooks
 from casework.intake.feed.row import LoanRow
 from casework.intake.feed.tables import loans
+from casework.intake.feed.without_case import live_loans
 from casework.people.staff.actor import SYSTEM_POST
 from casework.storage import rows
 from casework.work.cases.tables import cases
@@ -66,7 +67,6 @@ _LIVE: Final = sa.select(
 ).where(cases.c.live == sa.true())
 
 
-_LIVE_LOANS: Final = sa.select(cases.c.loan_id).where(cases.c.live == sa.true())
 _WRITE_OFF_ASKED: Final = sa.select(requests.c.subject).where(
     requests.c.what == "write_off", requests.c.live == sa.true()
 )
@@ -77,8 +77,7 @@ def cases_not_overdue(conn: Connection, institution: str, overdue: Collection[st
 
     Three questions: nearly all are among them, and of those no more than the number of the loan is read.
     """
-    live = conn.execute(_LIVE_LOANS.where(cases.c.institution == institution)).scalars().all()
-    left = [loan_id for loan_id in live if loan_id not in overdue]
+    left = [loan_id for loan_id in live_loans(conn, institution) if loan_id not in overdue]
     found = rows.select_by_keys(conn, _LIVE, "loan_id", left)
     asked = set(conn.execute(_WRITE_OFF_ASKED).scalars())
     return [NotOverdue._make((*row, f"case:{row[1]}" in asked)) for row in found]

@@ -86,8 +86,8 @@ def left_books(conn: Connection, institution: str, stated: OnBooks) -> LeftBooks
     """
     known = conn.execute(_OUTSTANDING.where(loans.c.institution == institution)).scalars().all()
     gone = [loan_id for loan_id in known if stated.outstanding_fen(loan_id) == 0]
-    omitted = tuple(loan_id for loan_id in gone if loan_id not in stated.stated_fen)
-    held = sum(loan_id not in stated.stated_fen for loan_id in known) if stated.unnamed else 0
+    omitted = tuple(loan_id for loan_id in gone if loan_id not in stated.rows)
+    held = sum(loan_id not in stated.rows for loan_id in known) if stated.unnamed else 0
     return LeftBooks(len(known), omitted, len(gone) - len(omitted), held)
 
 

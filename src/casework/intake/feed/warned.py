@@ -9,7 +9,7 @@ from typing import Any, Final
 from casework.intake.feed.booked import Booked, OnBooks
 from casework.intake.feed.feed_sheet import FeedSheet
 from casework.intake.feed.folder import Delivery
-from casework.intake.feed.row import LoanRow
+from casework.intake.feed.row import LOAN_ID, LoanRow
 from casework.rules.statechart.policy import Policy
 
 TOLD: Final = 20
@@ -41,8 +41,9 @@ def warnings_of(
     counts = sum((sheet.more_notices for sheet in delivery.sheets), Counter[str]())
     first: list[dict[str, Any]] = []
     found = ((sheet.kind, *notice) for sheet in delivery.sheets for notice in sheet.notices)
+    contradictory = _contradictory(delivery.loans) if stated is not None and stated.closed else ()
     between = (("overdue", *odd) for odd in _disagreeing(delivery, stated, on_books, policy))
-    for kind, line, column, code in (*of_feed, *found, *_contradictory(delivery.loans), *between):
+    for kind, line, column, code in (*of_feed, *found, *contradictory, *between):
         counts[code] += 1
         if len(first) < TOLD:
             first.append({"kind": kind, "line": line, "column": column, "code": code})
@@ -61,10 +62,13 @@ def _disagreeing(
 ) -> Iterator[tuple[int, str, str]]:
     stated = stated or OnBooks({}, frozenset(), unnamed=True)
     judged: dict[tuple[str, date], str | None] = {}
-    for line, (loan_id, due, *_) in zip(delivery.overdue.lines, delivery.overdue.rows, strict=True):
-        loan = on_books.get(loan_id)
-        if not _is_outstanding(loan) and stated.outstanding_fen(loan_id) == 0:
-            named = loan_id in stated.stated_fen
+    sheet = delivery.overdue
+    for line, row, loan in zip(sheet.lines, sheet.rows, map(on_books.get, map(LOAN_ID, sheet.rows)), strict=True):
+        loan_id, due = row[0], row[1]
+        # Of nearly all loans this feed's own file says that something is outstanding: nothing else need be looked up.
+        is_outstanding = type(loan) is LoanRow and loan.outstanding_principal_fen and loan.status != "closed"
+        if not is_outstanding and stated.outstanding_fen(loan_id) == 0:
+            named = loan_id in stated.rows
             yield line, "loan_id", "nothing_outstanding_yet_overdue" if named else "omitted_yet_overdue"
         if loan is None:
             continue
@@ -78,8 +82,3 @@ def _disagreeing(
         code = judged[classed]
         if code is not None:
             yield line, "risk_class", code
-
-
-def _is_outstanding(loan: LoanRow | Booked | None) -> bool:
-    """Whether this feed's own file says so: of nearly all loans nothing else need be looked up."""
-    return type(loan) is LoanRow and bool(loan.outstanding_principal_fen) and loan.status != "closed"

@@ -1,0 +1,36 @@
+"""The overdue file read by a second process, and handed over by columns, while this one reads the others."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, Final
+
+from casework.intake.feed.feed_sheet import FeedSheet
+from casework.intake.feed.row import OverdueRow, rows_of
+from casework.storage.forked import made_ahead
+
+_HANDED_OVER: Final = 5_000
+"""Rows: as columns, of which a day that stands in many of them is sent once."""
+
+
+@contextmanager
+def overdue_apart(
+    read: Callable[[], FeedSheet[OverdueRow]], content: bytes
+) -> Iterator[Callable[[], FeedSheet[OverdueRow]]]:
+    """From here on a second process reads it; what gives the sheet of `content`, or raises what was raised there."""
+    with made_ahead(_parts(read)) as parts:
+
+        def sheet() -> FeedSheet[OverdueRow]:
+            first: FeedSheet[OverdueRow] = next(parts)
+            rows = [row for columns in parts for row in rows_of(OverdueRow, columns)]
+            return replace(first, rows=rows, content=content)
+
+        yield sheet
+
+
+def _parts(read: Callable[[], FeedSheet[OverdueRow]]) -> Iterator[Any]:
+    """The sheet without what is long, and then its rows."""
+    sheet = read()
+    yield replace(sheet, rows=[], content=b"")
+    for at in range(0, len(sheet.rows), _HANDED_OVER):
+        yield tuple(zip(*sheet.rows[at : at + _HANDED_OVER], strict=True))
