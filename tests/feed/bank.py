@@ -153,7 +153,7 @@ class Bank:
                 institutions.add(conn, trail, system("cli"), institution)
             trail.write(conn)
 
-    def staff(self, staff_no: str, *posts: str) -> Actor:
+    def staff(self, staff_no: str, *posts: str, region: str | None = None) -> Actor:
         """Somebody registered with these posts."""
         with writing(self.started.engine) as conn:
             trail = self.started.branch.trail(LONG_AGO)  # on every day of these tests they work here
@@ -165,6 +165,7 @@ class Bank:
                 staff_no=staff_no,
                 name="某员工",
                 posts=posts,
+                region=region,
             )
             trail.write(conn)
         return somebody(staff_no, *posts)

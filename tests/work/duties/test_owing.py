@@ -46,12 +46,17 @@ def judicial(bank: Bank) -> dict[str, str]:
     return owing(bank)
 
 
-def owned(bank: Bank, post: str, product: str = "consumer") -> None:
+def owned(
+    bank: Bank, post: str, product: str = "consumer", officers: tuple[str | None, ...] = ("R1",), **place: str
+) -> None:
+    """A case of S1, who holds that post; `officers`: regions of the post-loan officers who come then."""
     bank.staff("B9", "basic_risk_manager")
     bank.staff("S1", post)
     bank.staff("S2", "business_rep")
-    bank.send(DAY, [arrears(1)], loans=[loan(1, product=product)])
+    bank.send(DAY, [arrears(1)], loans=[loan(1, product=product, **place)])
     assert bank.case(1).owner == "S1"
+    for number, region in enumerate(officers):
+        bank.staff(f"L{number}", LAWYERS, region=region)
 
 
 # (the post of the owner, who owes both): reps, post-loan officers and asset preservation may do both, others neither
@@ -89,10 +94,30 @@ def test_of_who_is_off_whoever_answers_owes_it_if_they_or_the_owner_may(
     assert judicial(bank) == dict.fromkeys(DUTIES, owes)
 
 
+# (regions of the post-loan officers, the region of the loan; who owes the visit of a collector's case)
+REACHED = [
+    (("R1",), "R1", LAWYERS),
+    (("R2", "R1"), "R1", LAWYERS),
+    (("R2",), "R1", "basic_risk_manager"),
+    ((None,), "R1", "basic_risk_manager"),
+    (("R1",), "", "basic_risk_manager"),
+    ((), "R1", "basic_risk_manager"),
+]
+
+
+@pytest.mark.parametrize(("officers", "region", "owes"), REACHED)
+def test_what_no_post_loan_officer_reaches_is_owed_by_whoever_gives_cases_out(
+    bank: Bank, officers: tuple[str | None, ...], region: str, owes: str
+) -> None:
+    owned(bank, "phone_collector", officers=officers, region=region, team="")
+    assert owing(bank) == {"visit": owes}
+    bank.assert_sound()
+
+
 def test_of_a_collectors_case_a_post_loan_officer_orders_the_visit_and_owes_it_from_then_on(bank: Bank) -> None:
-    owned(bank, "phone_collector")
+    owned(bank, "phone_collector", officers=())
+    officer = replace(bank.staff("S3", LAWYERS, region="R1"), region="R1")
     assert owing(bank) == {"visit": LAWYERS}
-    officer = replace(bank.staff("S3", LAWYERS), region="R1")
     assert isinstance(order(bank, actor=officer, second_visitor="S2"), Done)
     assert (bank.case(1).owner, owing(bank)) == ("S3", {"visit": "S3"})
     bank.assert_sound()

@@ -70,13 +70,13 @@ def test_before_its_close_a_day_is_listed_as_it_stands_and_afterwards_as_it_was(
 
 
 def test_whoever_has_a_duty_is_on_record_with_it(owed: Bank) -> None:
-    """The handler dials, the agency post places; who visits for an owner who may not is a post too."""
+    """The handler dials, the agency post places; a post has visits made for an owner who may not."""
     close(owed)
     with reading(owed.started.engine) as conn:
         found = {(row.loan_id, row.duty): row.owed_by for row in conn.execute(sa.select(duties))}
     case = owed.case(1)
     assert found == {
-        ("L1", "dial"): case.handler, ("L1", "visit"): "post_loan_officer", ("L2", "dial"): owed.case(2).handler,
+        ("L1", "dial"): case.handler, ("L1", "visit"): "basic_risk_manager", ("L2", "dial"): owed.case(2).handler,
         ("L3", "place"): "agency_post",
     }  # fmt: skip
 

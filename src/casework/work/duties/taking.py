@@ -47,7 +47,7 @@ CASES: Final = (
     sa.select(
         cases.c.id, cases.c.loan_id, cases.c.borrower_id, cases.c.state, cases.c.state_since, cases.c.oldest_due_date,
         cases.c.opened_on, cases.c.principal_at_opening_fen, cases.c.owner, cases.c.handler, cases.c.facts,
-        cases.c.product,
+        cases.c.product, cases.c.region,
     )
     .where(
         cases.c.institution == sa.bindparam("institution", type_=sa.String), cases.c.live,
@@ -179,7 +179,7 @@ def reckon(
     }
     quiet = {product: DebtorDay(forbidden=forbidden(of_product)) for product, of_product in limits.items()}
     day = Day.of(on, read_calendar(conn), held_to, closed=closed, outage=is_outage(conn, on))
-    owed_by = {name: Owing.of(rule, rulebook.charts) for name, rule in rulebook.duties.by_name.items()}
+    owed_by = {name: Owing.of(rule, rulebook) for name, rule in rulebook.duties.by_name.items()}
     asked = {
         "institution": institution, "on": on, "states": sorted(held_to.by_state), "placed": sorted(held_to.placed)
     }  # fmt: skip
