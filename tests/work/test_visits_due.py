@@ -64,6 +64,24 @@ def test_large_cases_owe_a_visit_until_one_is_reported_as_their_duties_say(bank:
     bank.assert_sound()
 
 
+@pytest.mark.parametrize("sorted_at_most", [0, 1, 4_000])
+def test_planned_visits_are_listed_alike_whether_few_are_sorted_or_many_walked_past(
+    bank: Bank, monkeypatch: pytest.MonkeyPatch, sorted_at_most: int
+) -> None:
+    monkeypatch.setattr("casework.work.cases.reached.SORTED_AT_MOST", sorted_at_most)
+    bank.staff("V1", "business_rep")
+    bank.staff("P2", "post_loan_officer")
+    bank.send(DAY, [arrears(n, n) for n in range(1, 5)], loans=[loan(n, owner_staff_no="V1") for n in range(1, 5)])
+    for number, area in ((1, "A"), (3, "B"), (4, "A")):
+        order(bank, number, area=area)
+    planned = [("L4", day(26)), ("L3", day(27)), ("L1", day(29))]
+    assert due(bank, planned=True) == planned
+    assert due(bank, area="A") == [planned[0], planned[2]]
+    assert due(bank, area="C") == due(bank, area="A", planned=False) == []
+    assert due(bank, Reach(people=frozenset({"V1"})), planned=True) == planned
+    assert due(bank, Reach(people=frozenset({"P2"})), planned=True) == []
+
+
 def test_a_page_of_visits_due_is_one_statement(ordered: Bank) -> None:
     asked = list[str]()
     with reading(ordered.started.engine) as conn:

@@ -76,6 +76,14 @@ def test_what_lies_before_the_days_asked_for_counts(desk: Desk) -> None:
     assert {allowed.contact_ref, refused.contact_ref} & broken(desk).keys() == set()
 
 
+def test_that_a_number_is_dead_counts_whoever_was_called_there(desk: Desk) -> None:
+    """The friend may be called from the day after the first debtor's number was found dead, in the second's name."""
+    early = desk.record(at("09:00"), party="contact", phone=FRIEND)
+    desk.record(at("10:00"), "invalid_number", loan=2)
+    desk.record(at("10:00", 1), party="contact", phone=FRIEND)
+    assert broken(desk) == {early.contact_ref: "X5"}
+
+
 def test_a_row_that_comes_late_and_a_correction_change_what_is_found(desk: Desk) -> None:
     desk.record(at("09:00"), "debtor")
     desk.record(at("10:00"), "debtor")

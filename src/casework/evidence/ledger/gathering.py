@@ -191,10 +191,13 @@ def _day(
 
 def _called(conn: Connection, on: date, customers: Iterable[Customer], known: Collection[int]) -> list[Case]:
     """The live cases that debtors who were called had by then, but those that are known."""
-    keys = sorted((one.borrower_id, one.institution) for one in customers)
-    found = rows.select_by_keys(conn, CASE_ROWS, ("borrower_id", "institution"), keys)
+    whose = {*customers}
+    found = rows.select_by_keys(conn, CASE_ROWS, "borrower_id", sorted({one.borrower_id for one in whose}))
     each = (from_row(row) for row in found)
-    return [case for case in each if case.live and case.opened_on <= on and case.id not in known]
+    return [
+        case for case in each
+        if case.live and case.customer in whose and case.opened_on <= on and case.id not in known
+    ]  # fmt: skip
 
 
 def _in_papers(conn: Connection, branch: Branch, on: date, people: Collection[str] | None) -> list[Case]:

@@ -40,7 +40,7 @@ from casework.work.cases.options import (
 )
 from casework.work.cases.paging import MAX_PAGE, Listing, Place, place_of, read_cursor, write_cursor
 from casework.work.cases.queries import CHANGED
-from casework.work.cases.reached import covered_by
+from casework.work.cases.reached import cases_within, covered_by
 from casework.work.cases.sorts import SortOfNouns
 from casework.work.cases.tables import cases
 
@@ -91,7 +91,8 @@ def page_of(
     conditions, case = _asked_for(conn, branch, noun, within, wanted)
     if conditions is None:
         return [], None
-    listing = Listing(_within(noun, within), noun.table.c, conditions, sort)
+    few = None if within.everything or noun.people else cases_within(conn, within)
+    listing = Listing(_within(noun, within, few), noun.table.c, conditions, sort)
     found: list[Any] = []
     while len(found) <= limit:
         read = [noun.rows.read(row) for row in listing.fetch(conn, place, limit + 1)]
@@ -187,14 +188,18 @@ def _column(noun: Kept, name: str, part: str) -> sa.Column[Any]:
     return found
 
 
-def _within(noun: Kept, within: Reach) -> sa.Select[Any]:
+def _within(noun: Kept, within: Reach, few: Collection[int] | None = None) -> sa.Select[Any]:
+    """`few`: the cases within the reach, where these are few: then they find what is theirs, not each row its case."""
     columns, wanted = noun.table.c, select_of(noun)
     if within.everything:
         return wanted
     theirs = covered_by(within, cases.c)
     if noun.child:
         own = [columns[name].in_(sorted(within.people)) for name in noun.people]
-        return wanted.join_from(noun.table, cases, cases.c.id == columns.parent_id).where(sa.or_(theirs, *own))
+        its = sa.exists().where(cases.c.id == columns.parent_id, theirs)
+        return wanted.where(sa.or_(its if few is None or own else columns.parent_id.in_(few), *own))
+    if few is not None:
+        wanted = wanted.where(columns.borrower_id.in_(sa.select(cases.c.borrower_id).where(cases.c.id.in_(few))))
     return wanted.where(
         sa.exists().where(
             cases.c.institution == columns.institution, cases.c.borrower_id == columns.borrower_id,

@@ -11,7 +11,7 @@ from casework.people.staff.permissions import Reach
 from casework.work.cases.filter import check_id, check_text, filter_malformed
 from casework.work.cases.lifecycles import VISITS
 from casework.work.cases.paging import MAX_PAGE, Listing, place_of, read_cursor, write_cursor
-from casework.work.cases.reached import covered_by, ranges_of
+from casework.work.cases.reached import at_most_sorted, covered_by, ranges_of
 from casework.work.cases.tables import cases
 from casework.work.cases.visit_addresses import PLANNED
 
@@ -91,13 +91,13 @@ def page_of_visits_due(
     if not 1 <= limit <= MAX_PAGE:
         raise filter_malformed("limit", f"1–{MAX_PAGE}")
     place = read_cursor(cursor, wanted, SORT)
-    found = _listing(wanted, within).fetch(conn, place, limit + 1)
+    found = _listing(conn, wanted, within).fetch(conn, place, limit + 1)
     items = [_line(row) for row in found[:limit]]
     following = write_cursor(place_of(items[-1], SORT), wanted, SORT) if len(found) > limit else None
     return VisitsDuePage(items, following)
 
 
-def _listing(wanted: VisitsDueWanted, within: Reach) -> Listing:
+def _listing(conn: Connection, wanted: VisitsDueWanted, within: Reach) -> Listing:
     conditions: list[sa.ColumnElement[bool]] = [cases.c.visit_due_on.is_not(None)]
     for name in ("owner", "team", "region"):
         if (value := getattr(wanted, name)) is not None:
@@ -105,21 +105,30 @@ def _listing(wanted: VisitsDueWanted, within: Reach) -> Listing:
             conditions.append(cases.c[name] == value)
     if wanted.due_by is not None:
         conditions.append(cases.c.visit_due_on <= wanted.due_by)
-    if wanted.planned is not None:
-        planned = cases.c.id.in_(_PLANNED)
-        conditions.append(planned if wanted.planned else ~sa.exists(_PLANNED.where(_visits.parent_id == cases.c.id)))
-    if wanted.area is not None:
-        check_text("area", wanted.area)
-        conditions.append(cases.c.id.in_(_PLANNED.where(_visits.area == wanted.area)))
+    few = None
+    if wanted.planned or wanted.area is not None:
+        few = at_most_sorted(conn, _planned(wanted.area))
+        its = _planned(wanted.area).where(_visits.parent_id == cases.c.id).correlate(cases)
+        conditions.append(sa.exists(its) if few is None else cases.c.id.in_(few))
+    if wanted.planned is False:
+        conditions.append(~sa.exists(_PLANNED.where(_visits.parent_id == cases.c.id)))
     ranges = list[sa.ColumnElement[bool]]()
     if not within.everything:
         if wanted.owner is None:
             ranges = ranges_of(within, cases.c) or [sa.false()]
         else:
             conditions.append(covered_by(within, cases.c))
-    if wanted.planned or wanted.area is not None:
+    if few is not None:
         return Listing(_FOUND, cases.c, conditions, SORT, ranges, only_dated=True, lines=_LINES)
     return Listing(_LINES, cases.c, conditions, SORT, ranges, only_dated=True)
+
+
+def _planned(area: str | None) -> sa.Select[Any]:
+    """The cases of `_PLANNED`, of an area. CallerError `filter_malformed`."""
+    if area is None:
+        return _PLANNED
+    check_text("area", area)
+    return _PLANNED.where(_visits.area == area)
 
 
 def _line(row: Any) -> VisitDue:

@@ -135,7 +135,6 @@ _LIVE: Final = (
 _WITH_OTHERS: Final = CONTACTS.where(
     sa.or_(_log.party == sa.literal_column("'contact'"), _log.outcome == sa.literal_column("'debtor'"))
 )
-_BY_CUSTOMER: Final = ("borrower_id", "institution")
 _people: Final[sa.BindParameter[str]] = sa.bindparam("people", expanding=True)
 THEIRS: Final = sa.or_(cases.c.owner.in_(_people), cases.c.handler.in_(_people))
 """Cases that somebody of `:people` owns or works on."""
@@ -228,15 +227,14 @@ class Reader(msgspec.Struct, frozen=True):
         ]
 
     def _judged(self, borrowers: Sequence[str], failing: set[str]) -> Iterator[tuple[str, bool]]:
-        customers = [(borrower, self.institution) for borrower in borrowers]
         book, holds = book_of(self.conn, borrowers), holds_of(self.conn, borrowers, self.limits.zone)
         courses = {borrower: Course() for borrower in borrowers}
         for borrower in failing.intersection(borrowers):  # all of them by then, whichever day it was
             courses[borrower].failed_on = [self._proved_by] * self.limits.contacts_after_failures
         lines = self._lines(book, courses)
         asked_not_to = refusals(self.conn, lines.keys())
-        with_others = self._with_others(customers)
-        live = {row.borrower_id: row for row in rows.select_by_keys(self.conn, _LIVE, _BY_CUSTOMER, customers)}
+        with_others = self._with_others(borrowers)
+        live = {row.borrower_id: row for row in self._of(_LIVE, borrowers)}
         midnight = datetime.combine(self.on, time(), self.limits.zone)
         wish = Wish("", "contact", "call", "locate", None, midnight)
         for borrower in borrowers:
@@ -252,11 +250,16 @@ class Reader(msgspec.Struct, frozen=True):
             if owed:
                 yield borrower, called
 
-    def _with_others(self, customers: Sequence[tuple[str, str]]) -> dict[str, list[Contact]]:
+    def _of(self, source: sa.Select[Any], borrowers: Sequence[str]) -> Iterator[Any]:
+        """Rows of these debtors of the institution; by one column, which PostgreSQL reads in one go."""
+        found = rows.select_by_keys(self.conn, source, "borrower_id", borrowers)
+        return (row for row in found if row.institution == self.institution)
+
+    def _with_others(self, borrowers: Sequence[str]) -> dict[str, list[Contact]]:
         """By debtor the connections and the contacts with contact persons, up to the close of the day, in order."""
         found: dict[str, list[Contact]] = {}
         end = datetime.combine(self.on + _DAY, time(), self.limits.zone)
-        for row in rows.select_by_keys(self.conn, _WITH_OTHERS, _BY_CUSTOMER, customers):
+        for row in self._of(_WITH_OTHERS, borrowers):
             contact = contact_of(row)
             if contact.started_at < end:
                 found.setdefault(contact.borrower_id, []).append(contact)

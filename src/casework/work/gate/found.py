@@ -4,7 +4,7 @@ A row or a hold that comes late, a number that turns out wrong, a correction: ea
 contacts that may be one are judged (`suspects`), with all that began before them.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date, datetime, time
 from typing import Final
@@ -20,7 +20,7 @@ from casework.work.cases.branch import Branch
 from casework.work.cases.loans import loans
 from casework.work.cases.tables import cases
 from casework.work.contacts.contact import Contact
-from casework.work.contacts.tables import CONTACTS, contact_of
+from casework.work.contacts.tables import CONTACTS, contact_log, contact_of
 from casework.work.gate.breaches import Breach, breaches
 from casework.work.gate.consents import consents_of
 from casework.work.gate.gather import book_of, holds_of, refusals
@@ -33,6 +33,9 @@ PastArrears = Callable[[Connection, Collection[tuple[Customer, date]]], Mapping[
 """How far past due debtors were on past days; only whoever keeps the feeds can say."""
 _PRODUCTS: Final = sa.select(loans.c.loan_id, loans.c.product)
 _POSTS: Final = sa.select(posts_held.c.staff_no, posts_held.c.post, posts_held.c.from_on, posts_held.c.until_on)
+_ON_NUMBERS: Final = sa.select(
+    contact_log.c.number, sa.func.count(sa.literal_column("*")).label("contacts")
+).group_by(contact_log.c.number)  # fmt: skip
 _STATES: Final = sa.select(
     cases.c.institution, cases.c.borrower_id, cases.c.loan_id, cases.c.state, cases.c.state_since
 )  # fmt: skip
@@ -78,9 +81,15 @@ def judged(conn: Connection, branch: Branch, arrears: PastArrears, wanted: Seque
 
 
 def _before(conn: Connection, borrowers: list[str], numbers: list[bytes]) -> list[Contact]:
-    """Everything that bears on these debtors: their own contacts, and all on their numbers, whoever was called."""
+    """Everything that bears on these debtors: their own contacts, and all on their numbers, whoever was called.
+
+    Few numbers are known to other debtors: the index alone says of which there is more than the debtors' own contacts.
+    """
     of_debtors = rows.select_by_keys(conn, CONTACTS, "borrower_id", borrowers)
-    on_numbers = rows.select_by_keys(conn, CONTACTS, "number", numbers)
+    own = Counter(bytes(row.number) for row in of_debtors if row.number is not None)
+    counted = rows.select_by_keys(conn, _ON_NUMBERS, "number", numbers)
+    shared = [number for row in counted if row.contacts > own[number := bytes(row.number)]]
+    on_numbers = rows.select_by_keys(conn, CONTACTS, "number", shared)
     each = {(row.source, row.contact_ref): row for row in (*of_debtors, *on_numbers)}
     return [contact_of(row) for row in each.values()]
 
