@@ -65,6 +65,33 @@ def test_the_slices_really_are_written_behind_by_another_thread(
     branch.assert_sound()
 
 
+@pytest.mark.parametrize(("many", "times"), [(2, 0), (3, 1), (9, 1)])
+@pytest.mark.only("postgresql")  # on SQLite a second process decides (tests/feed/test_two_processes.py)
+def test_what_the_caller_does_meanwhile_is_done_once_of_a_batch_in_slices_and_of_no_other(
+    branch: Branch, monkeypatch: pytest.MonkeyPatch, many: int, times: int
+) -> None:
+    monkeypatch.setattr(door, "_SLICE", 2)
+    done = list[int]()
+    outcomes = branch.do(*[opening(f"L{number}") for number in range(many)], meanwhile=lambda: done.append(1))
+    assert all(isinstance(outcome, Done) for outcome in outcomes)
+    assert len(done) == times
+
+
+def test_the_first_slices_are_small_and_no_later_one_is_smaller(
+    branch: Branch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door, "_SLICE", 16)
+    sizes, write = list[int](), door.write
+
+    def seen(conn: Any, part: Any, *more: Any) -> None:
+        sizes.append(sum(len(fresh) for _, fresh in part.fresh))
+        write(conn, part, *more)
+
+    monkeypatch.setattr(door, "write", seen)
+    branch.do(*[opening(f"L{number}") for number in range(62)])
+    assert sizes == [2, 4, 8, 16, 16, 16]
+
+
 def test_a_slice_that_cannot_be_written_leaves_nothing_of_the_batch(
     branch: Branch, monkeypatch: pytest.MonkeyPatch
 ) -> None:

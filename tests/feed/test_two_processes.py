@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from casework.clock import now
 from casework.errors import CallerError
-from casework.intake.feed import folder, read_apart, write_loans
+from casework.intake.feed import changes, folder, read_apart, write_loans
 from casework.intake.feed import run as runs
 from casework.intake.feed.course import ImportCourse, ImportRequest
 from casework.intake.feed.folder import read_folder
@@ -43,6 +43,7 @@ def soon_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(advance, "_SLICE_AHEAD", 3)
     for module in (read_apart, write_loans):
         monkeypatch.setattr(module, "_HANDED_OVER", 3)
+    monkeypatch.setattr(changes, "AT_ONCE", 7)  # so that commands are made while those before are written
     monkeypatch.setattr(os, "urandom", lambda size: bytes([7]) * size)
 
 
