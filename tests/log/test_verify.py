@@ -21,6 +21,7 @@ from casework.lifecycle.advance import advance
 from casework.log.check.findings import TEXTS, Finding
 from casework.log.format.chain import commit, leaf_hash, seal_entry
 from casework.log.format.entry import decode_strict, encode
+from casework.log.stored import as_stored
 from casework.log.tables import (
     entries,
     openings,
@@ -68,6 +69,14 @@ def log(
 
 def codes(findings: list[Finding]) -> set[str]:
     return {finding.code for finding in findings}
+
+
+def test_what_a_verification_reads_with_is_made_once_in_a_process(log: BuiltLog) -> None:
+    with log.attacked() as conn:
+        log.verify(conn)
+        made = as_stored.cache_info().misses
+        log.verify(conn)
+    assert as_stored.cache_info().misses == made
 
 
 def test_a_log_written_through_the_door_is_sound(log: BuiltLog) -> None:

@@ -3,7 +3,7 @@
 Instants come as `clock.utc_text` writes them and dates in ISO form on both databases: they compare as texts.
 """
 
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,7 +16,7 @@ _DAY: sa.ColumnElement[str] = sa.literal_column("'YYYY-MM-DD'")
 _UTC: sa.ColumnElement[str] = sa.literal_column("'UTC'")
 
 
-@lru_cache(maxsize=32)
+@cache  # tables and names are the code's own: some fifty in each verification
 def as_stored(table: sa.Table, names: tuple[str, ...], dialect: str) -> sa.Select[Any]:
     """A select of `names` of `table`; the same object each time, so that its compiled form is kept."""
     return sa.select(*(_raw(table.c[name], dialect) for name in names))
