@@ -4,9 +4,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from casework.cli.faults import mended, tell_faults, told_in_json
-from casework.cli.several import LOOKED
-from casework.cli.shell import console, print_json, started
+import click
+
+from casework.cli.faults import mend_option, mended, tell_faults, told_in_json
+from casework.cli.several import LOOKED, atomic_option, look_option
+from casework.cli.shell import as_json, console, print_json, started
 from casework.cli.tables import Table
 
 if TYPE_CHECKING:
@@ -20,6 +22,13 @@ if TYPE_CHECKING:
 
 
 Import = Callable[["Connection", "Branch", bytes, str, "Actor"], "FileTaken"]
+
+
+def importing(command: Callable[..., None]) -> Callable[..., None]:
+    """What the commands `import` take: FILE, --atomic, --dry-run, --mend, --json."""
+    for option in (as_json, mend_option, look_option, atomic_option):
+        command = option(command)
+    return click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))(command)
 
 
 def import_file(

@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from casework.cli import lifecycle, looking
-from casework.cli.agreed import import_file, listed
-from casework.cli.faults import mend_option
-from casework.cli.several import atomic_option, look_option
+from casework.cli.agreed import import_file, importing, listed
 from casework.cli.shell import as_json
 
 if TYPE_CHECKING:
@@ -42,11 +40,7 @@ for _command in lifecycle.doing(
 
 
 @cli.command("import")
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@atomic_option
-@look_option
-@mend_option
-@as_json
+@importing
 def import_(*, file: Path, atomic: bool, dry_run: bool, mend: Path | None, json_: bool) -> None:
     """Take in FILE (CSV or XLSX): loan_id, hold, from, until (a date, or a time with its offset).
 

@@ -4,10 +4,7 @@ from pathlib import Path
 
 import click
 
-from casework.cli.agreed import import_file
-from casework.cli.faults import mend_option
-from casework.cli.several import atomic_option, look_option
-from casework.cli.shell import as_json
+from casework.cli.agreed import import_file, importing
 
 
 @click.group()
@@ -21,11 +18,7 @@ def cli() -> None:
 
 
 @cli.command("import")
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@atomic_option
-@look_option
-@mend_option
-@as_json
+@importing
 def import_(*, file: Path, atomic: bool, dry_run: bool, mend: Path | None, json_: bool) -> None:
     """Take in FILE (CSV in UTF-8 or GB18030, or XLSX; the feed's columns, in English or Chinese).
 

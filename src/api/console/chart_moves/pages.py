@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection
 
 from api.auth import actor_of
 from api.begun_behind import Came, Kind, Went, begin, behind
-from api.console.frame.forms import Tried, problem_in, problem_of, typed_in
+from api.console.frame.forms import Tried, problem_of, problem_when, typed_in
 from api.console.frame.page import render, to
 from api.idempotency import StoredAnswer
 from api.problems import request_id_of
@@ -34,13 +34,7 @@ async def ask(request: Request[Any, Any, Any], name: FromPath[str]) -> Response[
     def work(conn: Connection, actor: Actor) -> StoredAnswer:
         return answer_of_asking(chart_moves.ask(conn, branch, name, actor=actor), request_id)
 
-    try:
-        problem = problem_in(await written(request, work, typed.get("once") or None))
-    except CallerError as told:
-        problem = problem_of(told)
-        if problem["status"] in (401, 403, 404):
-            raise
-    if problem:
+    if problem := await problem_when(written(request, work, typed.get("once") or None)):
         return await asyncio.to_thread(_page, request, name, Tried("ask", typed, problem))
     return to(f"/console/rules/charts/{name}/moves")
 

@@ -1,13 +1,12 @@
 """17:00 as a file: the people of a day, as the page shows them."""
 
 from collections.abc import Iterator, Sequence
-from datetime import date
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from litestar import Request
-from litestar.params import QueryParameter
 
+from api.console.evening.asked import OfTeam, of_team
 from api.console.frame import words
 from api.console.frame.files import ListFile, columns_named, named_list
 from api.day import may_look_at
@@ -26,19 +25,7 @@ _COLUMNS: Final = (*columns_named(
 ), Column("handed_in_at", "上交时间", "Handed in", 17))  # fmt: skip
 
 
-class _Wanted(NamedTuple):
-    on: date | None
-    team: str | None
-
-
-def _wanted(
-    on: Annotated[date | None, QueryParameter()] = None,
-    team: Annotated[str, QueryParameter(max_length=64)] = "",
-) -> _Wanted:  # fmt: skip
-    return _Wanted(on, team or None)
-
-
-def _people(request: Request[Any, Any, Any], wanted: _Wanted, lang: Lang, _: int) -> Iterator[Sequence[Any]]:
+def _people(request: Request[Any, Any, Any], wanted: OfTeam, lang: Lang, _: int) -> Iterator[Sequence[Any]]:
     branch = serving_of(request).branch
     on = wanted.on or branch.today(now())
     with reading(serving_of(request).engine, snapshot=True) as conn:
@@ -53,6 +40,6 @@ def _people(request: Request[Any, Any, Any], wanted: _Wanted, lang: Lang, _: int
 
 
 FILES: Final = (
-    ListFile("/console/evening", "day.read", named_list("evening.people", _COLUMNS), _people, wanted=_wanted,
+    ListFile("/console/evening", "day.read", named_list("evening.people", _COLUMNS), _people, wanted=of_team,
              said=lambda asked: {"on": str(asked.on) if asked.on else None, "team": asked.team}),
 )  # fmt: skip

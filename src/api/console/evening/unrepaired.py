@@ -1,14 +1,13 @@
 """Who could not be repaired (无法修复名单): lost still, though information was repaired since; a list of a day."""
 
 from collections.abc import Iterator, Sequence
-from datetime import date
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Any, Final
 
 from litestar import Request, Response, get
 from litestar.di import NamedDependency, Provide
-from litestar.params import QueryParameter
 from sqlalchemy.engine import Connection
 
+from api.console.evening.asked import OfTeam, of_team
 from api.console.frame.files import ListFile, columns_named, named_list
 from api.console.frame.forms import Tried, problem_of
 from api.console.frame.page import language_of, render
@@ -32,23 +31,11 @@ _COLUMNS: Final = columns_named(
 )  # fmt: skip
 
 
-class _Wanted(NamedTuple):
-    on: date | None
-    team: str | None
-
-
-def _wanted(
-    on: Annotated[date | None, QueryParameter()] = None,
-    team: Annotated[str, QueryParameter(max_length=64)] = "",
-) -> _Wanted:
-    return _Wanted(on, team or None)
-
-
 @get(PLACE, sync_to_thread=True, opt={"page": "ledger.export"},
-     dependencies={"wanted": Provide(_wanted, sync_to_thread=False)})  # fmt: skip
-def listed(request: _Request, wanted: NamedDependency[_Wanted]) -> Response[Any]:
+     dependencies={"wanted": Provide(of_team, sync_to_thread=False)})  # fmt: skip
+def listed(request: _Request, wanted: NamedDependency[OfTeam]) -> Response[Any]:
     """A line for each of their cases, of a day and perhaps of a team."""
-    check_parameters(request, _Wanted._fields)
+    check_parameters(request, OfTeam._fields)
     serving, tried = serving_of(request), None
     day = wanted.on or serving.branch.today(now())
     found: list[tuple[LedgerLine, str, str, str]] = []
@@ -64,7 +51,7 @@ def listed(request: _Request, wanted: NamedDependency[_Wanted]) -> Response[Any]
     )  # fmt: skip
 
 
-def _told(conn: Connection, request: _Request, wanted: _Wanted) -> list[tuple[LedgerLine, str, str, str]]:
+def _told(conn: Connection, request: _Request, wanted: OfTeam) -> list[tuple[LedgerLine, str, str, str]]:
     """Each with what its repair came to, its owner and its handler, in words."""
     branch, lang = serving_of(request).branch, language_of(request)
     day = wanted.on or branch.today(now())
@@ -80,7 +67,7 @@ def _told(conn: Connection, request: _Request, wanted: _Wanted) -> list[tuple[Le
     return [of(one) for one in found]
 
 
-def _rows(request: _Request, wanted: _Wanted, _lang: Lang, _: int) -> Iterator[Sequence[Any]]:
+def _rows(request: _Request, wanted: OfTeam, _lang: Lang, _: int) -> Iterator[Sequence[Any]]:
     with reading(serving_of(request).engine, snapshot=True) as conn:
         found = _told(conn, request, wanted)
     for one, repair, owner, handler in found:
@@ -88,7 +75,7 @@ def _rows(request: _Request, wanted: _Wanted, _lang: Lang, _: int) -> Iterator[S
 
 
 FILES: Final = (
-    ListFile(PLACE, "ledger.export", named_list("repair.unrepaired", _COLUMNS), _rows, wanted=_wanted,
+    ListFile(PLACE, "ledger.export", named_list("repair.unrepaired", _COLUMNS), _rows, wanted=of_team,
              said=lambda wanted: {name: str(value) for name, value in wanted._asdict().items() if value is not None}),
 )  # fmt: skip
 route_handlers = [listed]

@@ -4,7 +4,7 @@ Amounts are typed in yuan, times in branch time. What cannot be read is passed o
 field what is wrong with it, in both languages, and says it beside the field.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -16,7 +16,7 @@ import msgspec
 from litestar import Request, Response
 
 from api.console.frame import cookies
-from api.problems import problem_body
+from api.problems import problem_body, status_of
 from casework.errors import CallerError
 from casework.money import fen_from_yuan
 from casework.work.cases.options import FieldOffer
@@ -122,3 +122,16 @@ def problem_in(answer: Response[bytes]) -> dict[str, Any]:
         return {}
     found: dict[str, Any] = msgspec.json.decode(answer.content)
     return found
+
+
+async def problem_when(doing: Awaitable[Response[bytes]]) -> dict[str, Any]:
+    """`problem_in` of what is done, or what a CallerError says: the form is shown again with it.
+
+    CallerErrors of 401, 403 and 404 are raised: who may not see the form is not shown it again.
+    """
+    try:
+        return problem_in(await doing)
+    except CallerError as told:
+        if status_of(told.code) in (401, 403, 404):
+            raise
+        return problem_of(told)

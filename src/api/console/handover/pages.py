@@ -12,7 +12,7 @@ from litestar.params import PathParameter, QueryParameter
 from sqlalchemy.engine import Connection
 
 from api.begun_behind import Came, Kind, Went, begin, behind
-from api.console.frame.forms import Tried, problem_in, problem_of, typed_in
+from api.console.frame.forms import Tried, problem_in, problem_of, problem_when, typed_in
 from api.console.frame.page import HEADERS, language_of, render, to
 from api.handovers import XLSX, SheetName, answered
 from api.idempotency import StoredAnswer
@@ -89,14 +89,8 @@ async def _changed(
 ) -> Response[Any]:
     typed = await typed_in(request)
     remark = typed.get("remark", "").strip() or None
-    try:
-        answer = await written(request, lambda conn, actor: act(conn, actor, remark), typed.get("once") or None)
-        problem = problem_in(answer)
-    except CallerError as told:
-        problem = problem_of(told)
-        if problem["status"] in (401, 403, 404):
-            raise
-    if problem:
+    doing = written(request, lambda conn, actor: act(conn, actor, remark), typed.get("once") or None)
+    if problem := await problem_when(doing):
         return await asyncio.to_thread(_page, request, number, Tried(key, typed, problem))
     return to(f"/console/handovers/{number}")
 

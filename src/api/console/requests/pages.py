@@ -13,7 +13,7 @@ from litestar.params import FromQuery, QueryParameter
 from api.auth import actor_of
 from api.console.cases.timeline import told, value_of, word_of
 from api.console.frame import shown
-from api.console.frame.forms import Tried, number_of, problem_in, problem_of, typed_in
+from api.console.frame.forms import Tried, number_of, problem_when, typed_in
 from api.console.frame.page import language_of, render, to
 from api.permitted import case_in_sight
 from api.reading.asking import check_parameters
@@ -40,16 +40,8 @@ async def _decided(
 ) -> Response[Any]:
     typed = await typed_in(request)
     given = {"version": number_of(typed, "version"), "remark": typed.get("remark", "").strip() or None}
-    try:
-        answer = await decide(
-            request, typed.get("once") or None, None, lambda conn, actor: act(conn, actor, {**typed, **given})
-        )
-        problem = problem_in(answer)
-    except CallerError as told:
-        problem = problem_of(told)
-        if problem["status"] in (401, 403, 404):
-            raise
-    if problem:
+    doing = decide(request, typed.get("once") or None, None, lambda conn, actor: act(conn, actor, {**typed, **given}))
+    if problem := await problem_when(doing):
         return await asyncio.to_thread(_page, request, number, Tried(key, typed, problem))
     return to(f"/console/requests/{number}?done={key}")
 

@@ -5,15 +5,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-import tomli
 
-from casework.errors import RulesBroken
 from casework.rules.statechart.policy import Policies, Policy
-from casework.rules.statechart.shape import LABELS, each, flag, name, shape_faults, some, table, text, whole
+from casework.rules.statechart.shape import LABELS, body_of, checked, each, flag, name, some, table, text, whole
 
 OTHERWISE: Final = "otherwise"
 _FILE_NAME: Final = "rules/shifts.toml"
@@ -72,16 +71,9 @@ _PRESET = table({"from_on": text, "until_on": text, "shift": name})
 
 def parse_shift_rules(body: bytes, policies: Policies, posts: frozenset[str]) -> ShiftRules:
     """Read and check whole; `RulesBroken` with every fault."""
-    try:
-        document = tomli.loads(body.decode())
-    except (ValueError, RecursionError) as error:
-        raise RulesBroken([f"{_FILE_NAME}: {error}"]) from None
-    faults = shape_faults(_FILE, document)
-    if not faults:
-        faults = [*_meaning(document, posts)]
-        faults += [fault for policy in policies.all for fault in _preset_faults(policy, document["shifts"])]
-    if faults:
-        raise RulesBroken([f"{_FILE_NAME}: {fault}" for fault in faults])
+    document = checked(_FILE_NAME, body, _FILE, lambda document: chain(
+        _meaning(document, posts),
+        *(_preset_faults(policy, document["shifts"]) for policy in policies.all)))  # fmt: skip
     found = {
         code: Shift(code, row["zh"], row["en"], row.get("off", False), frozenset({row["zh"], *row.get("as", ())}))
         for code, row in document["shifts"].items()
@@ -91,11 +83,7 @@ def parse_shift_rules(body: bytes, policies: Policies, posts: frozenset[str]) ->
 
 def load_shift_rules(folder: Path, policies: Policies, posts: frozenset[str]) -> ShiftRules:
     """`parse_shift_rules` of `statecharts/rules/shifts.toml`."""
-    try:
-        body = (folder / _FILE_NAME).read_bytes()
-    except OSError as error:
-        raise RulesBroken([f"{_FILE_NAME}: {error.strerror}"]) from None
-    return parse_shift_rules(body, policies, posts)
+    return parse_shift_rules(body_of(folder, _FILE_NAME), policies, posts)
 
 
 def _meaning(document: Mapping[str, Any], posts: frozenset[str]) -> Iterator[str]:

@@ -4,9 +4,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
-
-import tomli
+from typing import Any, Final
 
 from casework.errors import RulesBroken
 from casework.people.staff.permissions import (
@@ -25,11 +23,12 @@ from casework.rules.statechart.chart import Chart
 from casework.rules.statechart.policy import Policies
 from casework.rules.statechart.shape import (
     RULES,
+    body_of,
+    checked,
     each,
     flag,
     label,
     name,
-    shape_faults,
     some,
     table,
     text,
@@ -40,7 +39,7 @@ ANY_POST, EVERYBODY = "*", "everybody"
 _ROUTE = re.compile(r"(?:GET|POST|PUT|PATCH|DELETE) /[A-Za-z0-9_./{}:-]*")
 _COMMAND_NAME = re.compile(r"[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)+")
 _TYPED = re.compile(r":[a-z]+\}")
-_FILE_NAME = "permissions.toml"
+_FILE_NAME: Final = "rules/permissions.toml"
 
 
 def plain_route(route: str) -> str:
@@ -87,13 +86,7 @@ _FILE = table(
 
 def parse_permissions(body: bytes, policies: Policies, posts: frozenset[str]) -> Permissions:
     """Read and check whole; `RulesBroken` with every fault. `posts`: all that a person may hold."""
-    try:
-        document = tomli.loads(body.decode())
-    except (ValueError, RecursionError) as error:
-        raise RulesBroken([f"{_FILE_NAME}: {error}"]) from None
-    faults = shape_faults(_FILE, document) or list(_meaning(document, policies, posts))
-    if faults:
-        raise RulesBroken([f"{_FILE_NAME}: {fault}" for fault in faults])
+    document = checked(_FILE_NAME, body, _FILE, lambda document: _meaning(document, policies, posts))
     return Permissions(
         document["version"],
         {
@@ -118,11 +111,7 @@ def parse_permissions(body: bytes, policies: Policies, posts: frozenset[str]) ->
 
 def load_permissions(folder: Path, policies: Policies, posts: frozenset[str]) -> Permissions:
     """`parse_permissions` of `statecharts/rules/permissions.toml`."""
-    try:
-        body = (folder / "rules" / _FILE_NAME).read_bytes()
-    except OSError as error:
-        raise RulesBroken([f"{_FILE_NAME}: {error.strerror}"]) from None
-    return parse_permissions(body, policies, posts)
+    return parse_permissions(body_of(folder, _FILE_NAME), policies, posts)
 
 
 # ── what the names mean ──────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,11 +1,16 @@
-"""The shape of a TOML document: which keys, which types. Checked first, so that readers may trust it.
+"""The shape of a TOML document: which keys, which types. Checked first, so that readers may trust it. Files of rules.
 
 A shape is a function of a place and a value that yields every fault as `place: reason`.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
+
+import tomli
+
+from casework.errors import RulesBroken
 
 Shape = Callable[[str, Any], Iterator[str]]
 NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
@@ -204,3 +209,26 @@ CHART = table(
 def shape_faults(shape: Shape, document: Any) -> list[str]:
     """Every fault of shape in `document`."""
     return list(shape("", document))
+
+
+# ── files of `statecharts/rules` ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def body_of(folder: Path, file: str) -> bytes:
+    """The bytes of `file`, such as `rules/duties.toml`, below the folder of charts; `RulesBroken` where it is not."""
+    try:
+        return (folder / file).read_bytes()
+    except OSError as error:
+        raise RulesBroken([f"{file}: {error.strerror}"]) from None
+
+
+def checked(file: str, body: bytes, shape: Shape, meaning: Callable[[Any], Iterable[str]]) -> dict[str, Any]:
+    """The document; `RulesBroken` with every fault of its shape or, where it has none, of what it means."""
+    try:
+        document = tomli.loads(body.decode())
+    except (ValueError, RecursionError) as error:
+        raise RulesBroken([f"{file}: {error}"]) from None
+    faults = shape_faults(shape, document) or list(meaning(document))
+    if faults:
+        raise RulesBroken([f"{file}: {fault}" for fault in faults])
+    return document

@@ -5,21 +5,21 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import time, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import msgspec
-import tomli
 
-from casework.errors import RulesBroken
 from casework.rules.statechart.policy import Policies, Policy
 from casework.rules.statechart.shape import (
     LABELS,
     RULES,
+    body_of,
+    checked,
     each,
     either,
     name,
-    shape_faults,
     some,
     table,
     text,
@@ -217,16 +217,8 @@ _FILE = table(
 
 def parse_duty_rules(body: bytes, policies: Policies, posts: frozenset[str], states: frozenset[str]) -> DutyRules:
     """Read and check whole; `RulesBroken` with every fault."""
-    try:
-        document = tomli.loads(body.decode())
-    except (ValueError, RecursionError) as error:
-        raise RulesBroken([f"{_FILE_NAME}: {error}"]) from None
-    faults = shape_faults(_FILE, document) or [
-        *_meaning(document, policies, posts, states),
-        *(fault for policy in policies.all for fault in _of_policy(policy)),
-    ]
-    if faults:
-        raise RulesBroken([f"{_FILE_NAME}: {fault}" for fault in faults])
+    document = checked(_FILE_NAME, body, _FILE, lambda document: chain(
+        _meaning(document, policies, posts, states), *(_of_policy(policy) for policy in policies.all)))  # fmt: skip
     found = {
         code: DutyRule(
             code, row["zh"], row["en"], frozenset(row["states"]), {key: row[key] for key in _BOUNDS if key in row},
@@ -243,11 +235,7 @@ def parse_duty_rules(body: bytes, policies: Policies, posts: frozenset[str], sta
 
 def load_duty_rules(folder: Path, policies: Policies, posts: frozenset[str], states: frozenset[str]) -> DutyRules:
     """`parse_duty_rules` of `statecharts/rules/duties.toml`."""
-    try:
-        body = (folder / _FILE_NAME).read_bytes()
-    except OSError as error:
-        raise RulesBroken([f"{_FILE_NAME}: {error.strerror}"]) from None
-    return parse_duty_rules(body, policies, posts, states)
+    return parse_duty_rules(body_of(folder, _FILE_NAME), policies, posts, states)
 
 
 def _meaning(

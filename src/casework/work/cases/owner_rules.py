@@ -6,21 +6,20 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
-import tomli
 
-from casework.errors import RulesBroken
 from casework.rules.statechart.policy import Policies, Policy
 from casework.rules.statechart.shape import (
     RULES,
+    body_of,
+    checked,
     each,
     either,
     flag,
     label,
     name,
-    shape_faults,
     some,
     table,
     text,
@@ -31,6 +30,7 @@ from casework.work.cases.case import Case
 BY_RULE = "by_rule"  # the reason that the service itself gives
 DISTRIBUTED = "distributed"  # its reason for who handles a case each morning
 FALLBACK = "fallback"
+_FILE_NAME: Final = "rules/owners.toml"
 _LISTS = ("states", "products", "opened_for", "classes", "teams", "regions", "buckets")
 _DAYS = ("npl_by", "overdue_after")
 _AMOUNTS = ("principal_from_fen", "principal_below_fen")
@@ -209,37 +209,9 @@ def parse_owner_rules(
     body: bytes, policies: Policies, posts: frozenset[str], states: frozenset[str] | None
 ) -> OwnerRules:
     """Read and check whole; `RulesBroken` with every fault. `states`: of the chart; none: of a version unknown here."""
-    try:
-        document = tomli.loads(body.decode())
-    except (ValueError, RecursionError) as error:
-        raise RulesBroken([f"owners.toml: {error}"]) from None
-    faults = [f"owners.toml: {fault}" for fault in shape_faults(_FILE, document)]
-    if faults:
-        raise RulesBroken(faults)
-    rules, handlers = (tuple(_rule(spec) for spec in document.get(kind, ())) for kind in ("rules", "handlers"))
-    faults += _of_rules("rules", rules, document["rules"], policies, posts, states)
-    faults += _of_rules("handlers", handlers, document.get("handlers", ()), policies, posts, states)
-    faults += list(_of_handlers(handlers, document["reasons"]))
-    names = [rule.name for rule in (*rules, *handlers)]
-    twice = sorted({one for one in names if names.count(one) > 1})
-    faults += [f"owners.toml: {one}: two rules of this name" for one in twice]
-    for policy in policies.all:
-        by_post: Any = policy.figures.get("staff.capacity_by_post") or ()
-        unknown = sorted({row["post"] for row in by_post} - posts)
-        faults += [f"policy {policy.name}: staff.capacity_by_post: unknown post {post}" for post in unknown]
-        own: Any = policy.figures.get("contact.own_posts") or ()
-        unknown = sorted(
-            ({post for row in own for post in row["posts"]} - posts) | _not_of(states, [row["state"] for row in own])
-        )
-        faults += [f"policy {policy.name}: contact.own_posts: unknown post or state {name}" for name in unknown]
-    if rules[-1].when or rules[-1].keep or rules[-1].named_first:
-        faults.append("owners.toml: the last rule must always hold, so that every case has an owning post")
-    if BY_RULE not in document["reasons"]:
-        faults.append(f"owners.toml: reasons.{BY_RULE}: missing")
+    document = checked(_FILE_NAME, body, _FILE, lambda document: _meaning(document, policies, posts, states))
+    rules, handlers = (tuple(map(_rule, document.get(kind, ()))) for kind in ("rules", "handlers"))
     spec = document["fallback"]
-    faults += [f"owners.toml: fallback: unknown post {post}" for post in spec["posts"] if post not in posts]
-    if faults:
-        raise RulesBroken(faults)
     fallback = OwnerRule(FALLBACK, {}, None, False, False, False, tuple(spec["rules"]), spec["zh"], spec["en"])
     reasons = {
         code: AssignmentReason(code, row.get("by_hand", False), row["zh"], row["en"])
@@ -249,27 +221,52 @@ def parse_owner_rules(
     return OwnerRules(rules, fallback, tuple(spec["posts"]), reasons, body, digest, document["version"], handlers)
 
 
+def _meaning(
+    document: Mapping[str, Any], policies: Policies, posts: frozenset[str], states: frozenset[str] | None
+) -> Iterator[str]:
+    rules, handlers = (tuple(map(_rule, document.get(kind, ()))) for kind in ("rules", "handlers"))
+    yield from _of_rules("rules", rules, document["rules"], policies, posts, states)
+    yield from _of_rules("handlers", handlers, document.get("handlers", ()), policies, posts, states)
+    yield from _of_handlers(handlers, document["reasons"])
+    names = [rule.name for rule in (*rules, *handlers)]
+    yield from (f"{one}: two rules of this name" for one in sorted({one for one in names if names.count(one) > 1}))
+    for policy in policies.all:
+        yield from _of_policy(policy, posts, states)
+    if rules[-1].when or rules[-1].keep or rules[-1].named_first:
+        yield "the last rule must always hold, so that every case has an owning post"
+    if BY_RULE not in document["reasons"]:
+        yield f"reasons.{BY_RULE}: missing"
+    yield from (f"fallback: unknown post {post}" for post in document["fallback"]["posts"] if post not in posts)
+
+
+def _of_policy(policy: Policy, posts: frozenset[str], states: frozenset[str] | None) -> Iterator[str]:
+    by_post: Any = policy.figures.get("staff.capacity_by_post") or ()
+    for post in sorted({row["post"] for row in by_post} - posts):
+        yield f"policy {policy.name}: staff.capacity_by_post: unknown post {post}"
+    own: Any = policy.figures.get("contact.own_posts") or ()
+    unknown = ({post for row in own for post in row["posts"]} - posts) | _not_of(states, [row["state"] for row in own])
+    yield from (f"policy {policy.name}: contact.own_posts: unknown post or state {one}" for one in sorted(unknown))
+
+
 def _of_rules(
     kind: str, rules: Sequence[OwnerRule], specs: Sequence[Any], policies: Policies, posts: frozenset[str],
     states: frozenset[str] | None,
-) -> list[str]:  # fmt: skip
-    faults = []
+) -> Iterator[str]:  # fmt: skip
     for number, (rule, spec) in enumerate(zip(rules, specs, strict=True)):
-        at = f"owners.toml: {kind}[{number}] ({rule.name})"
-        faults += [f"{at}: {fault}" for fault in _faults(rule, spec, policies, posts)]
-        faults += [f"{at}: unknown state {state}" for state in sorted(_not_of(states, rule.when.get("states", ())))]
-    return faults
+        at = f"{kind}[{number}] ({rule.name})"
+        yield from (f"{at}: {fault}" for fault in _faults(rule, spec, policies, posts))
+        yield from (f"{at}: unknown state {state}" for state in sorted(_not_of(states, rule.when.get("states", ()))))
 
 
 def _of_handlers(handlers: Sequence[OwnerRule], reasons: Mapping[str, Any]) -> Iterator[str]:
     if not handlers:
         return
     if handlers[-1].when or not handlers[-1].keep:
-        yield "owners.toml: the last rule of handlers must always hold and keep the case with its owner"
+        yield "the last rule of handlers must always hold and keep the case with its owner"
     if any(rule.named_first for rule in handlers):
-        yield "owners.toml: a rule of handlers names a post, and no person"
+        yield "a rule of handlers names a post, and no person"
     if DISTRIBUTED not in reasons:
-        yield f"owners.toml: reasons.{DISTRIBUTED}: missing"
+        yield f"reasons.{DISTRIBUTED}: missing"
 
 
 def _not_of(states: frozenset[str] | None, named: Iterable[str]) -> set[str]:
@@ -278,11 +275,7 @@ def _not_of(states: frozenset[str] | None, named: Iterable[str]) -> set[str]:
 
 def load_owner_rules(folder: Path, policies: Policies, posts: frozenset[str], states: frozenset[str]) -> OwnerRules:
     """`parse_owner_rules` of `statecharts/rules/owners.toml`."""
-    try:
-        body = (folder / "rules" / "owners.toml").read_bytes()
-    except OSError as error:
-        raise RulesBroken([f"owners.toml: {error.strerror}"]) from None
-    return parse_owner_rules(body, policies, posts, states)
+    return parse_owner_rules(body_of(folder, _FILE_NAME), policies, posts, states)
 
 
 def _rule(spec: Mapping[str, Any]) -> OwnerRule:

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-import tomli
 
-from casework.errors import CallerError, RulesBroken
+from casework.errors import CallerError
 from casework.rules.statechart.shape import (
+    body_of,
+    checked,
     each,
     label,
     name,
-    shape_faults,
     some,
     table,
     text,
@@ -25,7 +25,7 @@ RETENTION, AFTER_SETTLEMENT = "retention", "retention_after_settlement"
 ALWAYS: Final = (LIVE_CASE, HOLD, LITIGATION, REQUEST)
 """No basis is without these."""
 CHECKS: Final = (*ALWAYS, RETENTION, AFTER_SETTLEMENT)
-_FILE_NAME = "privacy.toml"
+_FILE_NAME: Final = "rules/privacy.toml"
 
 
 class Basis(msgspec.Struct, frozen=True):
@@ -93,13 +93,7 @@ _FILE = table(
 
 def parse_privacy_rules(body: bytes) -> PrivacyRules:
     """Read and check whole; `RulesBroken` with every fault."""
-    try:
-        document = tomli.loads(body.decode())
-    except (ValueError, RecursionError) as error:
-        raise RulesBroken([f"{_FILE_NAME}: {error}"]) from None
-    faults = shape_faults(_FILE, document) or list(_meaning(document))
-    if faults:
-        raise RulesBroken([f"{_FILE_NAME}: {fault}" for fault in faults])
+    document = checked(_FILE_NAME, body, _FILE, _meaning)
     return PrivacyRules(
         document["version"],
         {
@@ -114,11 +108,7 @@ def parse_privacy_rules(body: bytes) -> PrivacyRules:
 
 def load_privacy_rules(folder: Path) -> PrivacyRules:
     """`parse_privacy_rules` of `statecharts/rules/privacy.toml`."""
-    try:
-        body = (folder / "rules" / _FILE_NAME).read_bytes()
-    except OSError as error:
-        raise RulesBroken([f"{_FILE_NAME}: {error.strerror}"]) from None
-    return parse_privacy_rules(body)
+    return parse_privacy_rules(body_of(folder, _FILE_NAME))
 
 
 def _meaning(document: Mapping[str, Any]) -> Iterator[str]:

@@ -3,21 +3,21 @@
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import time
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import msgspec
-import tomli
 
-from casework.errors import RulesBroken
 from casework.rules.statechart.policy import Policies, Policy
 from casework.rules.statechart.shape import (
     LABELS,
     RULES,
+    body_of,
+    checked,
     each,
     flag,
     name,
-    shape_faults,
     some,
     table,
     whole,
@@ -125,16 +125,9 @@ _CHANCE = some(table({"bucket": lambda _at, _value: iter(()), "percent": zero_or
 
 def parse_task_rules(body: bytes, policies: Policies, posts: frozenset[str], states: frozenset[str]) -> TaskRules:
     """Read and check whole; `RulesBroken` with every fault."""
-    try:
-        document = tomli.loads(body.decode())
-    except (ValueError, RecursionError) as error:
-        raise RulesBroken([f"{_FILE_NAME}: {error}"]) from None
-    faults = shape_faults(_FILE, document) or [
-        *_meaning(document, posts, states), *_of_report(document["report"], posts),
-        *(fault for policy in policies.all for fault in _of_policy(policy, posts)),
-    ]  # fmt: skip
-    if faults:
-        raise RulesBroken([f"{_FILE_NAME}: {fault}" for fault in faults])
+    document = checked(_FILE_NAME, body, _FILE, lambda document: chain(
+        _meaning(document, posts, states), _of_report(document["report"], posts),
+        *(_of_policy(policy, posts) for policy in policies.all)))  # fmt: skip
 
     def words(key: str) -> dict[str, TaskWords]:
         return {code: TaskWords(row["zh"], row["en"]) for code, row in document[key].items()}
@@ -162,11 +155,7 @@ def parse_task_rules(body: bytes, policies: Policies, posts: frozenset[str], sta
 
 def load_task_rules(folder: Path, policies: Policies, posts: frozenset[str], states: frozenset[str]) -> TaskRules:
     """`parse_task_rules` of `statecharts/rules/tasks.toml`."""
-    try:
-        body = (folder / _FILE_NAME).read_bytes()
-    except OSError as error:
-        raise RulesBroken([f"{_FILE_NAME}: {error.strerror}"]) from None
-    return parse_task_rules(body, policies, posts, states)
+    return parse_task_rules(body_of(folder, _FILE_NAME), policies, posts, states)
 
 
 def _meaning(document: Mapping[str, Any], posts: frozenset[str], states: frozenset[str]) -> Iterator[str]:

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-import tomli
 
-from casework.errors import RulesBroken
 from casework.rules.statechart.shape import (
     LABELS,
+    body_of,
+    checked,
     each,
     name,
-    shape_faults,
     some,
     table,
     text,
@@ -86,13 +85,7 @@ _FILE = table({"name": name, "version": whole, "results": each(_RESULT)})
 
 def parse_results(body: bytes, checks: Collection[str] | None = None) -> Results:
     """Read and check whole; `RulesBroken` with every fault. `checks`: those that there are; none: any."""
-    try:
-        document = tomli.loads(body.decode())
-    except (ValueError, RecursionError) as error:
-        raise RulesBroken([f"{_FILE_NAME}: {error}"]) from None
-    faults = shape_faults(_FILE, document) or list(_meaning(document["results"], checks))
-    if faults:
-        raise RulesBroken([f"{_FILE_NAME}: {fault}" for fault in faults])
+    document = checked(_FILE_NAME, body, _FILE, lambda document: _meaning(document["results"], checks))
     found = {
         code: Result(
             code, row["zh"], row["en"], row["outcome"], frozenset(row["on"]), row.get("number"),
@@ -105,11 +98,7 @@ def parse_results(body: bytes, checks: Collection[str] | None = None) -> Results
 
 def load_results(folder: Path, checks: Collection[str] | None = None) -> Results:
     """`parse_results` of `statecharts/rules/results.toml`."""
-    try:
-        body = (folder / _FILE_NAME).read_bytes()
-    except OSError as error:
-        raise RulesBroken([f"{_FILE_NAME}: {error.strerror}"]) from None
-    return parse_results(body, checks)
+    return parse_results(body_of(folder, _FILE_NAME), checks)
 
 
 def _meaning(results: Mapping[str, Mapping[str, Any]], checks: Collection[str] | None) -> Iterator[str]:

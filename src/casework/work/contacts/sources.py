@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-import tomli
 
 from casework.codes import texts_of
-from casework.errors import CallerError, RulesBroken
-from casework.rules.statechart.shape import LABELS, each, name, shape_faults, some, table, text, whole
+from casework.errors import CallerError
+from casework.rules.statechart.shape import LABELS, body_of, checked, each, name, some, table, text, whole
 from casework.rules.statechart.wording import WordTable
 
 _FILE_NAME: Final = "rules/sources.toml"
@@ -105,13 +104,7 @@ _FILE = table(
 
 def parse_sources(body: bytes) -> Sources:
     """Read and check whole; `RulesBroken` with every fault."""
-    try:
-        document = tomli.loads(body.decode())
-    except (ValueError, RecursionError) as error:
-        raise RulesBroken([f"{_FILE_NAME}: {error}"]) from None
-    faults = shape_faults(_FILE, document) or list(_meaning(document))
-    if faults:
-        raise RulesBroken([f"{_FILE_NAME}: {fault}" for fault in faults])
+    document = checked(_FILE_NAME, body, _FILE, _meaning)
     lawful = {
         code: Source(code, row["zh"], row["en"], tuple(row["bases"])) for code, row in document["sources"].items()
     }
@@ -128,11 +121,7 @@ def parse_sources(body: bytes) -> Sources:
 
 def load_sources(folder: Path) -> Sources:
     """`parse_sources` of `statecharts/rules/sources.toml`."""
-    try:
-        body = (folder / _FILE_NAME).read_bytes()
-    except OSError as error:
-        raise RulesBroken([f"{_FILE_NAME}: {error.strerror}"]) from None
-    return parse_sources(body)
+    return parse_sources(body_of(folder, _FILE_NAME))
 
 
 def _meaning(document: Mapping[str, Any]) -> Iterator[str]:
