@@ -395,6 +395,14 @@ def test_a_row_set_aside_later_has_its_cells_again(tmp_path: Path) -> None:
     assert sheet.put_aside({}) is sheet
 
 
+def test_a_file_that_is_another_by_the_time_its_cells_are_wanted_is_refused(tmp_path: Path) -> None:
+    sheet = read_folder(deliver(tmp_path, overdue=OVERDUE)).overdue
+    (tmp_path / "overdue.csv").write_text(OVERDUE.replace("1000.00", "1000.01"), encoding="utf-8")
+    with pytest.raises(CallerError) as refused:
+        sheet.put_aside({0: CellNote("loan_id", "unknown_loan")})
+    assert refused.value.code == "file_digest_differs"
+
+
 def test_set_aside_rows_are_downloaded_mended_and_fed_again(tmp_path: Path) -> None:
     sheet = read_overdue(tmp_path, GOOD_LINE, "D2,soon,500.50,0,0,700", rows=2, sum_fen=153_050).overdue
     text = set_aside_csv("overdue", sheet.header.names, sheet.set_aside)

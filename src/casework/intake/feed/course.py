@@ -80,22 +80,20 @@ class LoansKnown:
         return by_loan
 
     def of(self, loan_ids: Iterable[str]) -> "BookedLoans":
-        """These loans, asking the database only for those not seen before; others than the institution's are left out.
+        """These loans and others, asking the database only for those not seen before; none of another institution.
 
         In no particular order; whoever looks at one later asks nothing any more.
         """
-        wanted = set(loan_ids)
-        asked = booked(self._conn, wanted - self.seen.keys())
+        asked = booked(self._conn, {loan_id for loan_id in loan_ids if loan_id not in self.seen})
         if asked:
             ours = {loan_id: loan for loan_id, loan in asked.items() if loan.institution == self._institution}
             self.seen = {**self.seen, **ours}  # another: what was handed on stays as it is
-        found = {loan_id: loan for loan_id in wanted if (loan := self.seen.get(loan_id)) is not None}
-        return BookedLoans(found, self._institution)
+        return BookedLoans(self.seen, self._institution)
 
     def unknown_among(self, loan_ids: Iterable[str]) -> set[str]:
         """Those of these loans that the books do not know, asking as `of` does."""
-        wanted = set(loan_ids)
-        return wanted - self.of(wanted - self.seen.keys()).keys() - self.seen.keys()
+        wanted = {loan_id for loan_id in loan_ids if loan_id not in self.seen}
+        return wanted - self.of(wanted).keys()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from array import array
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final, Generic, NamedTuple, TypeVar
@@ -53,7 +53,7 @@ class FeedSheet(Generic[Row]):
     sha256: str
     row_count: int
     header: SheetHeader
-    content: bytes  # as it lay in the folder, so that the cells of a row can be found again
+    again: Callable[[], bytes] = field(compare=False)  # the file once more: its cells are not kept
     rows: list[Row] = field(default_factory=list)
     lines: "array[int]" = field(default_factory=partial(array, "I"))
     set_aside: list[SetAside] = field(default_factory=list)
@@ -81,13 +81,14 @@ class FeedSheet(Generic[Row]):
         """The sheet without the rows at these indexes of `rows`, which are set aside for the reasons given.
 
         For what only the books can tell (unknown_loan). The file is read again for the cells: it is rare, and
-        keeping every row's text would double the memory of every feed. `CallerError` too_many_set_aside.
+        keeping every row's text would double the memory of every feed. `CallerError` too_many_set_aside, and those of
+        `again` where the file is not there any more, or another.
         """
         if not faults:
             return self
         notes = {self.lines[index]: note for index, note in faults.items()}
         room, more = self.room(), []
-        for line, cells in read_rows(self.content, self.name, self.bounds.rows):
+        for line, cells in read_rows(self.again(), self.name, self.bounds.rows):
             if line in notes:
                 more.append(SetAside(line, *notes[line], tuple(cells)))
                 room.take(*more[-1][:4])

@@ -21,7 +21,7 @@ from casework.intake.feed.bounds import USUAL, Bounds, too_many_rows
 from casework.intake.feed.cell import TEXTS
 from casework.intake.feed.feed_sheet import FeedSheet, SetAside
 from casework.intake.feed.headers import APART, SET_ASIDE_COLUMNS, Kind
-from casework.intake.feed.manifest import FileEntry, read_files, read_manifest
+from casework.intake.feed.manifest import FileEntry, read_file, read_files, read_manifest
 from casework.intake.feed.read_apart import overdue_apart
 from casework.intake.feed.read_sheet import read_sheet
 from casework.intake.feed.row import ContactRow, LoanRow, OverdueRow, RepaymentRow
@@ -65,13 +65,13 @@ def read_folder(path: Path, bounds: Bounds = USUAL, *, processes: int = 1) -> De
     refused: dict[Kind, CallerError] = {}
     with ExitStack() as reading:
         read: dict[Kind, Callable[[], FeedSheet[Any]]] = {
-            entry.kind: partial(read_sheet, manifest.as_of, entry, contents[entry.kind], bounds)
+            entry.kind: partial(_read, manifest.as_of, entry, contents, bounds, partial(read_file, path, entry))
             for entry in manifest.files
         }
         many = [entry.kind for entry in manifest.files if entry.rows >= AHEAD_FROM]
         if processes > 1 and len(many) > 1 and "overdue" in many:
             of_overdue = read.pop("overdue")
-            read["overdue"] = reading.enter_context(overdue_apart(of_overdue, contents["overdue"]))
+            read["overdue"] = reading.enter_context(overdue_apart(of_overdue))
         for kind, read_it in read.items():  # what is read apart is asked for at last
             try:
                 sheets[kind] = read_it()
@@ -89,6 +89,13 @@ def read_folder(path: Path, bounds: Bounds = USUAL, *, processes: int = 1) -> De
         contacts=sheets.get("contacts"),
         repayments=sheets.get("repayments"),
     )
+
+
+def _read(
+    as_of: date, entry: FileEntry, contents: dict[Kind, bytes], bounds: Bounds, again: Callable[[], bytes]
+) -> FeedSheet[Any]:
+    """Of what is read nothing is kept but its rows."""
+    return read_sheet(as_of, entry, contents.pop(entry.kind), bounds, again)
 
 
 def _together(refused: Sequence[CallerError]) -> CallerError:

@@ -92,17 +92,19 @@ def read_files(folder: Path, manifest: FeedManifest) -> dict[Kind, bytes]:
 
     `CallerError`: file_missing, file_unreadable, file_too_large, file_digest_differs.
     """
-    contents: dict[Kind, bytes] = {}
-    for entry in manifest.files:
-        try:
-            content = read_bounded(folder, entry.name, FILE_LIMIT)
-        except FileNotFoundError:
-            raise CallerError("file_missing", file=entry.name) from None
-        found = hashlib.sha256(content).hexdigest()
-        if found != entry.sha256.lower():
-            raise CallerError("file_digest_differs", file=entry.name, stated=entry.sha256.lower(), found=found)
-        contents[entry.kind] = content
-    return contents
+    return {entry.kind: read_file(folder, entry) for entry in manifest.files}
+
+
+def read_file(folder: Path, entry: FileEntry) -> bytes:
+    """The bytes of one of them, errors as `read_files`."""
+    try:
+        content = read_bounded(folder, entry.name, FILE_LIMIT)
+    except FileNotFoundError:
+        raise CallerError("file_missing", file=entry.name) from None
+    found = hashlib.sha256(content).hexdigest()
+    if found != entry.sha256.lower():
+        raise CallerError("file_digest_differs", file=entry.name, stated=entry.sha256.lower(), found=found)
+    return content
 
 
 def read_bounded(folder: Path, name: str, limit: int) -> bytes:

@@ -14,23 +14,21 @@ _HANDED_OVER: Final = 5_000
 
 
 @contextmanager
-def overdue_apart(
-    read: Callable[[], FeedSheet[OverdueRow]], content: bytes
-) -> Iterator[Callable[[], FeedSheet[OverdueRow]]]:
-    """From here on a second process reads it; what gives the sheet of `content`, or raises what was raised there."""
+def overdue_apart(read: Callable[[], FeedSheet[OverdueRow]]) -> Iterator[Callable[[], FeedSheet[OverdueRow]]]:
+    """From here on a second process reads it; what gives the sheet, or raises what was raised there."""
     with made_ahead(_parts(read)) as parts:
 
         def sheet() -> FeedSheet[OverdueRow]:
             first: FeedSheet[OverdueRow] = next(parts)
             rows = [row for columns in parts for row in rows_of(OverdueRow, columns)]
-            return replace(first, rows=rows, content=content)
+            return replace(first, rows=rows)
 
         yield sheet
 
 
 def _parts(read: Callable[[], FeedSheet[OverdueRow]]) -> Iterator[Any]:
-    """The sheet without what is long, and then its rows."""
+    """The sheet without its rows, and then these."""
     sheet = read()
-    yield replace(sheet, rows=[], content=b"")
+    yield replace(sheet, rows=[])
     for at in range(0, len(sheet.rows), _HANDED_OVER):
         yield tuple(zip(*sheet.rows[at : at + _HANDED_OVER], strict=True))

@@ -1,6 +1,6 @@
 """From the bytes of one file to a `FeedSheet`: every row parsed or set aside, counted and added up."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from itertools import islice, repeat
@@ -36,12 +36,17 @@ _KEY: Final = itemgetter(0)
 _Lines = list[tuple[int, list[str]]]
 
 
-def read_sheet(as_of: date, entry: FileEntry, content: bytes, bounds: Bounds = USUAL) -> FeedSheet[Any]:
-    """Read one file of a feed of that day, as its manifest states it. `CallerError` as `folder.read_folder`."""
+def read_sheet(
+    as_of: date, entry: FileEntry, content: bytes, bounds: Bounds = USUAL, again: Callable[[], bytes] | None = None
+) -> FeedSheet[Any]:
+    """Read one file of a feed of that day, as its manifest states it. `CallerError` as `folder.read_folder`.
+
+    `again` gives the content once more, should it be needed; without it the sheet keeps it.
+    """
     read = read_rows(content, entry.name, bounds.rows)
     numbered = iter(read)
     header = _header(entry, next(numbered, (1, []))[1])
-    sheet = _SheetBeingRead(as_of, entry, content, bounds, read, header)
+    sheet = _SheetBeingRead(as_of, entry, again or (lambda: content), bounds, read, header)
     while sheet.took_plain_rows() or sheet.took_block(numbered):
         pass
     return sheet.ended()
@@ -51,8 +56,9 @@ class _SheetBeingRead:
     """What is known of a file so far. Rows are taken in blocks: by columns where all is plain, else one by one."""
 
     def __init__(
-        self, as_of: date, entry: FileEntry, content: bytes, bounds: Bounds, read: SheetLines, header: SheetHeader
-    ) -> None:
+        self, as_of: date, entry: FileEntry, again: Callable[[], bytes], bounds: Bounds, read: SheetLines,
+        header: SheetHeader,
+    ) -> None:  # fmt: skip
         kind, width = entry.kind, len(header.names)
         self._entry, self._read, self._header = entry, read, header
         self._notes: list[CellNote] = []
@@ -67,7 +73,7 @@ class _SheetBeingRead:
         self._sound = sound_cells(kind, as_of)
         self._count = 0
         self._sheet: FeedSheet[Any] = FeedSheet(
-            kind, entry.name, entry.sha256.lower(), entry.rows, header, content, bounds=bounds, workbook=read.workbook
+            kind, entry.name, entry.sha256.lower(), entry.rows, header, again, bounds=bounds, workbook=read.workbook
         )  # fmt: skip
         self._room = self._sheet.room()
         self._interrupted: CallerError | None = None
@@ -198,7 +204,7 @@ def _header(entry: FileEntry, names: Sequence[str]) -> SheetHeader:
 
 def _take_out_totals(sheet: FeedSheet[Any], totals: Totals, sum_up: ControlSum) -> int:
     """Total rows are no rows: out of what was set aside, with a notice; how many. The file is read again for them."""
-    numbered = iter(read_rows(sheet.content, sheet.name, sheet.bounds.rows))
+    numbered = iter(read_rows(sheet.again(), sheet.name, sheet.bounds.rows))
     next(numbered, None)
     on = totals.lines(numbered)
     out = [row for row in sheet.set_aside if row.line in on]

@@ -68,7 +68,7 @@ def _usable(course: ImportCourse, previous: Snapshot | None) -> FeedSheet[Overdu
     before = previous.rows.keys() if previous else set()
     overdue = course.delivery.overdue
     named = {row[0] for row in overdue.rows} | overdue.named_aside("loan_id")
-    unknown = course.loans_known.unknown_among(named - before)
+    unknown = course.loans_known.unknown_among(loan_id for loan_id in named if loan_id not in before)
     if not unknown:
         return overdue
     known = named - unknown
