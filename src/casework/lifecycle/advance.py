@@ -31,7 +31,6 @@ from casework.personal import Vault
 from casework.storage import rows
 from casework.storage.driver_errors import is_conflict, is_reference_broken
 from casework.storage.forked import AHEAD_FROM, made_ahead
-from casework.storage.ready_rows import insert
 
 
 class House(Protocol):
@@ -171,8 +170,7 @@ def _ahead(
     conn: Connection, commands: Sequence[Any], door: Door, meanwhile: Callable[[], None]
 ) -> list[Outcome]:  # fmt: skip
     """The same while a second process decides the slices behind; what it knows of the subjects ends with it."""
-    packing = (packed(conn, one) for one in _decided(commands, door, _SLICE_AHEAD))
-    with made_ahead(packing) as parts:
+    with made_ahead(map(packed, _decided(commands, door, _SLICE_AHEAD))) as parts:
         meanwhile()
         return _in_turns(conn, (unpacked(door, one) for one in parts))
 
@@ -246,9 +244,9 @@ def write(conn: Connection, part: BatchPart, also: Callable[[], None] | None = N
             for noun, changed in part.changed:  # first: it may make room for a new one
                 rows.update_many(conn, noun.table, "id", changed, noun.rows.changing)
             for noun, fresh in part.fresh:
-                insert(conn, noun.table, fresh, noun.rows.columns)
+                rows.insert_many(conn, noun.table, fresh, noun.rows.columns)
             for table, columns, beside in part.beside:
-                insert(conn, table, beside, columns)
+                rows.insert_many(conn, table, beside, columns)
             rows.update_many(conn, streams, "stream", part.heads, _HEADS[1:])
             part.trail.write(conn)
             if also is not None:

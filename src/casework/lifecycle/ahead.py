@@ -3,13 +3,10 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy.engine import Connection
-
 from casework.lifecycle.batch import BatchPart
 from casework.lifecycle.commands import Outcome
 from casework.lifecycle.door import Door
 from casework.log.write.trail import Added, Draft
-from casework.storage.ready_rows import ReadyRows, ready
 
 Decided = tuple[list[Outcome], BatchPart]
 
@@ -18,23 +15,23 @@ class Packed(NamedTuple):
     """What of a slice is no part of the house."""
 
     outcomes: list[Outcome]
-    fresh: list[tuple[str, ReadyRows]]
+    fresh: list[tuple[str, list[tuple[Any, ...]]]]
     changed: list[tuple[str, list[tuple[Any, ...]]]]
-    beside: list[tuple[str, Sequence[str], ReadyRows]]
+    beside: list[tuple[str, Sequence[str], list[tuple[Any, ...]]]]
     refused_openings: list[tuple[str, Draft]]
     begun: list[str]
     heads: list[tuple[Any, ...]]
     added: Added
 
 
-def packed(conn: Connection, decided: Decided) -> Packed:
-    """The slice to be handed over; `conn` says for which driver new rows are made ready."""
+def packed(decided: Decided) -> Packed:
+    """The slice to be handed over."""
     outcomes, part = decided
     return Packed(
         outcomes,
-        [(noun.chart, _ready(conn, noun.table, many, noun.rows.columns)) for noun, many in part.fresh],
+        [(noun.chart, many) for noun, many in part.fresh],
         [(noun.chart, many) for noun, many in part.changed],
-        [(table.name, columns, _ready(conn, table, many, columns)) for table, columns, many in part.beside],
+        [(table.name, columns, many) for table, columns, many in part.beside],
         part.refused_openings, part.begun, part.heads, part.trail.taken(),
     )  # fmt: skip
 
@@ -49,7 +46,3 @@ def unpacked(door: Door, one: Packed) -> Decided:
         one.refused_openings, one.begun, one.heads, door.trail.of(one.added),
     )  # fmt: skip
     return one.outcomes, part
-
-
-def _ready(conn: Connection, table: Any, many: Any, columns: Sequence[str]) -> ReadyRows:
-    return many if isinstance(many, ReadyRows) else ready(conn, table, many, columns)

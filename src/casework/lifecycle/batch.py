@@ -26,7 +26,6 @@ from casework.people.staff.why_not import out_of_reach
 from casework.rules.statechart.chart import Chart
 from casework.rules.statechart.decide import Refusal, post_reason
 from casework.rules.statechart.policy import Policies, Policy
-from casework.storage.ready_rows import ReadyRows
 
 _NO_POSTS: Mapping[str, tuple[str, ...]] = {}
 
@@ -50,15 +49,12 @@ class Rules(Protocol):
         ...
 
 
-Many = list[tuple[Any, ...]] | ReadyRows
-
-
 class BatchPart(msgspec.Struct):
     """Rows and entries that belong together; parts are written in the order in which they were made."""
 
-    fresh: list[tuple[Kept, Many]]
+    fresh: list[tuple[Kept, list[tuple[Any, ...]]]]
     changed: list[tuple[Kept, list[tuple[Any, ...]]]]
-    beside: list[tuple[sa.Table, Sequence[str], Many]]
+    beside: list[tuple[sa.Table, Sequence[str], list[tuple[Any, ...]]]]
     refused_openings: list[tuple[str, Draft]]
     begun: list[str]  # streams that have their first entry now
     heads: list[tuple[Any, ...]]

@@ -32,7 +32,6 @@ from casework.log.tables import entries
 from casework.log.write.trail import Draft, Trail
 from casework.people.staff.actor import Actor
 from casework.storage import rows
-from casework.storage.ready_rows import ReadyRows, insert
 
 PREFIX: Final = "feed"
 APPLIED: Final = "feed.applied"
@@ -66,9 +65,9 @@ class Swap(msgspec.Struct, frozen=True):
 
 
 class Fresh(NamedTuple):
-    """New rows of a table, ready or not, and their MACs one after the other."""
+    """New rows of a table, and their MACs one after the other."""
 
-    rows: list[tuple[Any, ...]] | ReadyRows
+    rows: list[tuple[Any, ...]]
     macs: bytes
 
 
@@ -153,7 +152,7 @@ class LeftRows:
         for before, row in changed:
             held.remove(as_mac(before))
             held.add(row[-1])
-        insert(self._conn, table, fresh.rows, columns)
+        rows.insert_many(self._conn, table, fresh.rows, columns)
         of_key = 1 if isinstance(key, str) else len(key)
         rows.update_many(self._conn, table, key, [row for _, row in changed], columns[of_key:])
 

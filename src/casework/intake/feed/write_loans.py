@@ -4,10 +4,9 @@ What is written is made ready of rows and of what the books hold, and asks nothi
 process does that while this one writes.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import partial
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
@@ -28,7 +27,6 @@ from casework.people.staff.actor import Actor
 from casework.personal import Vault
 from casework.storage import rows
 from casework.storage.forked import AHEAD_FROM, made_ahead
-from casework.storage.ready_rows import ready
 from casework.work.cases.branch import Branch
 
 _OF_THE_CASE: Final = ("risk_class", "npl_since", "disbursed_on")
@@ -123,7 +121,7 @@ class _LoansBeingWritten:
         at_once = _HANDED_OVER if ahead else len(places)
         slices = (places[at : at + at_once] for at in range(0, len(places), at_once))
         made = (_loans_ready(sheet, some, held, self._making, only_new=self._only_new) for some in slices)
-        with _made(self._conn, loans, _LOAN, made, ahead=ahead) as parts:
+        with made_ahead(made) if ahead else nullcontext(made) as parts:
             for part in parts:
                 self._put(sheet, part)
 
@@ -189,7 +187,7 @@ def _write_people(
     at_once = _HANDED_OVER if ahead else len(people)
     slices = (people[at : at + at_once] for at in range(0, len(people), at_once))
     made = (_people_ready(some, held, making) for some in slices)
-    with _made(conn, borrowers, _BORROWER, made, ahead=ahead) as parts:
+    with made_ahead(made) if ahead else nullcontext(made) as parts:
         for fresh, changed, *_ in parts:
             known = [(held[row[1]], row) for row in changed]
             for before, _ in known:
@@ -223,15 +221,3 @@ def _holds(vault: Vault, place: str, sealed: bytes | None, value: str) -> bool:
         return sealed is not None and vault.open(place, bytes(sealed)) == value
     except (ValueError, TypeError):
         return False
-
-
-def _made(
-    conn: Connection, table: sa.Table, columns: Sequence[str], made: Iterator[_Ready], *, ahead: bool
-) -> AbstractContextManager[Iterator[_Ready]]:  # fmt: skip
-    """As they are made, or by a second process, whose new rows then are bytes."""
-    return made_ahead(map(partial(_as_bytes, conn, table, columns), made)) if ahead else nullcontext(made)
-
-
-def _as_bytes(conn: Connection, table: sa.Table, columns: Sequence[str], part: _Ready) -> _Ready:
-    many, macs = part.fresh
-    return part if not isinstance(many, list) else part._replace(fresh=Fresh(ready(conn, table, many, columns), macs))
