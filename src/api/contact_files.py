@@ -17,7 +17,7 @@ from api.auth import actor_of
 from api.begun_behind import Came, Kind, Run, Went, begin, behind
 from api.example import whole_answer
 from api.mending import to_mend
-from api.one_file import ATOMIC, OneFile, one_file, said_in
+from api.one_file import ATOMIC, DRY_RUN, OneFile, one_file, said_in
 from api.problems import problem_responses
 from api.reading.asking import After, answers, check_parameters
 from api.reading.exports import CSV, XLSX
@@ -43,6 +43,7 @@ class FileSent(NamedTuple):
 
     name: str
     source: str
+    dry_run: bool = False
 
 
 CONTACT_FILE: Final = Kind("contact_file", FileSent, Taken)
@@ -61,9 +62,9 @@ class ContactFileRun(msgspec.Struct, kw_only=True):
     `run`: its number, by which it is found once another was sent. `code`: why it failed; interrupted
     (`work_interrupted`) if the process that took it in ended before it was done.
 
-    `late`: of days before the business date. `not_done`: rows that would have gone in if all could have (`atomic`).
-    `set_aside`: what is wrong with a page of `set_aside_in_all` rows, which have `faults_in_all`; `next` is the
-    `after` of the page that follows.
+    `dry_run`: it was only told what would become of the rows. `late`: of days before the business date. `not_done`:
+    rows that would have gone in if all could have (`atomic`). `set_aside`: what is wrong with a page of
+    `set_aside_in_all` rows, which have `faults_in_all`; `next` is the `after` of the page that follows.
     """
 
     status: str
@@ -86,6 +87,7 @@ class ContactFileRun(msgspec.Struct, kw_only=True):
     warnings: list[ContactRowTold] = []
     next: int | None = None
     not_done: int = 0
+    dry_run: bool = False
 
 
 _ROW = {
@@ -99,6 +101,7 @@ _RUN: dict[str, Any] = {
     "began_at": "2026-03-09T10:01:02.000004Z", "done": 3, "code": None, "zh": None, "en": None,
     "rows": 3, "stored": 2, "repeated": 0, "late": 0, "reached": 1,
     "set_aside_in_all": 1, "faults_in_all": 1, "set_aside": [_ROW], "warnings": [], "next": None, "not_done": 0,
+    "dry_run": False,
 }  # fmt: skip
 _BEGUN = ResponseSpec(
     ContactFileRun, generate_examples=False, description="Begun; GET /contact-files tells how far it is.",
@@ -111,7 +114,7 @@ _BEGUN = ResponseSpec(
 class _SentFile(OneFile):
     """A file, and where it comes from."""
 
-    choices: Mapping[str, Sequence[str]] = {"source": SOURCES, **ATOMIC}
+    choices: Mapping[str, Sequence[str]] = {"source": SOURCES, **ATOMIC, **DRY_RUN}
 
 
 @post(
@@ -125,7 +128,7 @@ async def take_contact_file(request: Request[Any, Any, Any]) -> Response[Contact
     """One file (CSV or XLSX, docs/day.md §2), as the shell takes it: all of it, or nothing where it cannot be read.
 
     `source` sheet: what a person typed can be late (补录). The same file again changes nothing. `atomic` true: one row
-    set aside, and nothing goes in.
+    set aside, and nothing goes in. `dry_run` true: it is told what would become of the rows, and nothing is changed.
     """
     await begun(request)
     told = await asyncio.to_thread(run_of, request)
@@ -136,7 +139,7 @@ async def begun(request: Request[Any, Any, Any]) -> None:
     """Begin to take in the file that the request brings. CallerErrors where it brings none, `import_running`."""
     form, name, content = await one_file(request)
     said = said_in(form, _SentFile.choices)
-    source, atomic = said.get("source", DIALLER), said.get("atomic") == "true"
+    source, atomic, dry_run = said.get("source", DIALLER), said.get("atomic") == "true", said.get("dry_run") == "true"
     serving, actor = serving_of(request), actor_of(request)
 
     def once(went: Went) -> Came:
@@ -144,6 +147,7 @@ async def begun(request: Request[Any, Any, Any]) -> None:
             serving.engine,
             lambda conn: import_contacts(conn, serving.branch, content, name, source, actor, progress=went),
             atomic=atomic,
+            dry_run=dry_run,
         )
         mended = rows_to_mend(content, name, taken.set_aside, whole=atomic)
         taken.set_aside, taken.warnings = without_values(taken.set_aside), without_values(taken.warnings)
@@ -152,7 +156,7 @@ async def begun(request: Request[Any, Any, Any]) -> None:
     def work(went: Went) -> Came:
         return again_on_conflict(lambda: once(went))
 
-    if not await asyncio.to_thread(begin, request, CONTACT_FILE, work, FileSent(name, source), actor.id):
+    if not await asyncio.to_thread(begin, request, CONTACT_FILE, work, FileSent(name, source, dry_run), actor.id):
         raise CallerError("import_running", "您的上一个文件正在导入", "your last file is still being taken in")
 
 
@@ -195,9 +199,15 @@ def run_of(
 ) -> ContactFileRun:
     """As the API tells it."""
     run = _run(request, number)
-    file, source = run.about or (None, None)
+    file, source, dry_run = run.about or (None, None, False)
     told = ContactFileRun(
-        status=run.state, run=run.job_id or None, file=file, source=source, began_at=run.began_at, done=run.done
+        status=run.state,
+        run=run.job_id or None,
+        file=file,
+        source=source,
+        began_at=run.began_at,
+        done=run.done,
+        dry_run=dry_run,
     )
     if run.mistake is not None:
         told.code, told.zh, told.en = run.mistake.code, run.mistake.zh, run.mistake.en

@@ -19,6 +19,7 @@ from casework.settings import Settings
 from tests.api.conftest import Running, findings
 from tests.api.test_contacts import begins, case, logged
 from tests.api.test_events import problem
+from tests.api.test_mistakes import entries_of
 
 __all__ = ["begins", "case"]  # fixtures
 
@@ -68,6 +69,24 @@ def test_one_row_set_aside_keeps_all_out_if_that_is_asked(running: Running, case
     body = ended(running)
     assert (body["stored"], body["not_done"], len(logged(running))) == (1, 0, 1)
     problem(send(running, GOOD, atomic="perhaps"), 422, "invalid_request")
+    assert findings(running.started) == []
+
+
+def test_a_file_that_is_only_tried_says_what_would_become_of_it_and_changes_nothing(
+    running: Running, case: int
+) -> None:
+    before = entries_of(running)
+    send(running, GOOD, BAD, dry_run="true")
+    body = ended(running)
+    told = [(one["line"], one["kind"]) for one in body["set_aside"]]
+    assert (body["status"], body["dry_run"], body["rows"], body["stored"], told) == (
+        "done", True, 2, 1, [(3, "malformed_time")]
+    )  # fmt: skip
+    assert (logged(running), entries_of(running)) == ([], before)
+    send(running, GOOD, BAD, dry_run="false")
+    body = ended(running)
+    assert (body["dry_run"], body["stored"], len(logged(running))) == (False, 1, 1)
+    problem(send(running, GOOD, dry_run="maybe"), 422, "invalid_request")
     assert findings(running.started) == []
 
 

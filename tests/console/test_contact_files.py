@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from tests.api.conftest import Running
 from tests.api.test_contact_files import BAD, GOOD, HEADER
-from tests.api.test_contacts import begins, case
+from tests.api.test_contacts import begins, case, logged
 from tests.console.conftest import Browsing
 from tests.console.test_files import rows_of
 
@@ -23,17 +23,21 @@ def test_a_contact_file_is_sent_and_its_page_is_found_again_with_what_was_set_as
     assert token is not None
     content = f"{HEADER}\n{GOOD}\n{BAD}\n".encode()
     place = "/console/contact-files"
-    answer = running.client.post(
-        f"{place}/upload", files={"file": ("calls.csv", content)},
-        data={"form_token": token[1], "source": "dialler"}, follow_redirects=False,
-        headers={"Cookie": "; ".join(f"{name}={value}" for name, value in someone.cookies.items())},
-    )  # fmt: skip
-    assert (answer.status_code, answer.headers["location"]) == (303, place), answer.text
-    for _ in range(200):
-        if "data-refresh" not in someone.get(place).text:
-            break
-        time.sleep(0.02)
-    text = someone.text()
+    text = ""
+    for dry_run in ("true", "false"):
+        answer = running.client.post(
+            f"{place}/upload", files={"file": ("calls.csv", content)},
+            data={"form_token": token[1], "source": "dialler", "dry_run": dry_run}, follow_redirects=False,
+            headers={"Cookie": "; ".join(f"{name}={value}" for name, value in someone.cookies.items())},
+        )  # fmt: skip
+        assert (answer.status_code, answer.headers["location"]) == (303, place), answer.text
+        for _ in range(200):
+            if "data-refresh" not in someone.get(place).text:
+                break
+            time.sleep(0.02)
+        text = someone.text()
+        assert ("仅查看" in text.split("calls.csv")[1]) == (dry_run == "true"), "what was only tried says so"
+        assert len(logged(running)) == (dry_run == "false")
     for one in ("calls.csv", "started_at", "不是带时区的时间", "搁置行"):
         assert one in text, one
     assert someone.get(f"{place}/set-aside.csv").content.startswith("\ufeff".encode())

@@ -51,7 +51,18 @@ def refused(done: Result, code: str, exit_code: int = 1) -> str:
 
 
 TOMORROW = "2099-01-01T10:00:00+08:00"
+
+
 # (what is wrong, the cells that make it so, column, kind)
+def test_a_file_that_is_only_tried_at_the_shell_changes_nothing(called: Bank, shell: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "calls.csv"
+    file.write_text(text(call("c1", 1, 0, "09:00:00"), call("c2", 1, 0, "10:00:00") | {"party": "boss"}))
+    told = json.loads(shell("contact", "import", file, "--dry-run", "--json").stdout)
+    assert (told["dry_run"], told["stored"], len(told["set_aside"])) == (True, 1, 1)
+    assert "nothing was changed" in shell("contact", "import", file, "--dry-run").output
+    assert [*logged(called)] == []
+
+
 ROWS: list[tuple[str, dict[str, str], str, str]] = [
     ("a row of tomorrow", {"started_at": TOMORROW, "ended_at": ""}, "started_at", "in_the_future"),
     ("ended before it began", {"ended_at": f"{day(0)}T09:59:59+08:00"}, "ended_at", "ended_before_started"),

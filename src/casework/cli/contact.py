@@ -11,7 +11,7 @@ from casework.cli.contact_book import add_, book_, mark_
 from casework.cli.contact_typed import list_, record_, result_of, tell_many
 from casework.cli.faults import mend_option, mended, tell_faults, told_in_json
 from casework.cli.progress import Rate
-from casework.cli.several import atomic_option, from_option, right, rows_of
+from casework.cli.several import LOOKED, atomic_option, from_option, look_option, right, rows_of
 from casework.cli.shell import (
     as_json,
     as_staff,
@@ -69,9 +69,10 @@ cli.add_command(mark_)
     help="A dialler wrote the times itself; what a person typed into a sheet can be late (补录).",
 )  # fmt: skip
 @atomic_option
+@look_option
 @mend_option
 @as_json
-def import_(*, file: Path, source: str, atomic: bool, mend: Path | None, json_: bool) -> None:
+def import_(*, file: Path, source: str, atomic: bool, dry_run: bool, mend: Path | None, json_: bool) -> None:
     """Take in FILE (CSV in UTF-8 or GB18030, or XLSX; headers in English or Chinese), one row a contact.
 
     A contact is known by its contact_ref: the same row again changes nothing. A bad row is set aside with line, column
@@ -102,21 +103,23 @@ def import_(*, file: Path, source: str, atomic: bool, mend: Path | None, json_: 
                 progress=lambda rows: bar.update(task, completed=rows),
             )  # fmt: skip
 
-        taken = again_on_conflict(lambda: taken_in(branch.engine, take, atomic=atomic))
+        taken = again_on_conflict(lambda: taken_in(branch.engine, take, atomic=atomic, dry_run=dry_run))
         mended(branch, mend, "contact_records", content, file.name, taken.set_aside, whole=atomic)
-    _tell_taken(taken, json_=json_)
+    _tell_taken(taken, json_=json_, dry_run=dry_run)
     if atomic and taken.set_aside:
         raise SystemExit(1)
 
 
-def _tell_taken(taken: "Taken", *, json_: bool) -> None:
+def _tell_taken(taken: "Taken", *, json_: bool, dry_run: bool) -> None:
     if json_:
         told = {"rows": taken.rows, "stored": taken.stored, "repeated": taken.repeated, "late": taken.late}
-        told |= {"reached": taken.reached, "not_done": taken.not_done}
+        told |= {"reached": taken.reached, "not_done": taken.not_done, "dry_run": dry_run}
         told |= {"set_aside_rows": taken.aside, "faults_in_all": len(taken.set_aside)}
         faults = {"set_aside": told_in_json(taken.set_aside), "warnings": told_in_json(taken.warnings)}
         print_json(told | faults)
         return
+    if dry_run:
+        console.print(LOOKED)
     console.print(
         f"{taken.rows:,} rows 行: {taken.stored:,} new 新增, {taken.repeated:,} known 已有, {taken.late:,} of "
         f"days before 此前日期, {taken.aside:,} set aside 搁置; {taken.reached:,} cases reached 已取得联系"
