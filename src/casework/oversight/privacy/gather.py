@@ -74,8 +74,8 @@ def gather(
     asked = _requests(conn, _subjects(conn, branch, customer), lock=lock)
     seq = locked_head(conn, stream).seq if lock else _seq(conn, stream)
     row = conn.execute(sa.select(borrowers).where(of_customer(borrowers, customer))).one_or_none()
-    of_him = sa.select(loans.c.loan_id).where(of_customer(loans, customer)).order_by(loans.c.loan_id)
-    loan_ids = sorted({*conn.execute(of_him).scalars(), *(case.loan_id for case in held_cases)})
+    of_them = sa.select(loans.c.loan_id).where(of_customer(loans, customer)).order_by(loans.c.loan_id)
+    loan_ids = sorted({*conn.execute(of_them).scalars(), *(case.loan_id for case in held_cases)})
     if row is None and not loan_ids:
         raise CallerError("unknown_borrower", "没有这位借款人", "there is no such borrower")
     before = sa.select(erasures).where(of_customer(erasures, customer)).order_by(erasures.c.stream_seq)

@@ -89,8 +89,8 @@ def empty(conn: Connection, found: ErasureGathered, aside: Sequence[int], left: 
     `left` learns which rows of the books are others now.
     """
     gone = Gone()
-    of_him = opening_keys.c.subject == found.stream
-    keys = conn.execute(sa.delete(opening_keys).where(of_him).returning(opening_keys.c.wrapped)).scalars().all()
+    of_them = opening_keys.c.subject == found.stream
+    keys = conn.execute(sa.delete(opening_keys).where(of_them).returning(opening_keys.c.wrapped)).scalars().all()
     gone.note("keys", len(keys), keys)
     streams = [stream for stream, _ in found.places]
     texts = rows.select_by_keys(conn, _OPENINGS, "stream", streams)
@@ -137,7 +137,7 @@ def _empty_books(conn: Connection, found: ErasureGathered, gone: Gone, left: Lef
     rows.update_many(conn, contact_log, "id", emptied_calls, ("number", "row_hash", "mac"))
     gone.note("contact_log", len(tried), (one for row in tried for one in (row.number, row.row_hash) if one))
     # A row's fingerprint is over name and number too; without it the next loans file writes it anew, without them.
-    of_him = of_customer(loans, found.customer)
-    prints = conn.execute(sa.select(loans.c.row_hash).where(of_him)).scalars().all()
-    conn.execute(loans.update().where(of_him).values(row_hash=b""))
+    of_them = of_customer(loans, found.customer)
+    prints = conn.execute(sa.select(loans.c.row_hash).where(of_them)).scalars().all()
+    conn.execute(loans.update().where(of_them).values(row_hash=b""))
     gone.note("loan_fingerprints", len(prints), (one for one in prints if one))

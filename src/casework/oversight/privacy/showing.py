@@ -110,7 +110,7 @@ def holding_of(
 def _held(conn: Connection, found: ErasureGathered) -> dict[str, int]:
     texts: Sequence[Any] = rows.select_by_keys(conn, _STREAMS, "stream", [stream for stream, _ in found.places])
     asked = rows.select_by_keys(conn, _ASKED, "id", [one.id for one in found.requests])
-    of_him = sa.select(sa.func.count()).select_from(contacts).where(of_customer(contacts, found.customer))
+    of_them = sa.select(sa.func.count()).select_from(contacts).where(of_customer(contacts, found.customer))
     of_number = of_customer(contact_log, found.customer), contact_log.c.number.is_not(None)
     tried = sa.select(sa.func.count()).select_from(contact_log).where(*of_number)
     theirs = sa.select(sa.func.count()).select_from(opening_keys).where(opening_keys.c.subject == found.stream)
@@ -121,7 +121,7 @@ def _held(conn: Connection, found: ErasureGathered) -> dict[str, int]:
         "openings": len(texts),
         "requests": sum(bytes(row.data_sealed) != ERASED for row in asked),
         "borrower_fields": sum(one is not None for one in fields),
-        "contacts": int(conn.execute(of_him).scalar_one()),
+        "contacts": int(conn.execute(of_them).scalar_one()),
         "contact_log": int(conn.execute(tried).scalar_one()),
         "photos": int(conn.execute(of_visits).scalar_one()),
     }

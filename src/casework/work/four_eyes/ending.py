@@ -64,10 +64,10 @@ def send_back_all_of(conn: Connection, branch: Branch, trail: Trail, staff_no: s
     What waits for a review or an approval waits for posts, not for people: it stays for others. The entries go into
     `trail`, which the caller writes.
     """
-    of_him = (requests.c.opened_by == staff_no, requests.c.asked_for == staff_no,
+    of_them = (requests.c.opened_by == staff_no, requests.c.asked_for == staff_no,
               requests.c.subject == f"staff:{staff_no}")  # fmt: skip
     return _send_back(
-        conn, branch, trail, sa.or_(*of_him), actor, {"given": {"reason": "proposer_left"}, "left": staff_no}
+        conn, branch, trail, sa.or_(*of_them), actor, {"given": {"reason": "proposer_left"}, "left": staff_no}
     )
 
 
