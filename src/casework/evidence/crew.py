@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection as Pipe
 from multiprocessing.process import BaseProcess
 from queue import Empty
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -23,9 +23,9 @@ from sqlalchemy.engine import Connection
 from casework.customer import Customer
 from casework.errors import TryAgain
 from casework.evidence.verifying import PARTED, Alone, Crew, Streams, StreamsLeft
+from casework.log.check.erased import read_erased
 from casework.log.check.kinds import spoilt_texts
 from casework.log.check.parts import Part
-from casework.log.format.erasure import Erased
 from casework.personal import Vault
 from casework.storage.database import open_engine, reading, writing
 from casework.storage.garbage import seldom_collected
@@ -38,13 +38,6 @@ class CrewLost(RuntimeError):
     """A process of the crew ended before its work was done; the log could not be read to its end."""
 
 
-class _Task(NamedTuple):
-    """What all parts need."""
-
-    erased: Erased
-    phases: Sequence[Sequence[Part]]
-
-
 class Forked(Crew):
     """So many other processes; a context, at whose end they are gone."""
 
@@ -53,7 +46,7 @@ class Forked(Crew):
         self._done: Any = _fork.Queue()
         self._mine = [0 for _ in PARTED]
         self._came = [0 for _ in PARTED]
-        self._phases: Sequence[Sequence[Part]] = ()
+        self._parts: list[list[Part]] = [[] for _ in PARTED]
         self._others: list[tuple[BaseProcess, Pipe]] = []
         for _ in range(count):
             ours, theirs = _fork.Pipe()
@@ -71,21 +64,20 @@ class Forked(Crew):
         for _, pipe in self._others:
             self._hear(pipe)
 
-    def begin(self, erased: Erased, phases: Sequence[Sequence[Part]]) -> None:
+    def hand(self, phase: int, parts: Sequence[Part]) -> None:
         """As `Crew` says."""
-        self._phases = phases
-        for _, pipe in self._others:
-            pipe.send(_Task(erased, phases))
+        self._parts[phase] += parts
+        self._tell(parts)
 
     def take(self, phase: int) -> int | None:
         """As `Crew` says."""
-        number = _next(self._taken[phase], len(self._phases[phase]))
+        number = _next(self._taken[phase], len(self._parts[phase]))
         self._mine[phase] += number is not None
         return number
 
     def left(self, phase: int, *, wait: bool) -> Iterator[tuple[int, StreamsLeft]]:
         """As `Crew` says."""
-        while self._mine[phase] + self._came[phase] < len(self._phases[phase]):
+        while self._mine[phase] + self._came[phase] < len(self._parts[phase]):
             try:
                 number, left = self._done.get(wait, _PATIENCE_S if wait else None)
             except Empty:
@@ -100,8 +92,7 @@ class Forked(Crew):
 
     def go_on(self, customers: set[Customer]) -> None:
         """As `Crew` says."""
-        for _, pipe in self._others:
-            pipe.send(customers)
+        self._tell(customers)
 
     def end(self) -> None:
         """They are gone when this returns, whatever they were at."""
@@ -110,6 +101,11 @@ class Forked(Crew):
             process.kill()
             process.join()
         self._done.close()
+
+    def _tell(self, said: Any) -> None:
+        for _, pipe in self._others:
+            with suppress(BrokenPipeError):  # why it ended is heard where its results are waited for
+                pipe.send(said)
 
     def _hear(self, pipe: Pipe) -> None:
         try:
@@ -210,14 +206,36 @@ def _end_with(parent: int) -> None:
     os._exit(1)
 
 
+class _Coming:
+    """The parts of a phase, as whoever cuts them hands them out."""
+
+    def __init__(self, pipe: Pipe) -> None:
+        self._pipe = pipe
+        self.parts: list[Part] = []
+        self._all = False
+
+    def next(self, taken: Any) -> int | None:
+        """The number of the next for this process, once there is one; none where all are taken."""
+        while not self._all and self._pipe.poll():  # so that who cuts need not wait for us
+            self._hear()
+        while (number := _next(taken, len(self.parts))) is None and not self._all:
+            self._hear()
+        return number
+
+    def _hear(self) -> None:
+        more: Sequence[Part] = self._pipe.recv()
+        self.parts += more
+        self._all = not more
+
+
 def _walk(conn: Connection, pipe: Pipe, taken: Sequence[Any], done: Any, mac_key: bytes, vault: Vault) -> None:
-    task: _Task = pipe.recv()
     with spoilt_texts(conn) as spoilt:
-        streams = Streams(conn, mac_key, vault, task.erased, spoilt)
-        for phase, parts in enumerate(task.phases):
-            while (number := _next(taken[phase], len(parts))) is not None:
-                done.put((number, streams.run(parts[number])))
-            if phase + 1 < len(task.phases):
+        streams = Streams(conn, mac_key, vault, read_erased(conn, mac_key), spoilt)
+        for phase, one in enumerate(taken):
+            if phase:
                 streams.told.customers |= pipe.recv()
+            coming = _Coming(pipe)
+            while (number := coming.next(one)) is not None:
+                done.put((number, streams.run(coming.parts[number])))
     done.close()
     done.join_thread()

@@ -115,8 +115,8 @@ class Rest(NamedTuple):
 class Crew(Protocol):
     """Who walks parts of the streams beside this process, at the same moment of the log."""
 
-    def begin(self, erased: Erased, phases: Sequence[Sequence[Part]]) -> None:
-        """From now on they take parts of the first phase."""
+    def hand(self, phase: int, parts: Sequence[Part]) -> None:
+        """More parts of this phase, of which they take some at once; nothing more: these were all."""
 
     def take(self, phase: int) -> int | None:
         """The next part for this process too; none where all are taken."""
@@ -125,20 +125,26 @@ class Crew(Protocol):
         """What parts that others have taken left: those that are done, or (`wait`) all."""
 
     def go_on(self, customers: set[Customer]) -> None:
-        """The customers' streams are done: of these something is told. The crew goes on with the next phase."""
+        """The customers' streams are done: of these something is told. The crew waits for parts of the next phase."""
 
 
 class Alone:
     """Nobody else."""
 
-    def begin(self, erased: Erased, phases: Sequence[Sequence[Part]]) -> None:
+    def __init__(self) -> None:
+        self._next, self._count = [0 for _ in PARTED], [0 for _ in PARTED]
+
+    def hand(self, phase: int, parts: Sequence[Part]) -> None:
         """All parts are for this process."""
-        del erased
-        self._takes = [iter(range(len(parts))) for parts in phases]
+        self._count[phase] += len(parts)
 
     def take(self, phase: int) -> int | None:
         """The next."""
-        return next(self._takes[phase], None)
+        number = self._next[phase]
+        if number == self._count[phase]:
+            return None
+        self._next[phase] += 1
+        return number
 
     def left(self, phase: int, *, wait: bool) -> Iterator[tuple[int, StreamsLeft]]:
         """Nothing."""
@@ -188,12 +194,12 @@ class _Verification:
         conn, report, texts_read = self._conn, Report(), Report()
         found = Rest(Report(), Report(), Report(), Report())
         with spoilt_texts(conn) as spoilt:
+            parts = self._cut(0)  # first: the others wait for it
             erased = read_erased(conn, self._mac_key)
             streams = Streams(conn, self._mac_key, self._vault, erased, spoilt, self._told)
-            phases = [parts_of(conn, kind) for kind in PARTED]
-            self._crew.begin(erased, phases)
-            of_customers = self._phase(streams, 0, phases[0])
+            of_customers = self._phase(streams, 0, parts)
             self._crew.go_on(streams.told.customers)
+            parts = self._cut(1)
             # A fifth of all that is imported is asked for by the rest alone: the others walk while it comes.
             from casework.evidence import rest_of_log  # noqa: PLC0415  # see above
 
@@ -201,18 +207,26 @@ class _Verification:
                 conn, self._mac_key, self._vault, found, erased, outside=outside, loans_dir=loans_dir,
                 progress=self._told,
             )  # fmt: skip
-            of_cases = self._phase(streams, 1, phases[1])
+            of_cases = self._phase(streams, 1, parts)
             with part_of(found.streams, _ENTRIES):
                 walk.absorb_rest(streams.finish())
                 walk.finish()
             spoilt.reads += self._spoilt_elsewhere
             spoilt.tell(texts_read)
-        parts = (
+        for part in (
             found.kinds, of_customers, of_cases, streams.report, found.streams, found.beside, found.sealed, texts_read,
-        )  # fmt: skip
-        for part in parts:
+        ):  # fmt: skip
             report.absorb(part)
         return report
+
+    def _cut(self, phase: int) -> list[Part]:
+        """All parts; the crew has the first of them before the last are cut."""
+        parts: list[Part] = []
+        for part in parts_of(self._conn, PARTED[phase]):
+            parts.append(part)
+            self._crew.hand(phase, (part,))
+        self._crew.hand(phase, ())
+        return parts
 
     def _told(self, entries: int) -> None:
         self._done += entries

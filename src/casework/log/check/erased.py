@@ -22,9 +22,10 @@ def read_erased(conn: Connection, mac_key: bytes) -> Erased:
     """Every genuine erasure; what is forged or unreadable erases nothing, and the walk tells of it."""
     erased = Erased()
     at = (entries.c.stream == erasures.c.stream) & (entries.c.stream_seq == erasures.c.stream_seq)
+    # From the erasures to their entries: SQLite would begin with the log, and read all of it where nothing was erased.
     listed = (
         as_stored(entries, _COLUMNS, conn.dialect.name)
-        .join(erasures, at)
+        .select_from(erasures.outerjoin(entries, at))
         .order_by(erasures.c.stream, erasures.c.stream_seq)
     )
     for batch in conn.execute(listed, execution_options={"yield_per": _BATCH}).partitions():

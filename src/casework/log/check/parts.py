@@ -4,7 +4,7 @@ Where a part ends follows from the log alone, so that as many make the same repo
 """
 
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -33,12 +33,12 @@ class Part(NamedTuple):
         return said if self.end is None else [*said, stream < self.end]
 
 
-def parts_of(conn: Connection, kind: str) -> list[Part]:
-    """All streams of a kind, in order; none where there are no such entries."""
+def parts_of(conn: Connection, kind: str) -> Iterator[Part]:
+    """All streams of a kind, in order, each part as soon as it is cut; none where there are no such entries."""
     if conn.execute(sa.select(entries.c.id).where(_of_kind(entries.c.stream, kind)).limit(1)).first() is None:
-        return []
-    cuts = [None, *_cuts(conn, kind), None]
-    return [Part(kind, first, end) for first, end in pairwise(cuts)]
+        return
+    for first, end in pairwise(chain([None], _cuts(conn, kind), [None])):
+        yield Part(kind, first, end)
 
 
 def _cuts(conn: Connection, kind: str) -> Iterator[str]:
