@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, TypeVar
 from zoneinfo import ZoneInfo
 
 import click
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
 from casework.cli.shell import as_json, as_staff, console, errors, permitted, print_json, progress_wanted, started
 from casework.clock import now
@@ -18,6 +17,7 @@ from casework.instants import ALLOWED, read_text
 from casework.screen import on_screen
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
     from sqlalchemy.engine import Connection
 
     from casework.evidence.bundle.export import Exported, Period
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 K = TypeVar("K", "LogKey", "WitnessKey")
 _PHASES: dict["Phase", str] = {"structure": "核对分录 entries", "replay": "重放 replay"}
-_COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
 
 
 @click.command("export")
@@ -221,27 +220,31 @@ def _checkpoint_of(signed: "SignedNote") -> "Checkpoint":
     return checkpoint.parse(signed.text)
 
 
+def _progress() -> "Progress":
+    """Imported where something is drawn: all that `casework audit` does begins with this file."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=errors, transient=True)
+
+
 @contextmanager
 def _bar(title: str) -> Iterator[Callable[[int, int], None]]:
     """A bar on a terminal, nothing in a pipe."""
-    from rich.progress import Progress
-
     if not progress_wanted():
         yield lambda _done, _all: None
         return
-    with Progress(*_COLUMNS, console=errors, transient=True) as bar:
+    with _progress() as bar:
         task = bar.add_task(title, total=None)
         yield lambda done, whole: bar.update(task, completed=done, total=whole)
 
 
 @contextmanager
 def _bars() -> "Iterator[Callable[[Phase, int, int], None]]":
-    from rich.progress import Progress
-
     if not progress_wanted():
         yield lambda _phase, _done, _all: None
         return
-    with Progress(*_COLUMNS, console=errors, transient=True) as bar:
+    with _progress() as bar:
         tasks = {phase: bar.add_task(title, total=None, visible=False) for phase, title in _PHASES.items()}
         yield lambda phase, done, whole: bar.update(tasks[phase], completed=done, total=whole, visible=True)
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from casework.cli.changing import date_of, day
-from casework.cli.progress import Rate
 from casework.cli.shell import as_json, as_staff, console, errors, permitted, print_json, progress_wanted, started
 from casework.evidence.mining.choices import Cover, Format
 
@@ -82,6 +81,8 @@ def mine(
 def _progress() -> "Iterator[exporting.Progress]":
     """A bar on a terminal, nothing in a pipe."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from casework.cli.progress import Rate
 
     if not progress_wanted():
         yield lambda _done, _all: None

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import click
 
 from casework.cli.ledger import place
-from casework.cli.progress import Rate
 from casework.cli.shell import (
     FOLDED,
     as_json,
@@ -235,6 +234,8 @@ def _bodies(branch: "Started", actor: "Actor", asked: "SearchAsked", wanted: "Te
 def _progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
     """A bar on a terminal, nothing in a pipe."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from casework.cli.progress import Rate
 
     if not progress_wanted():
         yield lambda _: None
