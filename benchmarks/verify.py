@@ -25,7 +25,7 @@ from casework.log.check.findings import Report
 from casework.log.check.kinds import check_kinds, texts_of_any_bytes
 from casework.log.check.parts import Part
 from casework.log.check.sealed import BroughtAlong, verify_sealed
-from casework.log.check.verify import Walk, stored_entries
+from casework.log.check.verify import COMPARED, Walk, stored_entries
 from casework.log.format.chain import leaf_hash, mac_matches
 from casework.log.format.entry import MalformedEntry, decode_strict
 from casework.log.tables import entries
@@ -176,7 +176,7 @@ def _all(place: Place, conn: Connection, _report: Report) -> None:
 
 PHASES: dict[str, Phase] = {
     "all of it": _all,
-    "– kinds of values, in SQL": lambda _place, conn, report: check_kinds(conn, report),
+    "– kinds of values, in SQL": lambda _place, conn, report: check_kinds(conn, report, apart=COMPARED),
     "– chains: bytes, hashes, MACs, links, openings": _structure,
     "– – reading the rows": _read,
     "– – the same with leaf hash and MAC": _authentic,

@@ -16,6 +16,7 @@ from casework.log.check.findings import Report
 from casework.log.check.heads import Tail
 from casework.log.check.sealed import BroughtAlong
 from casework.log.check.steady import Steady, part_of
+from casework.log.check.verify import COMPARED
 from casework.log.format.entry import Entry, decode_strict
 from casework.log.tables import entries
 from casework.log.write import signer
@@ -109,6 +110,29 @@ def test_a_mistyped_value_in_any_column_is_named_and_hides_nothing_beside_it(log
             if not str(value).startswith("CAST("):
                 named = [one.detail for one in report.findings if one.code == "value_mistyped"]
                 assert {"table": table, "column": column.name, "rows": 1} in named
+
+
+@pytest.mark.parametrize("log", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("name", sorted(column.name for column in COMPARED))
+def test_a_mistyped_value_is_named_where_nothing_but_the_walk_over_entries_meets_it(log: BuiltLog, name: str) -> None:
+    """Those columns are looked at for their kinds only where the walk finds something: it always does."""
+    other = "TEXT" if is_blob(entries.c[name]) else "BLOB"
+    same_of_another_kind = f"CAST(coalesce({name}, 'none') AS {other})"
+    for value in (b"\xff", 7, 1.5, "text", same_of_another_kind):
+        if isinstance(value, bytes if is_blob(entries.c[name]) else str) and value != same_of_another_kind:
+            continue  # of its kind
+        with log.attacked() as conn:
+            conn.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
+            with guards_down(conn):
+                assert put(conn, "entries", name, value)
+            held = conn.exec_driver_sql(
+                f'SELECT typeof("{name}") FROM entries ORDER BY rowid DESC LIMIT 1'
+            ).scalar_one()
+            report = verified(conn, log)
+        named = [one.detail for one in report.findings if one.code == "value_mistyped" and "table" in one.detail]
+        right = "blob" if is_blob(entries.c[name]) else "text"  # a column of texts makes one of a number
+        mistyped = held != right or is_of_time(entries.c[name])
+        assert ({"table": "entries", "column": name, "rows": 1} in named) is mistyped, (value, held)
 
 
 def nonsense(column: sa.Column[Any]) -> Any:

@@ -21,7 +21,7 @@ from casework.log.check.kinds import check_kinds
 from casework.log.check.parts import Part
 from casework.log.check.sealed import BroughtAlong, verify_sealed
 from casework.log.check.steady import Several, Steady, part_of
-from casework.log.check.verify import Keeper, Walk, check_beside
+from casework.log.check.verify import COMPARED, Keeper, Walk, check_beside
 from casework.log.format.erasure import Erased
 from casework.people.days import replay as days
 from casework.people.identity import replay as identity
@@ -47,7 +47,7 @@ def look(
 ) -> Walk:  # fmt: skip
     """Look at all of it; the walk over the other streams, done but for its end."""
     with part_of(found.kinds, "kinds"):
-        check_kinds(conn, found.kinds)
+        check_kinds(conn, found.kinds, apart=COMPARED)
     walk = _streams(conn, mac_key, vault, found.streams, erased, loans_dir, progress)
     with part_of(found.beside, _ENTRIES):
         check_beside(conn, found.beside)

@@ -14,7 +14,7 @@ from casework.lifecycle.replay import CustomerReplay
 from casework.lifecycle.told import Told
 from casework.log.check.erased import read_erased
 from casework.log.check.findings import Report
-from casework.log.check.kinds import SpoiltTexts, spoilt_texts
+from casework.log.check.kinds import SpoiltTexts, check_kinds, spoilt_texts
 from casework.log.check.parts import Part, parts_of
 from casework.log.check.sealed import BroughtAlong
 from casework.log.check.steady import Several, SteadyPart, part_of
@@ -211,12 +211,22 @@ class _Verification:
             with part_of(found.streams, _ENTRIES):
                 walk.absorb_rest(streams.finish())
                 walk.finish()
+            kinds = self._kinds(found.kinds, (of_customers, of_cases, found.streams))
             spoilt.reads += self._spoilt_elsewhere
             spoilt.tell(texts_read)
         for part in (
-            found.kinds, of_customers, of_cases, streams.report, found.streams, found.beside, found.sealed, texts_read,
+            kinds, of_customers, of_cases, streams.report, found.streams, found.beside, found.sealed, texts_read,
         ):  # fmt: skip
             report.absorb(part)
+        return report
+
+    def _kinds(self, looked_at: Report, walked: Sequence[Report]) -> Report:
+        """What is found in kinds: where a walk found anything, of the columns too that it compares."""
+        if not any(one.findings_in_all or one.doubts_in_all for one in walked):
+            return looked_at
+        report = Report()
+        with part_of(report, "kinds"):
+            check_kinds(self._conn, report)
         return report
 
     def _cut(self, phase: int) -> list[Part]:

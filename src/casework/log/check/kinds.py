@@ -4,7 +4,7 @@ The service writes none, and reading one can end what reads it: so they are repo
 tables.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from itertools import compress
@@ -20,12 +20,19 @@ _EARLIEST: Final = "0001-01-01"
 _BEYOND: Final = "10000-01-01"
 
 
-def check_kinds(conn: Connection, report: Report) -> None:
-    """Finding `value_mistyped` by table and column, with how many rows; one pass over each table that has any."""
+def check_kinds(conn: Connection, report: Report, *, apart: Collection[sa.Column[Any]] = frozenset()) -> None:
+    """Finding `value_mistyped` by table and column, with how many rows; one pass over each table that has any.
+
+    `apart`: columns that are not looked at.
+    """
     held = set(sa.inspect(conn).get_table_names())
-    counted = {table: counts for table in metadata.sorted_tables if (counts := _counting(table, conn.dialect.name))[0]}
-    asked = [table for table in counted if table.name in held]
-    for table in _with_rows(conn, asked):
+    counted = {}
+    for table in metadata.sorted_tables:
+        left_out = frozenset(column.name for column in apart if column.table is table)
+        counts = _counting(table, conn.dialect.name, left_out)
+        if counts[0] and table.name in held:
+            counted[table] = counts
+    for table in _with_rows(conn, list(counted)):
         looked_at, counting = counted[table]
         for name, rows in zip(looked_at, conn.exec_driver_sql(counting).one(), strict=True):
             if rows:
@@ -40,10 +47,11 @@ def _with_rows(conn: Connection, tables: Sequence[sa.Table]) -> Iterator[sa.Tabl
 
 
 @cache
-def _counting(table: sa.Table, dialect: str) -> tuple[tuple[str, ...], str]:
+def _counting(table: sa.Table, dialect: str, apart: frozenset[str]) -> tuple[tuple[str, ...], str]:
     """Columns that can hold what they should not, and what counts its rows in each of them."""
     fault_of = _sqlite_fault if dialect == "sqlite" else _postgresql_fault
-    faults = {column.name: fault for column in table.columns if (fault := fault_of(column)) is not None}
+    looked_at = [column for column in table.columns if column.name not in apart]
+    faults = {column.name: fault for column in looked_at if (fault := fault_of(column)) is not None}
     sums = ", ".join(f"sum(CASE WHEN {fault} THEN 1 ELSE 0 END)" for fault in faults.values())
     return tuple(faults), f'SELECT {sums} FROM "{table.name}"'  # noqa: S608 - names are the code's own
 

@@ -41,6 +41,9 @@ BATCH: Final = 2_000
 _ENTRY = (
     "stream", "stream_seq", "event", "actor_id", "reason_code", "recorded_at", "body", "leaf_hash", "mac",
 )  # fmt: skip
+COMPARED: Final = frozenset(entries.c[name] for name in _ENTRY if name != "stream_seq")
+"""Columns whose kind every walk without a finding has seen to: each value is of the kind of what it equals there, or
+asked for it. A number alone may equal one of another kind."""
 _TEXT = ("kind", "name", "digest", "body")
 _SHOWN: Final = 100  # rows of one set-wise finding that are named
 
