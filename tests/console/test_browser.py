@@ -109,6 +109,20 @@ def test_on_a_phone_no_amount_is_cut_and_the_day_can_be_handed_in(
 
 
 @pytest.mark.parametrize("lang", ["zh", "en"])
+def test_on_a_phone_a_list_of_tasks_shows_its_amounts_without_scrolling_and_none_of_what_is_no_case(
+    branch_on_show: Demo, browser: Browser, lang: str
+) -> None:
+    watched = somebody(browser, branch_on_show, "basic_risk_manager", lang)
+    watched.page.set_viewport_size(PHONE)
+    amounts = watched.go("/console/day").locator("tr[data-row] td.number:nth-child(6)")
+    boxes = [one.bounding_box() for one in amounts.all()]
+    assert boxes
+    assert [one for one in boxes if one is None or one["x"] + one["width"] > PHONE["width"]] == []
+    assert "0.00" not in amounts.all_inner_texts(), "what is about no case has no amount"
+    watched.close()
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
 def test_the_way_in_reads_well_too(branch_on_show: Demo, browser: Browser, lang: str) -> None:
     watched = somebody(browser, branch_on_show, None, lang)
     check(watched, "/console/log-in", lang)
