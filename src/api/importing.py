@@ -12,13 +12,14 @@ from typing import Final
 import msgspec
 from sqlalchemy.engine import Connection
 
-from api.behind import Behind, Going, Kind
+from api.behind import Behind, Came, Going, Kind, Went
 from api.logs import log, log_bug
 from api.uploads import Upload, remove_left_over
 from casework.errors import CallerError, TryAgain
 from casework.intake.feed import run as runs
 from casework.intake.feed.load import ImportRequest
-from casework.operation.importing import ImportBroke, import_apart
+from casework.intake.feed.tried import Tried
+from casework.operation.importing import ImportBroke, import_apart, try_apart
 from casework.operation.startup import Started
 from casework.people.staff.actor import Actor
 from casework.storage import jobs
@@ -26,6 +27,8 @@ from casework.storage.database import reading, writing
 
 FEED: Final = Kind("feed")
 """A run for each run of a feed, by its number: how far it is, and whether its process lives."""
+TRIED: Final = Kind("feed_dry_run", outcome=Tried)
+"""A feed that is only tried has no run in the books: these, one at a time."""
 
 
 def as_they_are(conn: Connection, found: Sequence[runs.Run]) -> tuple[list[runs.Run], dict[int, jobs.Beat]]:
@@ -58,13 +61,16 @@ class Imports:
     ) -> int:  # fmt: skip
         """Enter a run, begin to import `folder` and return the run's number; CallerError `import_running`.
 
+        `dry_run` of the request: to try it, and the number is among those of TRIED.
         `vouch` says in the run's transaction who asks, or that their token has died (`api.auth.still_valid`).
         The folder of an `upload` is removed in any case, at the end or when the import does not begin.
         """
         try:
             with self._lock:
-                if self._still_runs():
+                if self._still_runs() or self._behind.find(TRIED).running:
                     raise CallerError("import_running")
+                if request.dry_run:
+                    return self._try(request, folder, request_id, vouch, upload)
                 with writing(self._started.engine) as conn:
                     request = replace(request, actor=vouch(conn))
                     run_id = runs.begin(conn, request.actor, correction=request.correction)
@@ -80,6 +86,24 @@ class Imports:
                 upload.close()
             raise
         return run_id
+
+    def _try(
+        self, request: ImportRequest, folder: Path, request_id: str, vouch: Callable[[Connection], Actor],
+        upload: Upload | None,
+    ) -> int:  # fmt: skip
+        with reading(self._started.engine) as conn:
+            request = replace(request, actor=vouch(conn))
+
+        def work(went: Went) -> Came:
+            try:
+                return Came(try_apart(self._started, folder, request, progress=lambda _stage, done, _total: went(done)))
+            finally:
+                if upload is not None:
+                    upload.close()
+
+        if not self._behind.begin(TRIED, "", request.actor.id, request_id, work):
+            raise CallerError("import_running")
+        return self._behind.find(TRIED).job_id
 
     def _still_runs(self) -> bool:
         """Whether the last run has not ended; if it has, what is left of it is waited for: its process ends."""

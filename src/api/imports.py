@@ -15,7 +15,7 @@ from msgspec import Meta
 from api.auth import actor_of, still_valid
 from api.example import Example
 from api.faults import taken
-from api.one_file import TRUTH, OwnBody, form_of, said_in
+from api.one_file import DRY_RUN, TRUTH, OwnBody, form_of, said_in
 from api.problems import problem_responses, request_id_of
 from api.request import decoded
 from api.serving import Serving, serving_of
@@ -36,6 +36,7 @@ class FeedBody(msgspec.Struct, forbid_unknown_fields=True):
     folder: Annotated[str, Meta(min_length=1, max_length=200)]
     confirm_vanished: bool = False
     correction: bool = False
+    dry_run: bool = False
 
 
 _STARTED = ResponseSpec(
@@ -47,7 +48,7 @@ _PROBLEMS = problem_responses(
     "import_running", "body_too_large",
     "unsupported_media_type", "invalid_request", "file_name_unsafe", "database_busy", "database_full",
 )  # fmt: skip
-_FLAGS = {"confirm_vanished": TRUTH, "correction": TRUTH}
+_FLAGS = {"confirm_vanished": TRUTH, "correction": TRUTH, **DRY_RUN}
 _FILE = Schema(type=OpenAPIType.STRING, content_media_type="application/octet-stream")
 _UPLOAD = Schema(
     type=OpenAPIType.OBJECT,
@@ -64,7 +65,7 @@ _FOLDER = Schema(
     type=OpenAPIType.OBJECT,
     properties={
         "folder": Schema(type=OpenAPIType.STRING, min_length=1, max_length=200),
-        "confirm_vanished": Schema(type=OpenAPIType.BOOLEAN), "correction": Schema(type=OpenAPIType.BOOLEAN),
+        **{name: Schema(type=OpenAPIType.BOOLEAN) for name in _FLAGS},
     },
     required=["folder"], additional_properties=False,
 )  # fmt: skip
@@ -86,28 +87,34 @@ class _TwoBodies(OwnBody):
 @post("/feeds", status_code=202, summary="Import a feed", tags=["feeds"], operation_class=_TwoBodies,
       responses={202: _STARTED, **_PROBLEMS})  # fmt: skip
 async def import_feed(request: Request[Any, Any, Any]) -> Response[RunStarted]:
-    """Import a folder of the inbox, or the files of a multipart body; the answer is the run to follow."""
-    run_id = await import_begun(request)
-    location = f"/feeds/{run_id}"
+    """Import a folder of the inbox, or the files of a multipart body; the answer is the run to follow.
+
+    `dry_run` true: it is told what an import would do, or why it would be refused, and nothing is changed; `location`
+    is then below /feeds/dry-runs.
+    """
+    run_id, dry_run = await import_begun(request)
+    location = f"/feeds/dry-runs/{run_id}" if dry_run else f"/feeds/{run_id}"
     return Response(
         RunStarted(run=run_id, status="running", location=location), status_code=202, headers={"Location": location}
     )
 
 
-async def import_begun(request: Request[Any, Any, Any]) -> int:
-    """The run of what the request brings or names, entered; CallerErrors where it does not begin."""
+async def import_begun(request: Request[Any, Any, Any]) -> tuple[int, bool]:
+    """The run of what the request brings or names, entered, and whether it is a dry run; CallerErrors if not begun."""
     actor, serving = actor_of(request), serving_of(request)
     upload: Upload | None = None
     if request.content_type[0] == "multipart/form-data":
-        upload, confirm, correction = await _received(request)
+        upload, wanted = await _received(request)
         folder = upload.folder
     else:
         wanted = await _wanted(request)
-        folder, confirm, correction = _below_inbox(serving, wanted.folder), wanted.confirm_vanished, wanted.correction
-    return await asyncio.to_thread(
-        serving.imports.begin, ImportRequest(actor, confirm, correction), folder, request_id_of(request),
+        folder = _below_inbox(serving, wanted.folder)
+    asked = ImportRequest(actor, wanted.confirm_vanished, wanted.correction, dry_run=wanted.dry_run)
+    run_id = await asyncio.to_thread(
+        serving.imports.begin, asked, folder, request_id_of(request),
         vouch=lambda conn: still_valid(conn, request), upload=upload,
     )  # fmt: skip
+    return run_id, wanted.dry_run
 
 
 async def _wanted(request: Request[Any, Any, Any]) -> FeedBody:
@@ -135,8 +142,8 @@ def _below_inbox(serving: Serving, name: str) -> Path:
     return folder
 
 
-async def _received(request: Request[Any, Any, Any]) -> tuple[Upload, bool, bool]:
-    """The files of a multipart body in a folder of their own, and the two flags."""
+async def _received(request: Request[Any, Any, Any]) -> tuple[Upload, FeedBody]:
+    """The files of a multipart body in a folder of their own, and what is said beside them."""
     form, files = await form_of(request)
     said = said_in(form, _FLAGS, "files")
     upload = await asyncio.to_thread(Upload)
@@ -151,7 +158,7 @@ async def _received(request: Request[Any, Any, Any]) -> tuple[Upload, bool, bool
     except BaseException:
         upload.close()
         raise
-    return upload, said.get("confirm_vanished") == "true", said.get("correction") == "true"
+    return upload, FeedBody(str(upload.folder), **{name: said.get(name) == "true" for name in _FLAGS})
 
 
 async def _keep(folder: Path, part: UploadFile) -> None:

@@ -99,6 +99,45 @@ def test_a_feed_that_is_refused_is_told_by_its_run(importing: Running, inbox: Pa
     assert run.refusal["code"] == "manifest_missing"
 
 
+def dry_run_ended(running: Running, sent: Any) -> dict[str, Any]:
+    assert sent.status_code == 202, sent.text
+    deadline = time.monotonic() + 20
+    while True:
+        told: dict[str, Any] = running.get(sent.headers["Location"], "B1").json()
+        if told["status"] != "running" or time.monotonic() > deadline:
+            return told
+
+
+def test_a_dry_run_of_a_feed_tells_what_an_import_would_do_and_changes_nothing_but_that_it_was_tried(
+    importing: Running, inbox: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    received = tmp_path / "received"
+    received.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(received))
+    bank = Bank(importing.started, inbox)
+    before = bank.dump("jobs")
+    files = [("files", (path.name, path.read_bytes())) for path in (inbox / "day1").iterdir()]
+    uploaded = dry_run_ended(importing, importing.post("/feeds", "B1", files=files, data={"dry_run": "true"}))
+    named = dry_run_ended(importing, importing.post("/feeds", "B1", json={"folder": "day1", "dry_run": True}))
+    assert bank.dump("jobs") == before
+    run = ended(importing, importing.post("/feeds", "B1", json={"folder": "day1"}).json()["run"])
+    for told in (uploaded, named):
+        assert (told["status"], told["would"]["id"], told["would"]["status"]) == ("done", 0, "applied")
+        assert told["would"]["figures"] == run.figures
+    assert list(received.iterdir()) == []
+
+
+def test_a_refused_dry_run_of_a_feed_tells_the_refusal_of_its_import(importing: Running, inbox: Path) -> None:
+    (inbox / "day1" / "manifest.json").unlink()
+    told = dry_run_ended(importing, importing.post("/feeds", "B1", json={"folder": "day1", "dry_run": True}))
+    assert told["would"]["status"] == "refused"
+    assert told["would"]["refusal"]["code"] == "manifest_missing"
+
+
+def test_a_dry_run_of_a_feed_that_there_is_none_of_is_unknown(importing: Running) -> None:
+    problem(importing.get("/feeds/dry-runs/7", "B1"), 404, "unknown_run")
+
+
 @pytest.mark.parametrize(
     "folder", ["nowhere", "../secret", "way_out", ".", "..", "/etc", "day1/manifest.json", "a\u0000b", "x" * 200]
 )

@@ -272,10 +272,16 @@ def test_an_auditor_finds_who_was_shown_a_number_and_verifies(branch_on_show: De
     watched.close()
 
 
-def test_a_feed_is_uploaded_and_followed_until_it_is_applied(branch_on_show: Demo, browser: Browser) -> None:
+def test_a_feed_is_tried_uploaded_and_followed_until_it_is_applied(branch_on_show: Demo, browser: Browser) -> None:
     watched = somebody(browser, branch_on_show, "basic_risk_manager")
     page = watched.go("/console/feeds")
     files = sorted(branch_on_show.told.next_feed.iterdir())
+    page.set_input_files("input[type=file]", files)
+    page.get_by_role("button", name="仅查看结果").click()
+    page.wait_for_url("**/console/feeds/dry-runs/*")
+    expect(page.get_by_text("未作更改")).to_be_visible(timeout=60_000)
+    expect(page.locator("h1 .chip")).to_have_text("已导入")
+    page = watched.go("/console/feeds")
     page.set_input_files("input[type=file]", files)
     page.get_by_role("button", name="导入").click()
     page.wait_for_url("**/console/feeds/*")

@@ -96,6 +96,23 @@ def test_json_output_is_one_document_with_the_expected_keys(bank: Bank, settings
     assert json.loads(casework(settings, "feed", "runs", "--json").out) == [run]
 
 
+def test_a_dry_run_says_what_an_import_would_do_and_leaves_nothing(bank: Bank, settings: Settings) -> None:
+    """The same lines and the same refusal, and no run is listed."""
+    said = casework(settings, "feed", "import", first_of_forty(bank), "--dry-run")
+    assert said.code == 0, said
+    assert "nothing was changed" in said.out
+    told = json.loads(casework(settings, "feed", "import", bank.folder / "first", "--dry-run", "--json").out)
+    assert (told["id"], told["dry_run"], told["status"], told["rows_set_aside"]) == (None, True, "applied", [])
+    assert json.loads(casework(settings, "feed", "runs", "--all", "--json").out) == []
+    real = casework(settings, "feed", "import", bank.folder / "first")
+    assert said.out.splitlines()[-1] == real.out.splitlines()[-1]
+    cut = write(bank.folder / "cut", NEXT, overdue=steady(1, 2, 3, 4))
+    refused = casework(settings, "feed", "import", cut, "--dry-run", "--json")
+    told = json.loads(refused.out)
+    assert (refused.code, told["dry_run"], told["refusal"]["code"]) == (1, True, "loans_vanished")
+    assert len(json.loads(casework(settings, "feed", "runs", "--all", "--json").out)) == 1
+
+
 def test_a_refused_import_says_why_to_machines_too(bank: Bank, settings: Settings) -> None:
     """One JSON document on stdout, beside the line for people and the exit code."""
     casework(settings, "feed", "import", first_of_forty(bank))

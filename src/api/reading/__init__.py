@@ -9,6 +9,7 @@ from api.reading.dossier import case_dossier
 from api.reading.dry_run import dry_run_of_cases
 from api.reading.entries import entries, entries_as_csv, entries_as_jsonl, entries_as_xlsx, entry
 from api.reading.exports import cases_as_csv, cases_as_xlsx
+from api.reading.feed_dry_runs import feed_dry_run
 from api.reading.feeds import (
     feed_run,
     feed_runs,
@@ -27,6 +28,6 @@ route_handlers: list[Any] = [
     dry_run_of_cases, borrower, find_borrowers, reveal_of_borrower, loan_openings, charts, chart, chart_mermaid,
     chart_drawing,
     policies, entries, entry, entries_as_jsonl, entries_as_csv, entries_as_xlsx,
-    feed_runs, feed_run, loans_without_case, set_aside_rows, set_aside_as_csv, set_aside_as_xlsx,
+    feed_runs, feed_run, feed_dry_run, loans_without_case, set_aside_rows, set_aside_as_csv, set_aside_as_xlsx,
 ]  # fmt: skip
 """For `api.app.create_app`."""

@@ -64,7 +64,7 @@ class WithoutCasePage(msgspec.Struct):
     next: str | None
 
 
-_RUN = {
+RUN_EXAMPLE = {
     "id": 31, "institution": "wuhan", "as_of": "2026-03-09", "status": "applied", "correction": False,
     "digest": "5f" * 32, "actor_id": "system", "via": "cli", "started_at": "2026-03-10T00:10:00.000000Z",
     "finished_at": "2026-03-10T00:10:02.418000Z", "refusal": None,
@@ -90,7 +90,7 @@ _ASIDE = {
 @get(
     "/feeds",
     sync_to_thread=True,
-    responses=answers(RunPage, {"items": [_RUN], "next": None}, "invalid_request", "filter_malformed"),
+    responses=answers(RunPage, {"items": [RUN_EXAMPLE], "next": None}, "invalid_request", "filter_malformed"),
     tags=["feeds"],
 )
 def feed_runs(
@@ -105,7 +105,7 @@ def feed_runs(
     return RunPage(found[:limit], found[limit - 1].id if len(found) > limit else None)
 
 
-@get("/feeds/{run_id:int}", sync_to_thread=True, responses=answers(Run, _RUN, "unknown_run"), tags=["feeds"])
+@get("/feeds/{run_id:int}", sync_to_thread=True, responses=answers(Run, RUN_EXAMPLE, "unknown_run"), tags=["feeds"])
 def feed_run(request: Request[Any, Any, Any], run_id: RunId) -> Run:
     """One run: who, when, which files, and what came of it."""
     serving, _ = reader_of(request)

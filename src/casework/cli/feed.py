@@ -9,6 +9,7 @@ import click
 from casework.cli.changing import day
 from casework.cli.faults import tell_faults, told_in_json, write_private
 from casework.cli.progress import Rate
+from casework.cli.several import LOOKED
 from casework.cli.sheet_file import SheetFile
 from casework.cli.shell import (
     acting,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from casework.intake.feed import run as runs
+    from casework.intake.feed.tried import Tried
 
 
 @click.group()
@@ -48,9 +50,12 @@ def cli() -> None:
 @click.option(
     "--correction", is_flag=True, help="Declare that this replaces an earlier feed of the same or an older day."
 )
+@click.option("--dry-run", is_flag=True, help="Only say what would become of it.")
 @as_staff
 @as_json
-def import_(folder: Path, confirm_vanished: bool, correction: bool, staff_no: str | None, json_: bool) -> None:
+def import_(
+    folder: Path, confirm_vanished: bool, correction: bool, staff_no: str | None, *, dry_run: bool, json_: bool
+) -> None:  # fmt: skip
     """Import the feed in FOLDER: all of it, or nothing and one clear reason.
 
     Exit code 0 done (or already applied), 1 refused, 2 usage.
@@ -58,12 +63,13 @@ def import_(folder: Path, confirm_vanished: bool, correction: bool, staff_no: st
     \b
     Examples:
       casework feed import feeds/2026-03-01
+      casework feed import feeds/2026-03-01 --dry-run
       casework feed import feeds/2026-03-31 --confirm-vanished --as S017
       casework feed import feeds/2026-03-01-corrected --correction --json
     """
     from casework.intake.feed import run as runs
     from casework.intake.feed.load import ImportRequest
-    from casework.operation.importing import import_apart
+    from casework.operation.importing import import_apart, try_apart
     from casework.storage.database import reading
 
     with started() as branch:
@@ -72,11 +78,15 @@ def import_(folder: Path, confirm_vanished: bool, correction: bool, staff_no: st
         request = ImportRequest(actor, confirm_vanished, correction)
         try:
             with _Watching() as progress:
-                run = import_apart(branch, folder, request, progress=progress)
+                tried = try_apart(branch, folder, request, progress=progress) if dry_run else None
+                run = tried.run if tried else import_apart(branch, folder, request, progress=progress)
+            if tried is not None:
+                _tell_tried(tried, json_=json_)
+                return
         except CallerError as refused:
             if json_:  # for machines too; the line for people and the exit code follow
                 refusal = {"code": refused.code, "zh": refused.zh, "en": str(refused), "facts": refused.facts}
-                print_json({"status": "refused", "refusal": refusal})
+                print_json({"status": "refused", "refusal": refusal, "dry_run": dry_run})
             raise
     if json_:
         print_json(runs.as_json([run])[0])
@@ -110,6 +120,23 @@ class _Watching:
         self.bars.update(self.tasks[stage], completed=done, total=total)
 
 
+def _tell_tried(tried: "Tried", *, json_: bool) -> None:
+    """What would become of a feed; CallerError with the reason for which it would be refused."""
+    from casework.intake.feed import run as runs
+
+    refusal = tried.run.refusal
+    if not json_:
+        console.print(LOOKED)
+        tell_faults("set aside 搁置", tried.set_aside)
+    if refusal is not None:
+        raise CallerError(refusal["code"], refusal["zh"], refusal["en"], **refusal["facts"])
+    if json_:
+        aside = {"rows_set_aside": told_in_json(tried.set_aside)}
+        print_json(runs.as_json([tried.run])[0] | aside | {"id": None, "dry_run": True})
+    else:
+        _tell(tried.run)
+
+
 def _tell(run: "runs.Run") -> None:
     from casework.intake.feed import run as runs
     from casework.intake.feed.cell import TEXTS
@@ -134,7 +161,7 @@ def _tell(run: "runs.Run") -> None:
         console.print(f"  off the bank's books, unpaid: cases {cases}", soft_wrap=True, markup=False)
     if figures.get("without_case"):
         console.print(f"  without a case: {figures['without_case']} loans in arrears (casework feed without-case)")
-    if figures["set_aside_rows"]:
+    if figures["set_aside_rows"] and run.id:
         console.print(f"  set aside, of all files: {figures['set_aside_rows']} rows (casework feed set-aside {run.id})")
 
 

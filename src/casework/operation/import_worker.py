@@ -18,7 +18,8 @@ import msgspec
 
 from casework.errors import CallerError, RulesBroken, TryAgain
 from casework.intake.feed.bounds import Bounds
-from casework.intake.feed.load import ImportRequest, import_feed
+from casework.intake.feed.load import ImportRequest, import_feed, try_feed
+from casework.intake.feed.tried import Tried
 from casework.operation.startup import Started, start
 from casework.people.staff.actor import Actor
 from casework.settings import Settings
@@ -41,6 +42,7 @@ class ImportJob(msgspec.Struct):
     memory_mib: int
     rows: int
     processes: int
+    dry_run: bool = False
 
 
 class WorkerTold(msgspec.Struct, omit_defaults=True):
@@ -58,6 +60,7 @@ class WorkerTold(msgspec.Struct, omit_defaults=True):
     ended: int = 0  # how its second process ended
     error: str = ""  # of a bug: its type, and the places it came through
     where: list[str] = []
+    tried: Tried | None = None  # of a feed that was only tried
 
 
 _encode = msgspec.json.Encoder(enc_hook=str).encode
@@ -69,14 +72,9 @@ def carry_out(job: ImportJob, say: Callable[[WorkerTold], None], started: Starte
         database_url=job.database_url, keys_dir=Path(job.keys_dir), loans_dir=Path(job.loans_dir),
         statecharts=Path(job.statecharts),
     )  # fmt: skip
-    request = ImportRequest(job.actor, job.confirm_vanished, job.correction)
     try:
         started = started or start(settings)
-        import_feed(
-            started.engine, started.branch, Path(job.folder), request, run_id=job.run_id, bounds=Bounds(rows=job.rows),
-            processes=min(job.processes, _cores()),
-            progress=lambda stage, done, total: say(WorkerTold("progress", stage=stage, done=done, total=total)),
-        )  # fmt: skip
+        tried = _imported(job, started, say)
     except CallerError as mistake:
         return WorkerTold("refused", code=mistake.code, zh=mistake.zh, en=str(mistake), facts=mistake.facts)
     except RulesBroken as broken:
@@ -92,7 +90,22 @@ def carry_out(job: ImportJob, say: Callable[[WorkerTold], None], started: Starte
         if isinstance(error, SystemError) or is_out_of_memory(error) or is_full():
             return WorkerTold("memory")
         return WorkerTold("broke", error=type(error).__name__, where=places_of(error))
-    return WorkerTold("done")
+    return WorkerTold("done", tried=tried)
+
+
+def _imported(job: ImportJob, started: Started, say: Callable[[WorkerTold], None]) -> Tried | None:
+    """What would come of it, where it is only tried."""
+    request = ImportRequest(job.actor, job.confirm_vanished, job.correction)
+    asked = started.engine, started.branch, Path(job.folder), request
+    bounds, processes = Bounds(rows=job.rows), min(job.processes, _cores())
+
+    def progress(stage: str, done: int, total: int) -> None:
+        say(WorkerTold("progress", stage=stage, done=done, total=total))
+
+    if job.dry_run:
+        return try_feed(*asked, progress=progress, bounds=bounds, processes=processes)
+    import_feed(*asked, run_id=job.run_id, progress=progress, bounds=bounds, processes=processes)
+    return None
 
 
 def _cores() -> int:

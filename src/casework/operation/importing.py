@@ -5,6 +5,7 @@ may take `feed_memory_mib` and no more, and when it dies its run says so and not
 database itself, so an import waits for other writers, and they for it, as between any two processes.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -17,6 +18,7 @@ from casework.intake.feed.load import (
     record_refusal,
     silent,
 )
+from casework.intake.feed.tried import Tried
 from casework.operation.import_process import begun
 from casework.operation.import_worker import ImportJob, WorkerTold
 from casework.operation.startup import Started
@@ -44,20 +46,14 @@ def import_apart(
         with writing(started.engine) as conn:
             run_id = runs.begin(conn, request.actor, correction=request.correction)
     told, code = _carried_out(started, _job(started, folder, request, run_id), progress)
-    if told is not None and told.what == "refused":
-        _tell_unless_told(started, request, run_id, mistake := CallerError(told.code, told.zh, told.en, **told.facts))
-        raise mistake
-    if told is not None and told.what == "try_again":
-        raise TryAgain(told.code, told.en, retry_after_s=told.retry_after_s)
-    if told is not None and told.what == "broke":
-        _tell_unless_told(started, request, run_id, _killed(None))
-        raise ImportBroke(told.error, told.where)
-    if told is None or told.what in ("memory", "ended"):
-        short = code == ENDED_SHORT if told is None else told.what == "memory"
-        ended = told.ended if told is not None else code
-        mistake = _out_of_memory(started.settings.feed_memory_mib) if short else _killed(ended)
-        if _tell_unless_told(started, request, run_id, mistake):
-            raise mistake
+    failure = _failure(started, told, code)
+    if isinstance(failure, TryAgain):
+        raise failure
+    if failure is not None:
+        mistake = failure if isinstance(failure, CallerError) else _killed(None)
+        recorded = _tell_unless_told(started, request, run_id, mistake)
+        if recorded or (told is not None and told.what in ("refused", "broke")):
+            raise failure
     with reading(started.engine) as conn:
         done = runs.one_run(conn, run_id)
     if done is None:
@@ -65,12 +61,35 @@ def import_apart(
     return done
 
 
+def try_apart(started: Started, folder: Path, request: ImportRequest, *, progress: Progress = silent) -> Tried:
+    """`casework.intake.feed.load.try_feed` in a process of its own; what ends the process is raised as there."""
+    told, code = _carried_out(started, _job(started, folder, replace(request, dry_run=True), 0), progress)
+    if told is not None and told.tried is not None:
+        return told.tried
+    raise _failure(started, told, code) or RuntimeError("a feed was tried and nothing told of it")
+
+
+def _failure(
+    started: Started, told: WorkerTold | None, code: int
+) -> CallerError | TryAgain | ImportBroke | None:  # fmt: skip
+    """Why the process did not come to its end, or was refused."""
+    if told is None or told.what in ("memory", "ended"):
+        short = code == ENDED_SHORT if told is None else told.what == "memory"
+        ended = told.ended if told is not None else code
+        return _out_of_memory(started.settings.feed_memory_mib) if short else _killed(ended)
+    if told.what == "refused":
+        return CallerError(told.code, told.zh, told.en, **told.facts)
+    if told.what == "try_again":
+        return TryAgain(told.code, told.en, retry_after_s=told.retry_after_s)
+    return ImportBroke(told.error, told.where) if told.what == "broke" else None
+
+
 def _job(started: Started, folder: Path, request: ImportRequest, run_id: int) -> ImportJob:
     settings = started.settings
     return ImportJob(
         settings.database_url, str(settings.keys_dir), str(settings.loans_dir), str(settings.statecharts), str(folder),
         run_id, request.actor, request.confirm_vanished, request.correction, settings.feed_memory_mib,
-        settings.feed_rows, settings.feed_processes,
+        settings.feed_rows, settings.feed_processes, request.dry_run,
     )  # fmt: skip
 
 

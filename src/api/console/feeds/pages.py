@@ -16,6 +16,7 @@ from api.imports import import_begun
 from api.mending import MEND
 from api.one_file import form_of
 from api.reading.asking import check_parameters
+from api.reading.feed_dry_runs import found_dry_run
 from api.reading.feeds import Kind, RunId, known_run, set_aside_file
 from api.serving import serving_of
 from casework.clock import now
@@ -35,13 +36,13 @@ async def upload(request: Request[Any, Any, Any]) -> Response[Any]:
     form, _ = await form_of(request)
     cookies.check_form(request, str(form.get("form_token", "")))
     try:
-        run_id = await import_begun(request)
+        run_id, dry_run = await import_begun(request)
     except CallerError as told:
         problem = problem_of(told)
         if problem["status"] in (401, 403):
             raise
         return await asyncio.to_thread(_list, request, None, Tried("feed", {}, problem))
-    return to(f"/console/feeds/{run_id}")
+    return to(f"/console/feeds/dry-runs/{run_id}" if dry_run else f"/console/feeds/{run_id}")
 
 
 @get("/console/feeds", sync_to_thread=True, opt={"page": "feed.read"})
@@ -84,6 +85,16 @@ def feed(request: Request[Any, Any, Any], run_id: RunId) -> Response[Any]:
     )  # fmt: skip
 
 
+@get("/console/feeds/dry-runs/{run_id:int}", sync_to_thread=True, opt={"page": "feed.read"})
+def dry_run(request: Request[Any, Any, Any], run_id: RunId) -> Response[Any]:
+    """A feed that was only tried: what an import of it would do."""
+    going, tried = found_dry_run(serving_of(request), run_id)
+    return render(
+        request, "feeds/tried.html", going=going, tried=tried,
+        tried_files=[(Path(str(one["name"])).name, one) for one in tried.run.files] if tried else [],
+    )  # fmt: skip
+
+
 def _set_aside(written: str) -> Any:
     @get(f"/console/feeds/{{run_id:int}}/set-aside.{written}", sync_to_thread=True, opt={"page": "feed.export"})
     def set_aside(request: Request[Any, Any, Any], run_id: RunId, kind: FromQuery[Kind] = "overdue") -> Response[Any]:
@@ -95,6 +106,6 @@ def _set_aside(written: str) -> Any:
     return set_aside
 
 
-route_handlers = [feeds, feed, *map(_set_aside, MEND)]
+route_handlers = [feeds, feed, dry_run, *map(_set_aside, MEND)]
 uploads = [upload]
 """These take more than other bodies may have."""

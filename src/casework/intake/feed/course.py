@@ -23,12 +23,13 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class ImportRequest:
-    """What is asked of an import besides the folder."""
+    """What is asked of an import besides the folder; `dry_run`: it is only said what would become of it."""
 
     actor: Actor
     confirm_vanished: bool = False
     correction: bool = False
     clock: Clock = now
+    dry_run: bool = False
 
 
 def what_came(delivery: Delivery) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from casework.intake.feed.row import LoanRow
 from casework.intake.feed.stood_before import StoodBefore
 from casework.intake.feed.tables import snapshots
 from casework.intake.feed.to_cases import ToldToCases
+from casework.intake.feed.tried import undone
 from casework.intake.feed.warned import warnings_of
 from casework.intake.feed.what_happened import WhatHappened
 from casework.log.write.trail import Draft
@@ -36,7 +37,7 @@ UNPAID_LISTED = 1_000
 def finish(
     course: ImportCourse, before: StoodBefore, books: IntoBooks, happened: WhatHappened, told: ToldToCases
 ) -> None:  # fmt: skip
-    """Store what was set aside and the snapshot, end the run, and append its entry."""
+    """Store what was set aside and the snapshot, end the run, and append its entry; `Undone` if it is only tried."""
     conn, delivery, found = course.conn, course.delivery, happened.since_before
     sheets = (*books.sheets, happened.overdue)
     stored, emptied = store_aside(conn, course.branch, course.run_id, sheets, before.erased)
@@ -69,6 +70,8 @@ def finish(
     )  # fmt: skip
     with _kept(course, books.loans.rows) as kept:
         _announce(course, figures, hashlib.sha256(packed).hexdigest(), kept)
+        if course.request.dry_run:  # here: whatever a real import could still be refused for has been done
+            raise undone(conn, course.branch, course.run_id)
 
 
 @contextmanager

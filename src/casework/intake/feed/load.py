@@ -4,6 +4,7 @@ The folder is read and checked before the database is touched. Then, under the i
 reconciliation with the snapshot before, the guard against a truncated snapshot, and the door.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 from sqlalchemy.engine import Connection, Engine
@@ -17,12 +18,13 @@ from casework.intake.feed.erased import ErasedPeople, share_lock
 from casework.intake.feed.folder import Delivery, read_folder
 from casework.intake.feed.left_rows import PREFIX, REFUSED
 from casework.intake.feed.one_import import carry_out
+from casework.intake.feed.tried import Tried, Undone, undone
 from casework.log.write.trail import Draft
 from casework.storage.database import reading, writing
 from casework.storage.garbage import seldom_collected
 from casework.work.cases.branch import Branch
 
-__all__ = ["ImportRequest", "Progress", "import_feed", "record_refusal", "silent"]
+__all__ = ["ImportRequest", "Progress", "import_feed", "record_refusal", "silent", "try_feed"]
 
 
 def silent(_stage: str, _done: int, _total: int) -> None:
@@ -63,6 +65,34 @@ def import_feed(
     if done is None:
         raise RuntimeError("a run that was just finished is gone")
     return done
+
+
+@seldom_collected()
+def try_feed(
+    engine: Engine, branch: Branch, folder: Path, request: ImportRequest, *, progress: Progress = silent,
+    bounds: Bounds = USUAL, processes: int = 1,
+) -> Tried:  # fmt: skip
+    """What `import_feed` would do now, or why it would refuse; no run, no entry, no file, no row of it stays.
+
+    It waits for other imports of the institution, and they for it.
+    """
+    request = replace(request, dry_run=True)
+    delivery: Delivery | None = None
+    try:
+        try:
+            progress("reading", 0, 1)
+            delivery = read_folder(folder, bounds, processes=processes)
+            with writing(engine) as conn:
+                run_id = runs.begin(conn, request.actor, correction=request.correction, clock=request.clock)
+                carry_out(ImportCourse.begin(conn, branch, delivery, request, run_id, progress, processes))
+                raise undone(conn, branch, run_id)  # of a feed that is applied already
+        except CallerError as mistake:
+            with writing(engine) as conn:
+                run_id = runs.begin(conn, request.actor, correction=request.correction, clock=request.clock)
+                record_refusal(conn, branch, run_id, mistake, request, delivery)
+                raise undone(conn, branch, run_id) from None
+    except Undone as ended:
+        return ended.tried
 
 
 def record_refusal(
