@@ -17,10 +17,11 @@ from casework.intake.feed import run as runs
 from casework.intake.feed.load import ImportRequest
 from casework.intake.feed.tables import loans
 from casework.operation import import_process
+from casework.operation.import_worker import ImportJob
 from casework.operation.importing import ImportBroke, import_apart
 from casework.people.staff.actor import system
 from casework.settings import Settings
-from casework.storage.database import reading
+from casework.storage.database import reading, writing
 from tests.feed.bank import DAY, Bank, arrears, loan, write
 from tests.feed.shell import environment
 
@@ -103,6 +104,23 @@ def test_a_process_that_dies_behind_its_commit_has_imported_the_feed(
     code = "carry_out = worker.carry_out\nworker.carry_out = lambda *job: (carry_out(*job), os._exit(9))"
     monkeypatch.setattr(import_process, "COMMAND", in_worker(code))
     assert take(bank, feed(bank)).status == "applied"
+
+
+@pytest.mark.only("sqlite")
+def test_an_import_that_is_alone_leaves_no_log_to_be_read_and_written_back_by_who_comes_next(bank: Bank) -> None:
+    settings, actor = bank.started.settings, system("cli")
+    with writing(bank.started.engine) as conn:
+        run_id = runs.begin(conn, actor, correction=False)
+    bank.started.engine.dispose()
+    job = ImportJob(
+        settings.database_url, str(settings.keys_dir), str(settings.loans_dir), str(settings.statecharts),
+        str(feed(bank)), run_id, actor, confirm_vanished=False, correction=False, memory_mib=2_048, rows=10,
+        processes=1,
+    )  # fmt: skip
+    with import_process.begun(bank.started, job) as process:
+        assert b'"done"' in [*process.said][-1]
+    assert not Path(settings.database_url.removeprefix("sqlite:///") + "-wal").exists()
+    assert bank.runs()[-1].status == "applied"
 
 
 def test_a_bug_in_the_process_is_told_with_its_place_and_without_its_message(

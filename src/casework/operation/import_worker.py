@@ -75,6 +75,8 @@ def carry_out(job: ImportJob, say: Callable[[WorkerTold], None], started: Starte
     try:
         started = started or start(settings)
         tried = _imported(job, started, say)
+        # Left open, SQLite's log would be read by whoever opens the file next, and written once more by their commit.
+        started.engine.dispose()
     except CallerError as mistake:
         return WorkerTold("refused", code=mistake.code, zh=mistake.zh, en=str(mistake), facts=mistake.facts)
     except RulesBroken as broken:

@@ -21,7 +21,6 @@ from casework.intake.feed.reconcile import Reconciliation
 from casework.intake.feed.recoveries import Undoing, commands_of
 from casework.intake.feed.row import OverdueRow, RepaymentRow
 from casework.intake.feed.settling import NotOverdue, Word
-from casework.intake.feed.without_case import live_loans
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Outcome, Record, Refused
 from casework.people.staff.actor import Actor
@@ -198,10 +197,9 @@ class Changes:
 
         self._send_all(told(), len(measured))
 
-    def count_without_case(self, institution: str, in_arrears: Mapping[str, OverdueRow]) -> None:
-        """Every loan of the snapshot that nobody works on, once all else is done: counted each day until one acts."""
-        worked_on = map(in_arrears.__contains__, live_loans(self.conn, institution))
-        self.counts["without_case"] = len(in_arrears) - sum(worked_on)
+    def count_without_case(self, in_arrears: Mapping[str, OverdueRow], live: Iterable[str]) -> None:
+        """Every loan of the snapshot that is not among `live`: nobody works on it, counted each day until one acts."""
+        self.counts["without_case"] = len(in_arrears) - sum(map(in_arrears.__contains__, live))
 
     # ── loans no longer in arrears ──────────────────────────────────────────────────────────────────────────────────
 

@@ -61,6 +61,7 @@ class FeedSheet(Generic[Row]):
     more_notices: Counter[str] = field(default_factory=Counter)  # how many there were besides, by code
     bounds: Bounds = USUAL
     workbook: bool = False
+    packed: bytes | None = field(default=None, compare=False)  # of arrears: these rows as a snapshot, if made already
 
     def notice(self, found: Iterable[Notice]) -> None:
         """Keep the first ones and count the others: a row may have several, and a file very many rows."""
@@ -98,6 +99,7 @@ class FeedSheet(Generic[Row]):
             rows=[self.rows[index] for index in kept],
             lines=array("I", [self.lines[index] for index in kept]),
             set_aside=sorted([*self.set_aside, *more]),
+            packed=None,
         )
 
     def named_aside(self, column: str) -> set[str]:

@@ -41,7 +41,7 @@ def finish(
     conn, delivery, found = course.conn, course.delivery, happened.since_before
     sheets = (*books.sheets, happened.overdue)
     stored, emptied = store_aside(conn, course.branch, course.run_id, sheets, before.erased)
-    packed = pack(found.snapshot)
+    packed = (None if found.held else happened.overdue.packed) or pack(found.snapshot)
     conn.execute(snapshots.insert().values(run_id=course.run_id, rows=packed))
     earlier = before.earlier
     skipped = (delivery.as_of - earlier.as_of).days - 1 if earlier and earlier.as_of else 0

@@ -71,7 +71,7 @@ def read_folder(path: Path, bounds: Bounds = USUAL, *, processes: int = 1) -> De
         many = [entry.kind for entry in manifest.files if entry.rows >= AHEAD_FROM]
         if processes > 1 and len(many) > 1 and "overdue" in many:
             of_overdue = read.pop("overdue")
-            read["overdue"] = reading.enter_context(overdue_apart(of_overdue))
+            read["overdue"] = reading.enter_context(overdue_apart(of_overdue, manifest.as_of))
         for kind, read_it in read.items():  # what is read apart is asked for at last
             try:
                 sheets[kind] = read_it()

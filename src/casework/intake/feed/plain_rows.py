@@ -175,7 +175,7 @@ def _until(as_of: date, dates: Dates, cells: Cells) -> list[date | None]:
 def _few(read: Callable[[str], Value], cells: Cells) -> list[Value]:
     """Of a column with few different cells each is read once."""
     values = {cell: read(cell) for cell in set(cells)}
-    return [*map(values.__getitem__, cells)]
+    return [*values.values()] * len(cells) if len(values) == 1 else [*map(values.__getitem__, cells)]
 
 
 def _codes(

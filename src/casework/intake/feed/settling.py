@@ -5,7 +5,7 @@ however long ago its loan left the arrears. A loan that left the books without h
 off, transferred) is never taken for a settled one.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date
 from typing import Final, NamedTuple
 
@@ -15,7 +15,6 @@ from sqlalchemy.engine import Connection
 from casework.intake.feed.booked import Booked, OnBooks
 from casework.intake.feed.row import LoanRow
 from casework.intake.feed.tables import loans
-from casework.intake.feed.without_case import live_loans
 from casework.people.staff.actor import SYSTEM_POST
 from casework.storage import rows
 from casework.work.cases.tables import cases
@@ -72,13 +71,12 @@ _WRITE_OFF_ASKED: Final = sa.select(requests.c.subject).where(
 )
 
 
-def cases_not_overdue(conn: Connection, institution: str, overdue: Collection[str]) -> list[NotOverdue]:
-    """Every live case of a loan of the institution that is not among `overdue`, in order of loan.
+def cases_not_overdue(conn: Connection, live: Iterable[str], overdue: Collection[str]) -> list[NotOverdue]:
+    """The live cases of those of the loans `live` that are not among `overdue`, in order of loan.
 
-    Three questions: nearly all are among them, and of those no more than the number of the loan is read.
+    Nearly all are among them, and of those no more than the number of the loan is read.
     """
-    left = [loan_id for loan_id in live_loans(conn, institution) if loan_id not in overdue]
-    found = rows.select_by_keys(conn, _LIVE, "loan_id", left)
+    found = rows.select_by_keys(conn, _LIVE, "loan_id", [loan_id for loan_id in live if loan_id not in overdue])
     asked = set(conn.execute(_WRITE_OFF_ASKED).scalars())
     return [NotOverdue._make((*row, f"case:{row[1]}" in asked)) for row in found]
 

@@ -18,6 +18,7 @@ from casework.intake.feed.row import OverdueRow
 from casework.intake.feed.settling import Word, cases_not_overdue, word_on
 from casework.intake.feed.stood_before import StoodBefore
 from casework.intake.feed.what_happened import WhatHappened
+from casework.intake.feed.without_case import live_loans
 from casework.lifecycle.tables import institutions
 from casework.people.staff.actor import system
 from casework.storage import rows
@@ -63,7 +64,9 @@ def tell_cases(course: ImportCourse, before: StoodBefore, books: IntoBooks, happ
         changes.arrived(found, loans, known, reversals)
     changes.changed(measured, loans, known)
     overdue = found.snapshot.rows.keys()
-    off = cases_not_overdue(conn, institution, corrected.held | overdue)
+    live = live_loans(conn, institution)  # asked once: what follows ends no case of a loan that is in arrears
+    changes.count_without_case(found.snapshot.rows, live)
+    off = cases_not_overdue(conn, live, corrected.held | overdue)
     words, booked_off = _words_on(course, books.loans.stated, {case.loan_id for case in off})
     previous = before.previous_as_of
     changes.left(
@@ -74,7 +77,6 @@ def tell_cases(course: ImportCourse, before: StoodBefore, books: IntoBooks, happ
     snapshot, clock = (course.run_id, overdue), course.request.clock
     judge(conn, course.branch, institution, via="feed", snapshot=snapshot, reversed_of=undone, clock=clock)
     told(conn, course.branch, institution, course.run_id, course.delivery.as_of, overdue, clock=clock)
-    changes.count_without_case(institution, found.snapshot.rows)
     take_in_again(course, books.loans.rows, returned(conn, institution))
     return ToldToCases(changes.counts, changes.unpaid)
 
@@ -90,7 +92,7 @@ def tell_late(course: ImportCourse, before: StoodBefore, books: IntoBooks, last:
         loan_ids = [row.loan_id for row in measured]
         as_known = replace(changes, as_of=latest.as_of, policy=course.branch.rulebook.policies.at(latest.as_of))
         as_known.changed(measured, course.loans_known.of(loan_ids), changes.known(loan_ids))
-        changes.count_without_case(course.delivery.institution, latest.rows)
+        changes.count_without_case(latest.rows, live_loans(course.conn, course.delivery.institution))
     return ToldToCases(changes.counts)
 
 

@@ -65,10 +65,9 @@ def _check_vanished(
 
 def _usable(course: ImportCourse, previous: Snapshot | None) -> FeedSheet[OverdueRow]:
     """The sheet without the rows of loans that neither the snapshot before nor the books know."""
-    before = previous.rows.keys() if previous else set()
     overdue = course.delivery.overdue
     named = {row[0] for row in overdue.rows} | overdue.named_aside("loan_id")
-    unknown = course.loans_known.unknown_among(loan_id for loan_id in named if loan_id not in before)
+    unknown = course.loans_known.unknown_among(named.difference(previous.rows if previous else ()))
     if not unknown:
         return overdue
     known = named - unknown
