@@ -129,7 +129,7 @@ def take(
         day = data.on or by.branch.today(by.at)
         make_lists(by.conn, by.branch, day, system("api"))
         late = take_list(by.conn, by.branch, day, by.actor, by.at)
-        return ListTakenBody(day, late, len(tasks_of(by.conn, day, by.actor)))
+        return ListTakenBody(day, late, len(tasks_of(by.conn, by.branch, day, by.actor)))
 
     return in_one(request, work)
 

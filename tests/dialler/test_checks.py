@@ -46,7 +46,7 @@ def morning(bank: Bank, number: int) -> None:
 
 def to_check(bank: Bank, number: int = TODAY) -> list[Task]:
     with reading(bank.started.engine) as conn:
-        return [one for one in tasks_of(conn, day(number), RISK) if one.task == "by_hand"]
+        return [one for one in tasks_of(conn, bank.started.branch, day(number), RISK) if one.task == "by_hand"]
 
 
 def checks(bank: Bank, number: int = TODAY) -> list[tuple[str, str, date]]:

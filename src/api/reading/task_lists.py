@@ -108,8 +108,11 @@ _LISTS: Final = {
 )  # fmt: skip
 def own_tasks(request: Request[Any, Any, Any], on: _On = None, handed_out: _HandedOut = False) -> TaskListBody:
     """One's own, that of whom one deputises for, and of one's posts: in order, each with why it is there."""
-    _, actor = reader_of(request, "on", "handed_out")
-    return _list(request, on, actor.id, handed_out, lambda conn, day, past: tasks_of(conn, day, actor, handed_out=past))
+    serving, actor = reader_of(request, "on", "handed_out")
+    return _list(
+        request, on, actor.id, handed_out,
+        lambda conn, day, past: tasks_of(conn, serving.branch, day, actor, handed_out=past),
+    )  # fmt: skip
 
 
 @get(

@@ -56,7 +56,7 @@ def list_(on: datetime, staff_no: str, *, json_: bool) -> None:
         branch = open_.branch
         actor = permitted(conn, branch, staff_no, "task.read")
         make_lists(conn, branch, on.date(), system("cli"))
-        found = tasks_of(conn, on.date(), actor, handed_out=on.date() < branch.today(now()))
+        found = tasks_of(conn, branch, on.date(), actor, handed_out=on.date() < branch.today(now()))
         state = state_of(conn, on.date(), actor.id)
         fed = business_dates(conn)
     if state is not None and state.held_back:

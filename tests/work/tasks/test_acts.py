@@ -151,7 +151,7 @@ def test_what_was_moved_to_who_is_off_is_that_day_on_the_list_of_who_answers(hou
     with reading(house.started.engine) as conn:
         for on, theirs in ((day(1), False), (day(2), True)):
             actor = house.started.branch.actor(conn, "S1", "api", on)
-            assert (number in {one.id for one in tasks_of(conn, on, actor)}) is theirs
+            assert (number in {one.id for one in tasks_of(conn, house.started.branch, on, actor)}) is theirs
 
 
 def test_nobody_touches_a_list_that_is_not_theirs_but_the_basic_risk_post(house: Bank) -> None:

@@ -34,7 +34,7 @@ def found(bank: Bank, about: str) -> list[tuple[str, str]]:
 
 def test_what_was_taken_moved_put_off_begun_added_and_started_is_found_by_case_and_person(house: Bank) -> None:
     with writing(house.started.engine) as conn:
-        first, second, *_ = tasks_of(conn, TODAY, REP)
+        first, second, *_ = tasks_of(conn, house.started.branch, TODAY, REP)
         take_list(conn, house.started.branch, TODAY, REP, at(TODAY)())
     assert first.case_id is not None
     assert second.case_id is not None
@@ -57,7 +57,7 @@ def test_what_was_taken_moved_put_off_begun_added_and_started_is_found_by_case_a
 
 def test_a_case_tells_what_was_done_with_its_tasks_the_newest_first_with_reasons_in_words(house: Bank) -> None:
     with reading(house.started.engine) as conn:
-        first, *_ = tasks_of(conn, TODAY, REP)
+        first, *_ = tasks_of(conn, house.started.branch, TODAY, REP)
     assert first.case_id is not None
     do(house, "move", [first.id], RISK, to="P1", reason="workload")
     do(house, "postpone", [first.id], CALLER, until=day(2), reason="debtor_asked")
@@ -77,7 +77,7 @@ def test_a_case_tells_what_was_done_with_its_tasks_the_newest_first_with_reasons
 def test_the_dossier_of_a_case_proves_what_was_done_with_its_tasks(house: Bank) -> None:
     started = house.started
     with reading(started.engine) as conn:
-        first, second, *_ = tasks_of(conn, TODAY, REP)
+        first, second, *_ = tasks_of(conn, house.started.branch, TODAY, REP)
     assert first.case_id is not None
     do(house, "move", [first.id], RISK, to="P1", reason="workload")
     do(house, "postpone", [second.id], until=day(2), reason="debtor_asked")

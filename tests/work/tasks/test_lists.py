@@ -53,7 +53,7 @@ def listed(bank: Bank, number: int, who: str = "S1", *posts: str, handed_out: bo
     actor = Actor(who, "staff", "cli", frozenset(posts))
     with writing(bank.started.engine) as conn:
         make_lists(conn, bank.started.branch, day(number), system("cli"), clock=at(day(number)))
-        return tasks_of(conn, day(number), actor, handed_out=handed_out)
+        return tasks_of(conn, bank.started.branch, day(number), actor, handed_out=handed_out)
 
 
 def morning(bank: Bank, number: int, who: str = "S1", *posts: str) -> list[str]:

@@ -135,7 +135,7 @@ def _own(request: _Request, on: date | None, lang: Lang, _: int) -> Iterator[Seq
     branch, today = serving_of(request).branch, serving_of(request).branch.today(now())
     day = on or today
     with reading(serving_of(request).engine, snapshot=True) as conn:
-        found = tasks_of(conn, day, actor_of(request), handed_out=day < today)
+        found = tasks_of(conn, branch, day, actor_of(request), handed_out=day < today)
         lines = lines_of(conn, branch, found, lang, plain=day < today, on=today)
     for cells, line in zip(lines_of_list(branch, found, lang), lines, strict=True):
         yield (*cells, line.result, line.promise)

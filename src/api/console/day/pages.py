@@ -13,7 +13,7 @@ from litestar.params import QueryParameter
 from sqlalchemy.engine import Connection
 
 from api.auth import actor_of, still_valid
-from api.console.day.place import place_of
+from api.console.day.place import is_call, place_of
 from api.console.frame.forms import Tried, number_of, problem_of, typed_in
 from api.console.frame.page import language_of, render, to
 from api.console.nouns.shown import NOUNS
@@ -97,7 +97,8 @@ async def strategy(request: Request[Any, Any, Any]) -> Response[Any]:
 
     def work(conn: Connection, actor: Actor, at: datetime) -> str:
         branch, wanted = serving_of(request).branch, set(chosen(typed))
-        found = {one.id: one.case_id for one in tasks_of(conn, branch.today(at), actor) if one.case_id is not None}
+        listed = tasks_of(conn, branch, branch.today(at), actor)
+        found = {one.id: one.case_id for one in listed if one.case_id is not None}
         if not wanted <= found.keys():
             raise CallerError("unknown_task")
         numbers = sorted({found[one] for one in wanted})
@@ -204,6 +205,11 @@ class Line(NamedTuple):
         """Where it is done."""
         return place_of(self.task)
 
+    @property
+    def calls(self) -> bool:
+        """Whether it is done by calling."""
+        return is_call(self.task)
+
 
 def _page(request: Request[Any, Any, Any], tried: Tried | None, on: date | None = None) -> Response[Any]:
     serving, actor, lang = serving_of(request), actor_of(request), language_of(request)
@@ -212,11 +218,11 @@ def _page(request: Request[Any, Any, Any], tried: Tried | None, on: date | None 
     shown = on or today
     past = shown < today
     with reading(serving.engine, snapshot=True) as conn:
-        found = tasks_of(conn, shown, actor, handed_out=past)
+        found = tasks_of(conn, branch, shown, actor, handed_out=past)
         lines = lines_of(conn, branch, found, lang, plain=past, on=today)
         called = called_by(conn, actor.id, today)
         promises = _promises(conn, branch, actor, today)
-        numbers = [] if past else [one.case_id for one in found if one.case_id is not None]
+        numbers = [] if past else [one.case_id for one in found if one.case_id is not None and is_call(one)]
         promised = 0 if past else conn.execute(_PROMISED, {"on": today, "whose": actor.id}).scalar_one()
         soonest = soonest_calls(conn, branch, actor, numbers, at)
         call_backs = _call_backs(conn, branch, actor, numbers)

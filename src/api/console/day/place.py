@@ -1,10 +1,11 @@
-"""Where a task of a list is done: the page that its line leads to."""
+"""What a line of a list shows besides its words: where its task is done, and whether that is a call."""
 
 from collections.abc import Callable, Mapping
 from typing import Final
 from urllib.parse import quote
 
 from api.console.visits.review import PLACE as BOARD
+from casework.work.cases.task_rules import BY_HAND
 from casework.work.photos.drawing import CHECK as PHOTOS
 from casework.work.tasks.own import Task
 
@@ -18,6 +19,16 @@ _PLACES: Final[Mapping[str, Callable[[Task], str]]] = {
     "report_review": lambda _: BOARD,
     "report_returned": lambda one: f"/console/visits/{one.ref}/stop",
 }
+
+
+CALLS: Final = frozenset({"dial", "dial_contacts", "dial_by_dpd", "broken_promise", "promise_due", "call_back"})
+"""Tasks that are done by calling: of these alone a line says when somebody may be called."""
+CALL_BY_HAND: Final = "call"
+
+
+def is_call(task: Task) -> bool:
+    """Whether it is done by calling."""
+    return task.task in CALLS or (task.task == BY_HAND and task.ref == CALL_BY_HAND)
 
 
 def place_of(task: Task) -> str | None:

@@ -163,7 +163,7 @@ def debtor_page(
         history = history_of_case(conn, branch, found, actor, limit=_MOMENTS, newest_first=True)
         numbers = list(_numbers(conn, branch, found, people, actor))
         log = latest_contacts(conn, found.customer, _MOMENTS)
-        listed = tasks_of(conn, dates.otherwise, actor)
+        listed = tasks_of(conn, branch, dates.otherwise, actor)
         tasks = lines_of(
             conn, branch, [one for one in listed if one.case_id == case_id], lang, plain=True, on=dates.otherwise
         )

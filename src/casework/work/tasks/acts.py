@@ -24,12 +24,12 @@ from casework.work.cases.task_rules import BY_HAND, TaskWords
 from casework.work.tasks import standing as stands
 from casework.work.tasks.holding import hold, stream_of
 from casework.work.tasks.making import STREAM, edition_of, next_id
-from casework.work.tasks.own import BY_IDS, Task, standing, whose_of
+from casework.work.tasks.own import BY_IDS, Task, standing, taking_reach, whose_of
 from casework.work.tasks.ranking import ADDED, LAST
 from casework.work.tasks.standing import Stand
 from casework.work.tasks.tables import COLUMNS, STANDING, task_standing, tasks
 
-TAKE, MOVE, CALL = "task.take", "task.move", "contact.permit"
+MOVE, CALL = "task.move", "contact.permit"
 _DONE_BY: Final = {"visit": "visit", "repair": "information_repair"}
 """Of duties, and of what is added by hand, the fact of the case's chart that does it; everything else is a contact."""
 MOST: Final = 500
@@ -274,8 +274,7 @@ class Desk:
 
     def reach(self) -> Reach:
         """Of the actor, as far as lists are taken by it."""
-        permissions = self.branch.rulebook.permissions
-        return permissions.reach(self.actor, permissions.commands[TAKE].posts, HOW_IT_ACTS, self.policy)
+        return taking_reach(self.branch, self.actor, self.policy)
 
     def _posts_for(self, task: str, ref: str, owed_by: str) -> frozenset[str]:
         """Whose posts can do it: the one that it waits for; else those of the fact that does it, or of a contact."""

@@ -12,8 +12,11 @@ from casework.errors import CallerError
 from casework.instants import branch_text
 from casework.log.write.trail import Draft
 from casework.people.staff.actor import Actor
+from casework.people.staff.permissions import ACTS, Reach
+from casework.rules.statechart.policy import Policy
 from casework.storage import rows
 from casework.work.cases.branch import Branch
+from casework.work.cases.tables import cases
 from casework.work.cases.task_rules import BY_HAND
 from casework.work.four_eyes.tables import requests
 from casework.work.tasks.making import STREAM, edition_of
@@ -23,6 +26,7 @@ from casework.work.tasks.sources import REQUEST
 from casework.work.tasks.tables import task_lists, task_standing, tasks, tasks_taken
 
 TAKEN: Final = "tasks.taken"
+TAKE: Final = "task.take"
 _WHOSE: Final[sa.BindParameter[Any]] = sa.bindparam("whose", expanding=True)
 ON: Final = sa.bindparam("on", type_=sa.Date)
 FIELDS: Final = (
@@ -93,9 +97,10 @@ def whose_of(actor: Actor) -> list[str]:
     return [actor.id, *sorted(actor.people - {actor.id}), *sorted(posts)]
 
 
-def tasks_of(conn: Connection, on: date, actor: Actor, *, handed_out: bool = False) -> list[Task]:
+def tasks_of(conn: Connection, branch: Branch, on: date, actor: Actor, *, handed_out: bool = False) -> list[Task]:
     """What is on the lists of the actor, those they deputise for, and their posts: each in order, their own first.
 
+    Of a post's list they have the cases that they reach: of another region's they could do nothing.
     `handed_out`: as the lists were when they took theirs, or at last made; whatever has happened to a task since.
     """
     whose = whose_of(actor)
@@ -106,7 +111,30 @@ def tasks_of(conn: Connection, on: date, actor: Actor, *, handed_out: bool = Fal
     asked = {"on": on, "editions": editions, "whose": whose}
     listed = [task for task in _read(conn, asked, handed_out=handed_out) if task.list_of in whose]
     listed.sort(key=lambda one: (whose.index(one.list_of), group_of(one.why), one.rank, one.id))
-    return list(_still_theirs(conn, actor, listed, handed_out=handed_out))
+    return list(_still_theirs(conn, actor, _reached(conn, branch, on, actor, listed), handed_out=handed_out))
+
+
+def taking_reach(branch: Branch, actor: Actor, policy: Policy) -> Reach:
+    """How far the actor acts by the posts that take lists."""
+    permissions = branch.rulebook.permissions
+    return permissions.reach(actor, permissions.commands[TAKE].posts, ACTS, policy)
+
+
+_WHOSE_CASES: Final = sa.select(*(cases.c[name] for name in ("id", "owner", "handler", "team", "region", "product")))
+
+
+def _reached(conn: Connection, branch: Branch, on: date, actor: Actor, listed: Sequence[Task]) -> list[Task]:
+    """Without what is on the list of a post and about a case that the actor does not reach."""
+    posts = branch.rulebook.permissions.posts
+    of_posts = [one for one in listed if one.list_of in posts and one.task != REQUEST]  # which whoever decides it reads
+    shared = sorted({one.case_id for one in of_posts if one.case_id is not None})
+    reach = taking_reach(branch, actor, branch.rulebook.policies.at(on))
+    if not shared or reach.everything:
+        return list(listed)
+    found = rows.select_by_keys(conn, _WHOSE_CASES, "id", shared)
+    theirs = {row.id for row in found if reach.covers(row)}
+    beyond = {one.id for one in of_posts if one.case_id is not None and one.case_id not in theirs}
+    return [one for one in listed if one.id not in beyond]
 
 
 def list_of(conn: Connection, on: date, whose: str, *, handed_out: bool = False) -> list[Task]:
@@ -216,7 +244,7 @@ def take_list(conn: Connection, branch: Branch, on: date, actor: Actor, at: date
     before = conn.execute(wanted).scalar_one_or_none()
     if before is not None:
         raise CallerError("list_taken", day=str(on), at=branch_text(before, branch.time_zone, "minutes"))
-    if not tasks_of(conn, on, actor):
+    if not tasks_of(conn, branch, on, actor):
         own = state_of(conn, on, actor.id)
         raise CallerError(
             "no_room" if own is not None and own.held_back and not own.tasks else "nothing_to_take", day=str(on)

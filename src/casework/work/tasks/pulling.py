@@ -4,7 +4,7 @@ One statement finds the first that nobody has begun and nobody is about to begin
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache, partial
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 
 from casework.errors import CallerError
 from casework.people.staff.actor import Actor
+from casework.people.staff.permissions import Reach
 from casework.people.staff.roster_rows import read_roster
 from casework.storage import rows
 from casework.work.cases.branch import Branch
@@ -56,8 +57,12 @@ def take_next(conn: Connection, branch: Branch, actor: Actor, at: datetime) -> T
 def _asks(desk: Desk) -> Iterator[Ask]:
     """One list after another; those of a team together."""
     conn, on = desk.conn, desk.on
+    posts, reach = desk.branch.rulebook.permissions.posts, desk.reach()
     for one in whose_of(desk.actor):
-        yield partial(_first_of, conn, {"on": on, "list": one})
+        if one in posts and not reach.everything:  # as the list shows it: what they do not reach is not theirs to begin
+            yield partial(_first_reached, conn, on, one, reach)
+        else:
+            yield partial(_first_of, conn, {"on": on, "list": one})
     if desk.actor.team is None or not desk.policy.figure("task.pull_team"):
         return
     others = [
@@ -66,9 +71,17 @@ def _asks(desk: Desk) -> Iterator[Ask]:
         if colleague.team == desk.actor.team and colleague.posts & desk.actor.posts
         and colleague.staff_no not in desk.actor.people
     ]  # fmt: skip
-    reached = sa.or_(tasks.c.case_id.is_(None), covered_by(desk.reach(), cases.c))
-    of_team = _first(conn.dialect.name, lambda list_of: list_of.in_(others), reached)
+    of_team = _first(conn.dialect.name, lambda list_of: list_of.in_(others), _within(reach))
     yield lambda: conn.execute(of_team, {"on": on}).all()
+
+
+def _within(reach: Reach) -> sa.ColumnElement[bool]:
+    return sa.or_(tasks.c.case_id.is_(None), covered_by(reach, cases.c))
+
+
+def _first_reached(conn: Connection, on: date, post: str, reach: Reach) -> Sequence[Any]:
+    wanted = _first(conn.dialect.name, lambda list_of: list_of == post, _within(reach))
+    return conn.execute(wanted, {"on": on}).all()
 
 
 def _first_of(conn: Connection, asked: Mapping[str, Any]) -> Sequence[Any]:
