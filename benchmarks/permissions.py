@@ -28,6 +28,7 @@ class _Connection:
 
     def __init__(self, actor: Actor, table: Permitted) -> None:
         self.app = SimpleNamespace(state={"permitted": table})
+        self.method = _ROUTE[0]
         self.scope: dict[str, Any] = {
             "method": _ROUTE[0], "path_template": _ROUTE[1], "path_params": {"case_id": 17},
             "path": "/cases/17/options", "query_string": b"", "user": actor, "state": {},

@@ -57,17 +57,22 @@ def takes_body(handler: HTTPRouteHandler) -> bool:
 
 
 async def _sends_one(request: Request[Any, Any, Any]) -> bool:
-    """Whether anything came as a body; of one whose length is not said no more than its first bytes are read."""
+    """Whether anything was said in a body: `{}` says nothing, and no more than its first bytes are read."""
     said = request.headers.get("content-length")
-    if said is not None:
-        return said.strip("0") != ""
-    if "transfer-encoding" not in request.headers:
+    if said is None and "transfer-encoding" not in request.headers:
         return False
+    if said is not None and said.strip("0") == "":
+        return False
+    begun = b""
     async for some in request.stream():
-        if some:
-            return True
-    return False
+        begun += some
+        if len(begun) > len(_NOTHING):
+            break
+    return begun not in {b"", _NOTHING}
 
+
+_NOTHING: Final = b"{}"
+"""What programs send that send JSON with every change."""
 
 _NO_BODY: Final = {"field": "body", "code": "unknown", "en": "no body is taken here", "zh": "此处不接受请求内容"}
 """Who sends one where none is taken means something by it, and would have it passed over."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from api import contact_permits
+from api import auth, contact_permits
 from api.permit_desk import PermitDesk
 from casework.clock import now
 from casework.customer import Customer
@@ -66,11 +66,10 @@ def case(running: Running, monkeypatch: pytest.MonkeyPatch) -> int:
     return far_rep(running)
 
 
-def a_day_later(running: Running) -> None:
+def a_day_later(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     """For whoever asks who somebody is."""
-    held = running.client.app.state["serving"].tokens
-    held._clock = lambda: now() + timedelta(days=1)
-    held._held.clear()
+    monkeypatch.setattr(auth, "now", lambda: now() + timedelta(days=1))
+    running.client.app.state["serving"].tokens._held.clear()
 
 
 def permit(running: Running, case: int, staff_no: str = "R1") -> Any:
@@ -115,10 +114,12 @@ def test_what_a_stand_in_types_and_does_says_for_whom(running: Running, case: in
     assert findings(running.started) == []
 
 
-def test_the_day_after_they_reach_nothing_of_it(running: Running, case: int) -> None:
+def test_the_day_after_they_reach_nothing_of_it(
+    running: Running, case: int, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
     rests(running, "R8", "R1")
     assert running.get(f"/cases/{case}", "R1").status_code == 200
-    a_day_later(running)
+    a_day_later(running, monkeypatch)
     problem(running.get(f"/cases/{case}", "R1"), 404, "unknown_case")
     problem(running.post("/contacts", "R1", json={"contacts": []}), 422, "invalid_request")
     assert running.get("/cases", "R1").json()["items"] == []

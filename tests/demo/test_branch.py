@@ -10,7 +10,8 @@ import pytest
 
 from casework.demo import people
 from casework.demo.branch import generate, generate_large
-from casework.intake.feed.folder import Delivery, read_folder
+from casework.intake.feed.delivery import Delivery
+from casework.intake.feed.folder import read_folder
 from casework.intake.feed.reconcile import Reconciliation, Snapshot, reconcile
 
 

@@ -14,8 +14,9 @@ import pytest
 
 from casework.errors import CallerError
 from casework.intake.feed.bounds import COLUMN_LIMIT, ROW_LIMIT_CHARACTERS, Bounds
+from casework.intake.feed.delivery import Delivery
 from casework.intake.feed.feed_sheet import NOTICES_KEPT
-from casework.intake.feed.folder import Delivery, read_folder
+from casework.intake.feed.folder import read_folder
 from casework.intake.feed.reconcile import unknown_loans
 from casework.intake.feed.warned import warnings_of
 from casework.settings import Settings

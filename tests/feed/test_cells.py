@@ -12,8 +12,9 @@ import pytest
 import xlsxwriter
 
 from casework.errors import CallerError
+from casework.intake.feed.delivery import Delivery
 from casework.intake.feed.feed_sheet import Notice
-from casework.intake.feed.folder import Delivery, read_folder
+from casework.intake.feed.folder import read_folder
 from casework.intake.feed.headers import Kind
 from tests.feed.bank import DAY, Bank, Cells, arrears, loan, paid
 

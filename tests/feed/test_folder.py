@@ -22,8 +22,9 @@ from casework.intake.feed import read_apart
 from casework.intake.feed import read_sheet as read_module
 from casework.intake.feed import sheet as sheet_module
 from casework.intake.feed.cell import CellNote
+from casework.intake.feed.delivery import Delivery
 from casework.intake.feed.feed_sheet import Notice, SetAside
-from casework.intake.feed.folder import Delivery, read_folder, set_aside_csv
+from casework.intake.feed.folder import read_folder, set_aside_csv
 from casework.intake.feed.headers import COLUMNS
 from casework.intake.feed.manifest import FeedManifest, FileEntry
 from tests.conftest import LONGER

@@ -10,8 +10,8 @@ from sqlalchemy.engine import Connection
 from casework.clock import Clock, now
 from casework.intake.feed.booked import Booked, of_row
 from casework.intake.feed.books import booked
+from casework.intake.feed.delivery import Delivery
 from casework.intake.feed.erased import share_lock
-from casework.intake.feed.folder import Delivery
 from casework.intake.feed.left_rows import LeftRows
 from casework.intake.feed.row import LoanRow
 from casework.people.staff.actor import Actor

@@ -10,7 +10,6 @@ import csv
 import io
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -19,33 +18,13 @@ from typing import Any
 from casework.errors import CallerError
 from casework.intake.feed.bounds import USUAL, Bounds, too_many_rows
 from casework.intake.feed.cell import TEXTS
+from casework.intake.feed.delivery import Delivery
 from casework.intake.feed.feed_sheet import FeedSheet, SetAside
 from casework.intake.feed.headers import APART, SET_ASIDE_COLUMNS, Kind
 from casework.intake.feed.manifest import FileEntry, read_file, read_files, read_manifest
 from casework.intake.feed.read_apart import overdue_apart
 from casework.intake.feed.read_sheet import read_sheet
-from casework.intake.feed.row import ContactRow, LoanRow, OverdueRow, RepaymentRow
 from casework.storage.forked import AHEAD_FROM
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """A feed folder that is what its manifest says, with every row either parsed or set aside."""
-
-    as_of: date
-    institution: str
-    digest: str  # `Manifest.digest`: the same for the same files of the same day
-    files: tuple[FileEntry, ...]
-    overdue: FeedSheet[OverdueRow]
-    loans: FeedSheet[LoanRow] | None
-    contacts: FeedSheet[ContactRow] | None
-    repayments: FeedSheet[RepaymentRow] | None
-
-    @property
-    def sheets(self) -> list[FeedSheet[Any]]:
-        """The files that came, in the order in which an import uses them."""
-        sheets = (self.loans, self.contacts, self.overdue, self.repayments)
-        return [sheet for sheet in sheets if sheet is not None]
 
 
 def read_folder(path: Path, bounds: Bounds = USUAL, *, processes: int = 1) -> Delivery:

@@ -14,8 +14,9 @@ from casework.intake.feed import run as runs
 from casework.intake.feed.aside import TooManySetAside, store_aside
 from casework.intake.feed.bounds import USUAL, Bounds
 from casework.intake.feed.course import ImportCourse, ImportRequest, Progress, what_came
+from casework.intake.feed.delivery import Delivery
 from casework.intake.feed.erased import ErasedPeople, share_lock
-from casework.intake.feed.folder import Delivery, read_folder
+from casework.intake.feed.folder import read_folder
 from casework.intake.feed.left_rows import PREFIX, REFUSED
 from casework.intake.feed.one_import import carry_out
 from casework.intake.feed.tried import Tried, Undone, undone

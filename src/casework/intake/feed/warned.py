@@ -7,8 +7,8 @@ from datetime import date
 from typing import Any, Final
 
 from casework.intake.feed.booked import Booked, OnBooks
+from casework.intake.feed.delivery import Delivery
 from casework.intake.feed.feed_sheet import FeedSheet
-from casework.intake.feed.folder import Delivery
 from casework.intake.feed.row import LOAN_ID, LoanRow
 from casework.rules.statechart.policy import Policy
 
