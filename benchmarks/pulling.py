@@ -33,7 +33,7 @@ from casework.work.tasks.tables import COLUMNS, task_standing, tasks
 COLLECTORS, POOL, OPEN_CASES = 64, 512, 20_000
 _MORNING = BUSINESS_DATE + timedelta(days=1)
 _AT = datetime.combine(_MORNING, time(9), ZoneInfo("Asia/Shanghai"))
-_POST = "customer_service"  # which has no tasks of its own
+_POST = "asset_preservation"  # which reaches every case, and here has no tasks of its own
 
 
 @dataclass

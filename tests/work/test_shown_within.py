@@ -65,3 +65,26 @@ def test_a_list_holds_what_is_within_reach_however_many_cases_that_are(
 ) -> None:
     monkeypatch.setattr("casework.work.cases.reached.SORTED_AT_MOST", sorted_at_most)
     assert _listed(agreed, noun, within) == loans
+
+
+@pytest.mark.parametrize("noun", [PROMISES, HOLDS], ids=["promises", "holds"])
+@pytest.mark.parametrize(
+    ("wanted", "loans"),
+    [(ShownWanted(case_id=1), {"L1"}), (ShownWanted(loan_id="L2"), {"L2"})],
+    ids=["of a case", "of a loan"],
+)
+def test_what_is_asked_of_one_case_or_loan_does_not_look_through_the_cases_of_a_reach(
+    agreed: Bank, monkeypatch: pytest.MonkeyPatch, noun: Kept, wanted: ShownWanted, loans: set[str]
+) -> None:
+    """A collector's page of a case asks it of each noun, whoever has a hundred thousand cases too."""
+
+    def looked_through(*_: object) -> None:
+        raise AssertionError("the cases of the reach were looked for")
+
+    monkeypatch.setattr("casework.work.cases.shown.cases_within", looked_through)
+    within = Reach(people=frozenset({"V1"}))
+    with reading(agreed.started.engine) as conn:
+        page, _ = page_of(conn, agreed.started.branch, noun, within, wanted, limit=5, cursor=None)
+        assert {one.loan_id for one in page} >= loans
+        with pytest.raises(AssertionError):
+            page_of(conn, agreed.started.branch, noun, within, ShownWanted(), limit=5, cursor=None)

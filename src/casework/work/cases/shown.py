@@ -91,7 +91,7 @@ def page_of(
     conditions, case = _asked_for(conn, branch, noun, within, wanted)
     if conditions is None:
         return [], None
-    few = None if within.everything or noun.people else cases_within(conn, within)
+    few = cases_within(conn, within) if _by_reach(noun, within, wanted) else None
     listing = Listing(_within(noun, within, few), noun.table.c, conditions, sort)
     found: list[Any] = []
     while len(found) <= limit:
@@ -121,6 +121,11 @@ def page_of_changed(
         found = {one.id: one for one in _shown(conn, noun, within, read) if case is None or one.binds(case)}
     items = [found[number] for number in changed.numbers if number in found]
     return items, None if changed.place is None else write_cursor(Place(None, changed.place), asked, CHANGED)
+
+
+def _by_reach(noun: Kept, within: Reach, wanted: ShownWanted) -> bool:
+    """Whether the reach may single out what is listed: a case or a loan that is asked for does so anyway."""
+    return not (within.everything or noun.people or wanted.case_id is not None or wanted.loan_id is not None)
 
 
 def _asked_for(
