@@ -41,6 +41,10 @@ def at(running: Running, monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime]
 @pytest.fixture
 def case(running: Running) -> int:
     """A case of a borrower who is on the books with a number."""
+    return opened_with_a_number(running, days_past_due=40)
+
+
+def opened_with_a_number(running: Running, *, days_past_due: int) -> int:
     branch, debtor = running.started.branch, Customer("wuhan", "B-L1")
     with writing(running.started.engine) as conn:
         put_loan(
@@ -50,7 +54,7 @@ def case(running: Running) -> int:
         )  # fmt: skip
         put_borrower(conn, branch, debtor, name="甄不存", id_number="000000199001010001")
         put_contact(conn, branch, debtor, name="甄不存", phone=PHONE, address="虚构路1号", address_kind="home")
-    return running.open("L1", days_past_due=40)[0]
+    return running.open("L1", days_past_due=days_past_due)[0]
 
 
 def test_the_gate_answers_before_the_call_and_the_number_is_shown_when_it_begins(
@@ -311,8 +315,9 @@ def test_a_number_is_marked_as_refused_or_ended_where_the_debtor_is_worked(
 
 
 def test_my_day_says_from_when_each_debtor_may_be_called_and_when_they_asked_to_be(
-    browse: Browse, running: Running, case: int, at: Callable[[datetime], None], monkeypatch: pytest.MonkeyPatch
+    browse: Browse, running: Running, at: Callable[[datetime], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    case = opened_with_a_number(running, days_past_due=10)  # who is to be called; later on they would be visited
     running.open("L2", days_past_due=10)  # of a borrower without a number
     monkeypatch.setattr(day_pages, "now", lambda: NOON)
     someone = browse("R1")
