@@ -67,7 +67,10 @@ def _begin_to_write(cursor: Any, busy_timeout_ms: int) -> None:
         while True:
             try:
                 cursor.execute("BEGIN IMMEDIATE")
-                return
+                if cursor.connection.in_transaction:  # the driver has said so where nothing began (decision 0094)
+                    return
+                if time.monotonic() >= until:
+                    raise try_again("database_busy")
             except sqlite3.OperationalError as taken:
                 if taken.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= until:
                     raise
