@@ -49,14 +49,20 @@ def seal(stop: threading.Event, file: Path, ends: int) -> None:
         started.engine.dispose()
 
 
-def _wait_for_end(stop: threading.Event, file: Path) -> None:
+def _wait_for_end(stop: threading.Event, orphaned: threading.Event, file: Path) -> None:
     """Of stdin, which whoever began this process holds."""
-    killed = os.read(0, 1) != IN_ORDER  # not `sys.stdin`, whose lock a thread that waits would keep from the exit
+    if os.read(0, 1) != IN_ORDER:  # not `sys.stdin`, whose lock a thread that waits would keep from the exit
+        orphaned.set()
     stop.set()
-    if killed:
-        shutil.rmtree(file.parent, ignore_errors=True)  # theirs to remove, if they still could
     time.sleep(FORCED_AFTER_S)
+    _tidy(orphaned, file)
     os._exit(1)
+
+
+def _tidy(orphaned: threading.Event, file: Path) -> None:
+    """Away with the folder of who was killed: theirs to remove, if they still could. Nothing writes there any more."""
+    if orphaned.is_set():
+        shutil.rmtree(file.parent, ignore_errors=True)
 
 
 def main() -> None:
@@ -65,8 +71,8 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     logs.configure(Settings.from_environment().log_level)
-    stop = threading.Event()
-    threading.Thread(target=_wait_for_end, args=(stop, file), name="casework-parent", daemon=True).start()
+    stop, orphaned = threading.Event(), threading.Event()
+    threading.Thread(target=_wait_for_end, args=(stop, orphaned, file), name="casework-parent", daemon=True).start()
     try:
         seal(stop, file, ends)
     except (CallerError, TryAgain) as refused:
@@ -75,6 +81,8 @@ def main() -> None:
     except RulesBroken:
         logs.log().error("seal", code="rules_broken")
         raise SystemExit(1) from None
+    finally:
+        _tidy(orphaned, file)
 
 
 if __name__ == "__main__":
