@@ -34,8 +34,8 @@ from casework.storage.database import reading, writing
 from casework.storage.garbage import seldom_collected
 from casework.work.cases.commands import Command
 
-CASES = 20_000
-REPEATS = 3
+CASES = 80_000  # some 400,000 entries: the start of a command is then little of the whole
+REPEATS = 2
 JOBS = (1, 2)
 Phase = Callable[[Place, Connection, Report], object]
 
