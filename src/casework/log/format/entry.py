@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NoReturn
 
 import msgspec
 
@@ -130,7 +130,7 @@ def _grammar(code: str, pattern: str) -> Callable[[str], None]:
 _check_key = _grammar("malformed_key", r"[a-z0-9_]{1,64}")
 _check_event = _grammar("malformed_event", r"(?=.{3,128}\Z)[a-z]+(\.[a-z0-9_]+){1,3}")
 _check_stream = _grammar("malformed_stream", STREAM)
-_check_stream_once = lru_cache(64)(_check_stream)  # who verifies reads stream by stream
+_check_stream_once = lru_cache(64)(_check_stream)  # who verifies reads stream by stream; a first entry's is a new one
 _check_state = _grammar("malformed_state", r"[a-z0-9_]{1,64}")
 _check_reason = _grammar("malformed_reason_code", r"[a-z0-9_]{1,64}")
 _check_chart = _grammar("malformed_chart", r"[a-z0-9_]{1,64}@[A-Za-z0-9._-]{1,32}#[0-9a-f]{8,64}")
@@ -187,6 +187,7 @@ def _check_minute(text: str) -> None:
 _match_rest_of_time = re.compile(r":[0-5][0-9]\.[0-9]{6}Z").fullmatch
 
 
+@lru_cache(64)  # of one transaction all are the same
 def _check_time(text: str) -> None:
     """`YYYY-MM-DDTHH:MM:SS.ffffffZ`. Minutes recur and are remembered; the rest is matched."""
     if type(text) is not str or _match_rest_of_time(text, 16) is None:
@@ -215,7 +216,7 @@ def _check(entry: Entry) -> None:
 def _check_place(entry: Entry) -> None:
     """Stream, number, id and `prev` agree with each other."""
     stream, seq, prev = entry.stream, entry.stream_seq, entry.prev
-    _check_stream_once(stream)
+    (_check_stream if seq == 1 else _check_stream_once)(stream)
     if type(seq) is not int or not 1 <= seq <= MAX_INT:
         raise MalformedEntry("malformed_stream_seq")
     if entry.entry_id != f"{stream}:{seq}":
@@ -249,39 +250,31 @@ def _check_keys(keys: Iterable[str]) -> None:
 
 
 def _check_object(members: dict[str, Any], depth: int) -> None:
-    if not _seen_keys.issuperset(members):
-        _check_keys(members)
-    _check_values(members.values(), depth)
-
-
-_PLAIN: Final = frozenset((bool, type(None)))
-_ANY_VALUE: Final = _PLAIN | {str}  # of these the profile takes every one
+    if members:
+        if not _seen_keys.issuperset(members):
+            _check_keys(members)
+        _check_values(members.values(), depth)
 
 
 def _check_values(values: Iterable[Any], depth: int) -> None:
     # Exact types: a subclass may encode otherwise than it compares, and to isinstance a bool is an int.
-    if _ANY_VALUE.issuperset(map(type, values)):
-        return
     for value in values:
         kind = type(value)
-        if kind is str:
+        if kind is str or value is None:
             continue
         if kind is int:
             if not MIN_INT <= value <= MAX_INT:
                 raise MalformedEntry("integer_range")
-        elif kind not in _PLAIN:
-            _check_nested(value, depth)
+        elif kind is dict and depth < MAX_DEPTH:
+            _check_object(value, depth + 1)
+        elif (kind is list or kind is tuple) and depth < MAX_DEPTH:
+            _check_values(value, depth + 1)
+        elif kind is not bool:
+            _refuse(kind, depth)
 
 
-def _check_nested(value: Any, depth: int) -> None:
-    kind = type(value)
+def _refuse(kind: type, depth: int) -> NoReturn:
+    """No value that the profile takes, or none so deep."""
     if kind is float:
         raise MalformedEntry("float")
-    if depth == MAX_DEPTH:
-        raise MalformedEntry("too_deep")
-    if kind is dict:
-        _check_object(value, depth + 1)
-    elif kind is list or kind is tuple:
-        _check_values(value, depth + 1)
-    else:
-        raise MalformedEntry("foreign_type")
+    raise MalformedEntry("too_deep" if depth == MAX_DEPTH else "foreign_type")
