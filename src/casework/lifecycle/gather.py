@@ -22,6 +22,7 @@ from casework.storage import rows
 from casework.storage.database import is_reading
 
 _NEVER_GIVEN: Final = 2**52
+_MANY: Final = 1_000  # customers: as of a first feed
 _NO_DAY, _NO_NUMBER = sa.cast(sa.null(), sa.Date), sa.cast(sa.null(), sa.BigInteger)
 PRESENT: Final = sa.union_all(
     sa.select(
@@ -204,9 +205,16 @@ def _hold_customers(
         gathered.heads[stream] = held_head(conn, stream, locked=bool(lock)) or NOT_BEGUN
 
 
+def _has_any(conn: Connection, noun: Kept) -> bool:
+    """Whether there is any at all: in a branch that begins there is none, and each of thousands would be asked for."""
+    return conn.execute(sa.select(sa.true()).select_from(noun.table).limit(1)).first() is not None
+
+
 def in_force(conn: Connection, noun: Kept, customers: Iterable[Customer]) -> list[Any]:
     """The living subjects of a noun that are of these customers."""
     wanted = set(customers)
+    if len(wanted) >= _MANY and not _has_any(conn, noun):
+        return []
     found = rows.select_by_keys(conn, select_of(noun), "borrower_id", sorted({one.borrower_id for one in wanted}))
     read = [noun.rows.read(row) for row in found]
     return [one for one in read if one.live and Customer(one.institution, one.borrower_id) in wanted]
