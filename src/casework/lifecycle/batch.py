@@ -1,5 +1,6 @@
 """One batch of the door: the gathered subjects as the commands so far left them, and what is to be written of them."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, Protocol
@@ -14,6 +15,7 @@ from casework.lifecycle.commands import Done, Refused
 from casework.lifecycle.gather import Gathered, nouns_by_chart
 from casework.lifecycle.kept import Kept
 from casework.lifecycle.reasons import on_record, rules_of
+from casework.log.format.entry import entry_id_of
 from casework.log.write.trail import (
     NOT_BEGUN,
     Draft,
@@ -27,6 +29,7 @@ from casework.rules.statechart.chart import Chart
 from casework.rules.statechart.decide import Refusal, post_reason
 from casework.rules.statechart.policy import Policies, Policy
 
+_RowsOf = tuple[Kept, list[tuple[Any, ...]]]
 _NO_POSTS: Mapping[str, tuple[str, ...]] = {}
 
 
@@ -52,8 +55,8 @@ class Rules(Protocol):
 class BatchPart(msgspec.Struct):
     """Rows and entries that belong together; parts are written in the order in which they were made."""
 
-    fresh: list[tuple[Kept, list[tuple[Any, ...]]]]
-    changed: list[tuple[Kept, list[tuple[Any, ...]]]]
+    fresh: list[_RowsOf]
+    changed: list[_RowsOf]
     beside: list[tuple[sa.Table, Sequence[str], list[tuple[Any, ...]]]]
     refused_openings: list[tuple[str, Draft]]
     begun: list[str]  # streams that have their first entry now
@@ -62,8 +65,8 @@ class BatchPart(msgspec.Struct):
 
 
 class _Unwritten(msgspec.Struct):
-    touched: dict[tuple[str, int], Any] = msgspec.field(default_factory=dict)
-    opened: dict[tuple[str, int], Any] = msgspec.field(default_factory=dict)
+    touched: dict[str, dict[int, Any]] = msgspec.field(default_factory=lambda: defaultdict(dict))  # by chart
+    opened: dict[str, dict[int, Any]] = msgspec.field(default_factory=lambda: defaultdict(dict))
     beside: dict[str, tuple[sa.Table, Sequence[str], list[tuple[Any, ...]]]] = msgspec.field(default_factory=dict)
     refused_openings: list[tuple[str, Draft]] = msgspec.field(default_factory=list)
     begun: list[str] = msgspec.field(default_factory=list)
@@ -93,25 +96,25 @@ class Batch:
     def part(self) -> BatchPart:
         """What the commands since the last part have changed, ready to be written."""
         done, self._unwritten = self._unwritten, _Unwritten()
-        fresh: dict[str, list[tuple[Any, ...]]] = {}
-        changed: dict[str, list[tuple[Any, ...]]] = {}
-        for key, subject in done.opened.items():
-            fresh.setdefault(key[0], []).append(self.nouns[key[0]].rows.row(subject))
-        for key, subject in done.touched.items():
-            if key not in done.opened:
-                changed.setdefault(key[0], []).append(self.nouns[key[0]].rows.change(subject))
+        fresh, changed = list[_RowsOf](), list[_RowsOf]()
+        for chart, subjects in done.opened.items():
+            noun = self.nouns[chart]
+            fresh.append((noun, [*map(noun.rows.row, subjects.values())]))
+        for chart, subjects in done.touched.items():
+            noun, new = self.nouns[chart], done.opened.get(chart, {})
+            rows = [noun.rows.change(subject) for number, subject in subjects.items() if number not in new]
+            if rows:
+                changed.append((noun, rows))
         heads = [(stream, head.recorded_at, head.seq, head.leaf_hash) for stream, head in done.heads.items()]
         return BatchPart(
-            [(self.nouns[name], rows) for name, rows in fresh.items()],
-            [(self.nouns[name], rows) for name, rows in changed.items()],
-            list(done.beside.values()), done.refused_openings, sorted(done.begun), heads,
+            fresh, changed, list(done.beside.values()), done.refused_openings, sorted(done.begun), heads,
             self.trail.of(self.trail.taken()),
         )  # fmt: skip
 
     def opened(self, noun: Kept, new: Any, draft: Draft) -> Done:
         """What a noun's own opening has decided."""
         self.gathered.subjects[noun.chart, new.id] = new
-        self._unwritten.opened[noun.chart, new.id] = new
+        self._unwritten.opened[noun.chart][new.id] = new
         return self.seal(noun, new, draft, None, new.state)
 
     def refused_apart(self, stream: str, draft: Draft) -> None:
@@ -192,10 +195,8 @@ class Batch:
     ) -> Draft:  # fmt: skip
         """An entry that cites chart and policy; `business_date` goes into its data."""
         data["business_date"] = today.isoformat()
-        return Draft(
-            event, actor.signed, data, rules=rules, chart=self.charts[noun.chart].ref, policy=policy.ref,
-            texts=texts or {}, reason_code=reason_code,
-        )  # fmt: skip
+        chart = self.charts[noun.chart].ref
+        return Draft(event, actor.signed, data, None, None, reason_code, rules, chart, policy.ref, texts or {})
 
     def happen(self, noun: Kept, subject: Any, draft: Draft, to: str, policy: Policy) -> Done:
         """Let the entry happen to the subject, and seal it."""
@@ -209,7 +210,7 @@ class Batch:
     def seal(self, noun: Kept, subject: Any, draft: Draft, came_from: str | None, to: str) -> Done:
         """Put the entry into its stream."""
         draft.from_, draft.to = came_from, to
-        self._unwritten.touched[noun.chart, subject.id] = subject
+        self._unwritten.touched[noun.chart][subject.id] = subject
         return Done(subject.id, subject.version, came_from, to, self.put(noun, subject, draft))
 
     def put(self, noun: Kept, subject: Any, draft: Draft) -> str:
@@ -219,15 +220,14 @@ class Batch:
             holder = self.parent_of(noun, subject)
             draft.data[noun.word] = subject.id
         if noun.child:
-            self._unwritten.touched[self.main.chart, holder.id] = holder
+            self._unwritten.touched[self.main.chart][holder.id] = holder
         if draft.texts:
             draft.subject = self._key_of(holder)
         if noun.child or not (noun.of_customer or noun.headless):
-            head = self.trail.add(
-                holder.stream, StreamHead(holder.audit_seq, holder.audit_head, holder.last_entry_at), draft
-            )
+            stream = holder.stream
+            head = self.trail.add(stream, StreamHead(holder.audit_seq, holder.audit_head, holder.last_entry_at), draft)
             holder.audit_seq, holder.audit_head, holder.last_entry_at = head
-            return f"{holder.stream}:{holder.audit_seq}"
+            return entry_id_of(stream, head.seq)
         if noun.headless:
             stream = subject.stream
         else:
@@ -237,7 +237,7 @@ class Batch:
             self._unwritten.begun.append(stream)
         head = self.trail.add(stream, self.gathered.heads[stream], draft)
         self._unwritten.heads[stream] = self.gathered.heads[stream] = head
-        return f"{stream}:{head.seq}"
+        return entry_id_of(stream, head.seq)
 
     def _key_of(self, holder: Any) -> str | None:
         """Whose key seals the texts of its entries: its customer's, or whose its row says (none: the branch's own)."""

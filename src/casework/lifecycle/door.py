@@ -242,6 +242,8 @@ class Door(Batch):
     def tell_in_force(self, new: Any, actor: Actor) -> bool:
         """What concerns the customer of a new main subject is told to it; whether there was anything."""
         found = False
+        if not self.gathered.in_force:  # as of nearly all batches
+            return found
         for noun, subject in self.gathered.in_force.get(Customer(new.institution, new.borrower_id), ()):
             if subject.binds(new):
                 ground = self.charts[noun.chart].openings[subject.opened_for]

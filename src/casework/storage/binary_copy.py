@@ -43,7 +43,7 @@ def copy_rows(new: Any, table: sa.Table, names: tuple[str, ...], rows: Sequence[
 
     sql, kinds, instants = _copy_plan(table, names)
     for place in instants:
-        if any(row[place] is not None and row[place].tzinfo is None for row in rows):
+        if any(at is not None and at.tzinfo is None for at in {row[place] for row in rows}):  # mostly one and the same
             raise ValueError("an instant needs its offset")
     with new as cursor:
         cursor.adapters.register_dumper(bytes, BytesBinaryDumper)  # the last registered one is Python's

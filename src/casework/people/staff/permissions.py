@@ -4,6 +4,7 @@ The table itself is `statecharts/rules/permissions.toml`, read by `staff.permiss
 """
 
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from typing import Any, Final, Literal, Protocol
 
 import msgspec
@@ -147,7 +148,7 @@ class Permissions(msgspec.Struct, frozen=True):
         Those of `only_own` reach only what the actor owns or handles, however far they reach else.
         """
         if actor.kind == "system":
-            return Authority(min(posts & actor.posts)) if posts & actor.posts else None
+            return _of_the_service(posts, actor.posts)
         for who in _persons(actor):
             for post in sorted(posts & who.posts):
                 if self._covers(post, ACTS, who, case, policy, own=post in only_own or _is_narrow(who)):
@@ -325,6 +326,13 @@ class Permissions(msgspec.Struct, frozen=True):
         raw = self.posts[post].products
         found: list[str] = policy.figure(raw[1:]) if isinstance(raw, str) else raw or []
         return found
+
+
+@lru_cache(maxsize=256)
+def _of_the_service(posts: frozenset[str], held: frozenset[str]) -> Authority | None:
+    """The same for every case: it reaches all of them."""
+    both = posts & held
+    return Authority(min(both)) if both else None
 
 
 def _persons(actor: Actor) -> tuple[Actor | Principal, ...]:

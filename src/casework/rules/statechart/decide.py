@@ -99,7 +99,7 @@ def may(chart: Chart, event: str, state: str, situation: Situation, posts: froze
 
 def decide_opening(opening: Opening, situation: Situation, posts: frozenset[str]) -> Refusal | None:
     """Why a case may not be opened on this ground, or none if it may."""
-    if not opening.posts & posts:
+    if opening.posts.isdisjoint(posts):
         return Refusal((post_reason(opening.posts, posts, opening.rules),), forbidden=True)
     reasons = unmet(opening.guards, situation)
     return Refusal(reasons) if reasons else None
@@ -135,9 +135,9 @@ def _opens_on(uses: tuple[GuardUse, ...], reasons: tuple[Reason, ...], situation
 
 def unmet(uses: Iterable[GuardUse], situation: Situation) -> tuple[Reason, ...]:
     """A reason for each guard that does not hold."""
-    reasons = []
+    reasons = list[Reason]()
     for use in uses:
-        verdict = use.verdict(situation)
+        verdict = use.guard.decide(situation, use.resolved(situation.policy))
         if not verdict.met:
             facts = {**verdict.saw, **verdict.needs}
             zh, en = use.told(facts, "zh"), use.told(facts, "en")

@@ -278,7 +278,7 @@ def open_case(door: Door, noun: Kept, command: OpenCase) -> Outcome:
     new = fold.open_case(0, command.actor.id, chart, data)
     authority = _may_open(door, command, new, today, policy, given)
     refusal = authority if isinstance(authority, Refusal) else None
-    live = next((number for number, was_live in siblings if _is_live(door, number, was_live)), None)
+    live = _live_of(door, siblings) if siblings else None
     if live is not None and not (refusal and refusal.forbidden):
         refusal = Refusal((*(refusal.reasons if refusal else ()), open_already(live)))
     found = choose(owning.rules, new, policy, owning.roster, owning.loads, named=named)
@@ -318,10 +318,13 @@ def _home(owning: Owning, loan: Mapping[str, str | None], data: dict[str, Any], 
         new.team, new.region = data["team"], data["region"] = colleague.team, colleague.region
 
 
-def _is_live(door: Door, case_id: int, was_live: bool) -> bool:
-    """A case as the commands before left it; one that the batch does not name is as it was read."""
-    case = door.gathered.subjects.get((door.main.chart, case_id))
-    return was_live if case is None else case.live
+def _live_of(door: Door, siblings: Sequence[tuple[int, bool]]) -> int | None:
+    """The live case of a loan as the commands before left it; one that the batch does not name is as it was read."""
+    for case_id, was_live in siblings:
+        case = door.gathered.subjects.get((door.main.chart, case_id))
+        if was_live if case is None else case.live:
+            return case_id
+    return None
 
 
 def _refuse_opening(

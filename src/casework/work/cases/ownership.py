@@ -122,7 +122,8 @@ def choose(
     least laden of them gets it. A case that is not open costs nobody any capacity.
     Who is going (`Roster.going`) gets none, unless a new case would else have nobody.
     """
-    found = _choose(rules, case, policy, roster, loads, named, without | roster.going, strict=strict)
+    going = without | roster.going if roster.going else without
+    found = _choose(rules, case, policy, roster, loads, named, going, strict=strict)
     if isinstance(found, Nobody) and roster.going and not strict:
         return _choose(rules, case, policy, roster, loads, named, without, strict=strict)
     return found
