@@ -1,7 +1,5 @@
 """The floor under `events`: pgbench sends the service's own statements, one transaction per event, prepared."""
 
-# ruff: noqa: SLF001  (the very statements that the service sends)
-
 import re
 import subprocess
 from collections.abc import Sequence
@@ -17,7 +15,7 @@ from casework.clock import now
 from casework.lifecycle.gather import PRESENT
 from casework.log.tables import entries, unsealed
 from casework.log.write.trail import ENTRY_COLUMNS
-from casework.storage import rows
+from casework.storage import row_statements, rows
 from casework.storage.array_literals import Literals
 from casework.storage.database import writing
 from casework.work.cases.case import CHANGING, from_row, to_change
@@ -98,9 +96,9 @@ def _script(place: Place, case_count: int) -> tuple[str, list[str]]:
         return "".join(parts)
 
     stream, number, key = "ARRAY['case:' || :case]", "ARRAY[:number]", "ARRAY['k' || :number]"
-    update, update_makers = rows._pg_update(cases, ("id",), CHANGING)
-    insert, insert_makers = rows._pg_insert(entries, ENTRY_COLUMNS[1:], False)
-    keep, keep_makers = rows._pg_insert(idempotency, _IDEMPOTENCY, False)
+    update, update_makers = row_statements.pg_update(cases, ("id",), CHANGING)
+    insert, insert_makers = row_statements.pg_insert(entries, ENTRY_COLUMNS[1:], False)
+    keep, keep_makers = row_statements.pg_insert(idempotency, _IDEMPOTENCY, False)
     insert = f"WITH fresh AS ({insert} RETURNING id) INSERT INTO {unsealed.name} (entry) SELECT id FROM fresh"
     change = to_change(case)
     entry_values = [getattr(entry, name) for name in ENTRY_COLUMNS[1:]]
@@ -109,8 +107,8 @@ def _script(place: Place, case_count: int) -> tuple[str, list[str]]:
     statements = [
         "BEGIN",
         _LOCK_AND_LOOK.replace("%s", number, 1).replace("%s", "ARRAY['T1']", 1).replace("%s", key, 1),
-        rows._pg_select(CASE_ROWS, ("id",), "skip").sql.replace("%s", "ARRAY[:case]"),
-        rows._pg_every(PRESENT).sql,
+        row_statements.pg_select(CASE_ROWS, ("id",), "skip").sql.replace("%s", "ARRAY[:case]"),
+        row_statements.pg_every(PRESENT).sql,
         bound(update, ["ARRAY[:case]", *[None] * len(CHANGING)], change, update_makers),
         bound(insert, [stream, number, *[None] * (len(entry_values) - 2)], entry_values, insert_makers),
         bound(keep, [None, key, *[None] * (len(kept) - 2)], kept, keep_makers),

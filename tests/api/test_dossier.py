@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from casework.evidence.dossier.heads import state_heads
 from casework.lifecycle.commands import Note
-from casework.log.dossier import read_dossier
+from casework.log.check.dossier import read_dossier
 from casework.log.tables import entries
 from casework.log.write import signer
 from casework.people.staff.actor import Actor

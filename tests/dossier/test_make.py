@@ -11,7 +11,8 @@ from casework.errors import CallerError
 from casework.evidence.dossier.proofs import proofs_of
 from casework.evidence.dossier.tables import case_heads
 from casework.lifecycle.advance import advance
-from casework.log.dossier import parse, read_dossier
+from casework.log.check.dossier import read_dossier
+from casework.log.format.dossier import parse
 from casework.log.format.note import to_base64
 from casework.log.format.tree import prove_inclusion
 from casework.log.tables import checkpoints, entries, leaves

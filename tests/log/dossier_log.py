@@ -5,14 +5,6 @@ import random
 from dataclasses import dataclass, field
 from typing import Any
 
-from casework.log.dossier import (
-    SCHEMA,
-    Disclosed,
-    Dossier,
-    ProvenEntry,
-    ProvenHead,
-    Since,
-)
 from casework.log.format.case_heads import (
     CaseHead,
     Statement,
@@ -22,6 +14,14 @@ from casework.log.format.case_heads import (
 )
 from casework.log.format.chain import commit, leaf_hash
 from casework.log.format.checkpoint import Checkpoint
+from casework.log.format.dossier import (
+    SCHEMA,
+    Disclosed,
+    Dossier,
+    ProvenEntry,
+    ProvenHead,
+    Since,
+)
 from casework.log.format.entry import Entry, SignedActor, encode
 from casework.log.format.note import LogSigner, to_base64
 from casework.log.format.tiles import FromTiles

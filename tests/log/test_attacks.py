@@ -38,7 +38,8 @@ from casework.intake.feed.tables import (
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Note
 from casework.lifecycle.tables import institutions
-from casework.log.check.findings import EXIT_CODES, TEXTS, Report
+from casework.log.check.finding_texts import TEXTS
+from casework.log.check.findings import EXIT_CODES, Report
 from casework.log.check.handed import Handed
 from casework.log.check.sealed import BroughtAlong
 from casework.log.format import note

@@ -15,7 +15,8 @@ from casework.cli import log_report, shell
 from casework.errors import CallerError
 from casework.evidence.witness import folder
 from casework.log.check import findings
-from casework.log.check.findings import EXIT_CODES, TEXTS, Report
+from casework.log.check.finding_texts import TEXTS
+from casework.log.check.findings import EXIT_CODES, Report
 from casework.log.check.told import plain
 from casework.log.format.checkpoint import WitnessKey
 from casework.log.write import signer, witnesses

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from casework.evidence.verifying import verify
-from casework.log.check.findings import TEXTS
+from casework.log.check.finding_texts import TEXTS
 from casework.log.format import note
 from casework.log.format.chain import leaf_hash, mac
 from casework.log.format.checkpoint import Checkpoint

@@ -18,7 +18,8 @@ from sqlalchemy.engine import Connection
 
 from casework.cli import main
 from casework.lifecycle.advance import advance
-from casework.log.check.findings import TEXTS, Finding
+from casework.log.check.finding_texts import TEXTS
+from casework.log.check.findings import Finding
 from casework.log.format.chain import commit, leaf_hash, seal_entry
 from casework.log.format.entry import decode_strict, encode
 from casework.log.stored import as_stored

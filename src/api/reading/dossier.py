@@ -11,7 +11,7 @@ from api.reading.asking import answers, reader_of
 from api.reading.cases import CaseId
 from casework.evidence.dossier.make import make_dossier, record_made
 from casework.evidence.dossier.opened import check_and_record
-from casework.log.dossier import Dossier
+from casework.log.format.dossier import Dossier
 from casework.log.format.tree import MAX_SIZE
 from casework.log.write import signer
 from casework.storage.database import reading, writing

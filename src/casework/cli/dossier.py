@@ -135,8 +135,9 @@ def verify_dossier_(file: Path, keys: tuple[str, ...], trusted: Path | None, jso
       casework case verify-dossier case-17.json --key 'branch.example/log+1a2b3c4d+AX…'
       casework case verify-dossier case-17.json --key "$(cat branch.key)" --json
     """
+    from casework.log.check.dossier import read_dossier
     from casework.log.check.findings import EXIT_CODES
-    from casework.log.dossier import MAX_DOSSIER_BYTES, read_dossier
+    from casework.log.format.dossier import MAX_DOSSIER_BYTES
     from casework.log.format.note import LogKey
     from casework.log.format.tree import Faulty
 

@@ -11,7 +11,7 @@ from casework.cli.tables import Table
 from casework.instants import branch_text
 
 if TYPE_CHECKING:
-    from casework.log.dossier import Shown
+    from casework.log.check.dossier import Shown
     from casework.log.format.case_heads import Statement
     from casework.log.format.checkpoint import Checkpoint
     from casework.log.format.entry import Entry

@@ -138,7 +138,7 @@ def _facts(signed: "SignedReceipt", found: "list[KeptWord]", verdict: str) -> di
 
 
 def _tell(signed: "SignedReceipt", found: "list[KeptWord]", verdict: str) -> None:
-    from casework.log.check.findings import TEXTS
+    from casework.log.check.finding_texts import TEXTS
 
     console.print(f"receipt 回执: {on_screen(signed.receipt.origin)}, {signed.receipt.recorded_at}", markup=False)
     for one in found:

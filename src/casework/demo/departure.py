@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import sqlalchemy as sa
 
 from casework.clock import Clock
-from casework.demo.story import APPROVER, REP, RISK
+from casework.demo.steps import APPROVER, REP, RISK
 from casework.demo.visiting import pair
 from casework.operation.startup import Started
 from casework.people.staff.actor import Actor

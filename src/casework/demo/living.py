@@ -14,7 +14,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from casework.clock import Clock
-from casework.demo.story import (
+from casework.demo.steps import (
     APPROVER,
     ASSETS,
     CALLER,
@@ -27,10 +27,10 @@ from casework.demo.story import (
     drawn_up,
     fact,
     held,
-    owes,
     promised,
     repairing,
 )
+from casework.demo.story import owes
 from casework.intake.dialler.importing import import_contacts
 from casework.intake.dialler.recording import DIALLER
 from casework.intake.feed.folder import read_folder

@@ -18,10 +18,9 @@ from casework.demo.files import INSTITUTION
 from casework.demo.hours import DAYTIME, EVENING, FEED, MORNING, DemoClock
 from casework.demo.passwords import give_password
 from casework.demo.recall import recalled_and_cleared
-from casework.demo.story import (
+from casework.demo.steps import (
     APPROVER,
     CALLER,
-    JOURNEYS,
     OFFICER,
     RISK,
     Day,
@@ -31,6 +30,7 @@ from casework.demo.story import (
     Morning,
     cleared,
 )
+from casework.demo.story import JOURNEYS
 from casework.demo.visiting import Visits
 from casework.errors import CallerError
 from casework.intake.contact_book.adding import Finding

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from casework.demo.hours import DemoClock
 from casework.demo.photos import drawn_photo
-from casework.demo.story import REP, RISK
+from casework.demo.steps import REP, RISK
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Open
 from casework.operation.startup import Started

@@ -6,34 +6,40 @@ PostgreSQL: arrays through `unnest`, or COPY for large inserts; SQLite: executem
 """
 
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date
-from functools import lru_cache
-from typing import Any, Final, Literal, NamedTuple, cast
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from casework.storage import postgresql
+from casework.storage import row_statements
 from casework.storage.array_literals import Literals, pg_kind
 from casework.storage.binary_copy import copy_rows, quoted
-from casework.storage.database import UtcDateTime, is_reading
+from casework.storage.database import is_reading
 from casework.storage.postgresql import naming_cursor, send_together
+from casework.storage.row_statements import (
+    Asked,
+    columns_of,
+    every,
+    pg_asked,
+    pg_every,
+    pg_insert,
+    pg_select,
+    pg_update,
+    select_of,
+    sqlite_update,
+)
 from casework.storage.sqlite_values import Convert, convert_of, converted, sqlite_insert
 
 COPY_FROM_ROWS = 64
 """From this many rows on, COPY is quicker than one INSERT … SELECT FROM unnest (measured)."""
 _CHUNK = 10_000
-_KEYS: Final = "keys"  # parameters: keys0, and keys1 … where the key is of several columns
-_KEYS_IN_ORDER: Final = re.compile(rf"%\({_KEYS}\d\)s")
 _LITERAL_KEYS = 500
 
-Lock = Literal[False, True, "wait", "skip"]
-Key = str | tuple[str, ...]
-"""The column that rows are known by; or several, whose keys are then tuples in the same order (never of bytes)."""
-Asked = sa.Select[Any] | sa.CompoundSelect[Any]
+Lock = row_statements.Lock
+Key = row_statements.Key
 
 
 def insert_many(
@@ -53,7 +59,7 @@ def insert_many(
         return _sqlite_many(conn, sql, converts, rows)
     if len(rows) >= COPY_FROM_ROWS and not skip_existing and not _is_together(conn):
         return copy_rows(_cursor(conn), table, names, rows)
-    sql, converts = _pg_insert(table, names, skip_existing)
+    sql, converts = pg_insert(table, names, skip_existing)
     return sum(_pg_arrays(conn, sql, converts, chunk) for chunk in _chunks(rows))
 
 
@@ -76,9 +82,9 @@ def insert_queued(
         if conn.dialect.name == "sqlite":
             insert_many(conn, queue, [(row_id,) for row_id in ids], (waiting,))
         else:  # one literal of numbers is quicker than COPY's rows of one
-            _pg_arrays(conn, *_pg_insert(queue, (waiting,), False), [(row_id,) for row_id in ids])
+            _pg_arrays(conn, *pg_insert(queue, (waiting,), False), [(row_id,) for row_id in ids])
         return
-    insert, literals = _pg_insert(table, names, False)
+    insert, literals = pg_insert(table, names, False)
     target = f"INSERT INTO {quoted(queue.name)} ({quoted(waiting)})"
     sql = f"WITH fresh AS ({insert} RETURNING id) {target} SELECT id FROM fresh"
     _pg_arrays(conn, sql, literals, rows)
@@ -106,11 +112,11 @@ def update_many(
     """Set `columns` where `key` is each row's first value or values (keys must differ); the number updated."""
     if not rows:
         return 0
-    names, keys = tuple(columns), _columns_of(key)
+    names, keys = tuple(columns), columns_of(key)
     if conn.dialect.name == "sqlite":
-        sql, converts = _sqlite_update(table, keys, names)
+        sql, converts = sqlite_update(table, keys, names)
         return _sqlite_many(conn, sql, converts, rows)
-    sql, converts = _pg_update(table, keys, names)
+    sql, converts = pg_update(table, keys, names)
     return sum(_pg_arrays(conn, sql, converts, chunk) for chunk in _chunks(rows))
 
 
@@ -152,12 +158,12 @@ def ask_by_keys(
     lock: Lock = False,
 ) -> Callable[[], Sequence[Any]]:
     """`select_by_keys` in two steps: the question is sent, the call of what is returned waits for its answer."""
-    wanted, names = list(keys), _columns_of(key_column)
+    wanted, names = list(keys), columns_of(key_column)
     if not wanted:
         return list
     if conn.dialect.name == "sqlite":
         return _sqlite_select(conn, source, names, wanted)
-    plan = _pg_select(source, names, lock)
+    plan = pg_select(source, names, lock)
     cursor = naming_cursor(conn)
     columns = (wanted,) if len(names) == 1 else zip(*wanted, strict=True)
     arrays = [literal(values) for literal, values in zip(plan.literals, columns, strict=True)]
@@ -168,9 +174,9 @@ def ask_by_keys(
 def ask_all(conn: Connection, source: sa.Table | Asked) -> Callable[[], Sequence[Any]]:
     """Every row of a small table, or of a select that is built once and kept, in two steps as `ask_by_keys`."""
     if conn.dialect.name == "sqlite":
-        found = conn.execute(_every(source)).all()
+        found = conn.execute(every(source)).all()
         return lambda: found
-    plan = _pg_every(source)
+    plan = pg_every(source)
     cursor = naming_cursor(conn)
     cursor.execute(plan.sql, prepare=True)
     return lambda: _answer(cursor, plan.instants)
@@ -184,7 +190,7 @@ def ask(conn: Connection, statement: sa.Select[Any], parameters: Mapping[str, An
     if conn.dialect.name == "sqlite":
         found = conn.execute(statement, parameters).all()
         return lambda: found
-    plan, lists = _pg_asked(statement)
+    plan, lists = pg_asked(statement)
     cursor = naming_cursor(conn)
     given = {**parameters, **{name: literal(parameters[name]) for name, literal in lists.items()}}
     cursor.execute(plan.sql, given, prepare=True)
@@ -228,7 +234,7 @@ def _sqlite_select(
     conn: Connection, source: sa.Table | sa.Select[Any], keys: tuple[str, ...], wanted: list[Any]
 ) -> Callable[[], Sequence[Any]]:
     by_literals = isinstance(wanted[0], bytes)  # json has no bytes
-    statement = _select(source, keys, "sqlite", False, by_literals)
+    statement = select_of(source, keys, "sqlite", False, by_literals)
     if not by_literals:
         found = conn.execute(statement, {"keys": json.dumps(wanted, default=date.isoformat)}).all()
         return lambda: found
@@ -251,140 +257,7 @@ def next_ids(conn: Connection, sequence_name: str, table: sa.Table, n: int) -> S
     return sorted(row[0] for row in found.fetchall())
 
 
-# --- statements, compiled once per (table, columns) ---------------------------------------------------------
-
-
-def _list(names: Iterable[str]) -> str:
-    return ", ".join(map(quoted, names))
-
-
-def _columns_of(key: Key) -> tuple[str, ...]:
-    return (key,) if isinstance(key, str) else key
-
-
-@lru_cache(maxsize=512)
-def _sqlite_update(
-    table: sa.Table, keys: tuple[str, ...], names: tuple[str, ...]
-) -> tuple[str, tuple[Convert, ...]]:  # fmt: skip
-    sets = ", ".join(f"{quoted(name)} = ?{place}" for place, name in enumerate(names, len(keys) + 1))
-    found = " AND ".join(f"{quoted(key)} = ?{place}" for place, key in enumerate(keys, 1))
-    sql = f"UPDATE {quoted(table.name)} SET {sets} WHERE {found}"
-    return sql, tuple(convert_of(table.c[name].type) for name in (*keys, *names))
-
-
-@lru_cache(maxsize=512)
-def _pg_insert(table: sa.Table, names: tuple[str, ...], skip: bool) -> tuple[str, tuple["Literals", ...]]:
-    kinds = [pg_kind(table.c[name].type) for name in names]
-    arrays = ", ".join(f"%s::{cast_to}[]" for cast_to, _ in kinds)
-    tail = " ON CONFLICT DO NOTHING" if skip else ""
-    sql = f"INSERT INTO {quoted(table.name)} ({_list(names)}) SELECT * FROM unnest({arrays}){tail}"
-    return sql, tuple(literal for _, literal in kinds)
-
-
-@lru_cache(maxsize=512)
-def _pg_update(
-    table: sa.Table, keys: tuple[str, ...], names: tuple[str, ...]
-) -> tuple[str, tuple["Literals", ...]]:  # fmt: skip
-    kinds = [pg_kind(table.c[name].type) for name in (*keys, *names)]
-    arrays = ", ".join(f"%s::{cast_to}[]" for cast_to, _ in kinds)
-    sets = ", ".join(f"{quoted(name)} = u.v{place}" for place, name in enumerate(names))
-    fields = ", ".join([*(f"k{place}" for place in range(len(keys))), *(f"v{place}" for place in range(len(names)))])
-    found = " AND ".join(f"t.{quoted(key)} = u.k{place}" for place, key in enumerate(keys))
-    sql = f"UPDATE {quoted(table.name)} AS t SET {sets} FROM unnest({arrays}) AS u({fields}) WHERE {found}"
-    return sql, tuple(literal for _, literal in kinds)
-
-
-@lru_cache(maxsize=512)
-def _select(
-    source: sa.Table | sa.Select[*tuple[Any, ...]], keys: tuple[str, ...], dialect: str, lock: Lock, by_literals: bool
-) -> sa.Select[*tuple[Any, ...]]:
-    if isinstance(source, sa.Table):
-        statement: sa.Select[*tuple[Any, ...]] = sa.select(source)
-        columns: list[sa.ColumnElement[Any]] = [source.c[name] for name in keys]
-    else:
-        statement = source
-        columns = [source.selected_columns[name] for name in keys]
-    found: sa.ColumnElement[bool]
-    if by_literals:
-        found = columns[0].in_(sa.bindparam("keys", expanding=True))
-    elif dialect == "sqlite":
-        parts = ["value"] if len(keys) == 1 else [f"json_extract(value, '$[{at}]')" for at in range(len(keys))]
-        given = sa.text(f"SELECT {', '.join(parts)} FROM json_each(:keys)")
-        found = _one_of(columns).in_(given.bindparams(sa.bindparam("keys", type_=sa.Text)))
-    else:
-        arrays = [sa.bindparam(f"{_KEYS}{at}", type_=sa.ARRAY(column.type)) for at, column in enumerate(columns)]
-        found = columns[0] == sa.any_(arrays[0])
-        if len(columns) > 1:
-            kinds = [f"CAST(:{_KEYS}{at} AS {pg_kind(column.type)[0]}[])" for at, column in enumerate(columns)]
-            given = sa.text(f"SELECT * FROM unnest({', '.join(kinds)})")
-            found = _one_of(columns).in_(given.bindparams(*arrays))
-    statement = statement.where(found).order_by(*columns)
-    if lock and dialect != "sqlite":
-        # A select may join; only the rows of the key's own table are to be held.
-        owner = cast("sa.Column[Any]", columns[0]).table
-        statement = statement.with_for_update(of=owner, skip_locked=lock == "skip")
-    return statement
-
-
-def _one_of(columns: list[sa.ColumnElement[Any]]) -> sa.ColumnElement[Any]:
-    return columns[0] if len(columns) == 1 else sa.tuple_(*columns)
-
-
-class _Plan(NamedTuple):
-    """A select as the driver takes it, and where its instants stand (the driver gives them in the session's zone).
-
-    `literals` make the arrays of its keys.
-    """
-
-    sql: str
-    instants: tuple[int, ...]
-    literals: tuple[Literals, ...] = ()
-
-
-@lru_cache(maxsize=512)
-def _pg_select(source: sa.Table | sa.Select[Any], keys: tuple[str, ...], lock: Lock) -> _Plan:
-    columns = source.c if isinstance(source, sa.Table) else source.selected_columns
-    literals = tuple(pg_kind(columns[name].type)[1] for name in keys)
-    return _plan(_select(source, keys, "postgresql", lock, False))._replace(literals=literals)
-
-
-@lru_cache(maxsize=64)
-def _pg_asked(statement: sa.Select[Any]) -> tuple[_Plan, Mapping[str, Literals]]:
-    compiled: Any = statement.compile(dialect=postgresql.dialect(), compile_kwargs={"render_postcompile": True})
-    kinds = {name: one.type for name, one in compiled.binds.items()}
-    lists = {name: pg_kind(kind.item_type)[1] for name, kind in kinds.items() if isinstance(kind, sa.ARRAY)}
-    return _Plan(str(compiled), _instants_of(statement)), lists
-
-
-@lru_cache(maxsize=64)
-def _every(source: sa.Table | Asked) -> Asked:
-    return sa.select(source) if isinstance(source, sa.Table) else source
-
-
-@lru_cache(maxsize=64)
-def _pg_every(source: sa.Table | Asked) -> _Plan:
-    return _plan(_every(source))
-
-
-def _plan(statement: Asked) -> _Plan:
-    """The statement with the keys, its only parameters, as the driver takes it; TypeError for types given otherwise."""
-    columns = list(statement.selected_columns)
-    for column in columns:
-        if not isinstance(column.type, sa.types.NullType):  # asked for as the driver gives it (audit.stored)
-            pg_kind(column.type)
-    compiled = statement.compile(dialect=postgresql.dialect(), compile_kwargs={"render_postcompile": True})
-    if any(not name.startswith(_KEYS) for name in compiled.params):
-        raise TypeError("a select by keys takes the keys and nothing else")
-    sql = _KEYS_IN_ORDER.sub("%s", str(compiled))
-    return _Plan(sql, _instants_of(statement))
-
-
-def _instants_of(statement: Asked) -> tuple[int, ...]:
-    columns = enumerate(statement.selected_columns)
-    return tuple(place for place, column in columns if isinstance(column.type, UtcDateTime))
-
-
-# --- SQLite -------------------------------------------------------------------------------------------------
+# --- the driver's cursors -----------------------------------------------------------------------------------
 
 
 def _raw(conn: Connection) -> Any:
@@ -397,6 +270,9 @@ def _cursor(conn: Connection) -> Any:
 
 def _is_together(conn: Connection) -> bool:
     return bool(_raw(conn).pgconn.pipeline_status)
+
+
+# --- SQLite -------------------------------------------------------------------------------------------------
 
 
 def _sqlite_many(conn: Connection, sql: str, converts: tuple[Convert, ...], rows: Sequence[tuple[Any, ...]]) -> int:

@@ -7,7 +7,7 @@ from casework.evidence.dossier.make import make_dossier
 from casework.evidence.list_acts import acts_of_case
 from casework.evidence.search.find import page_of_entries
 from casework.evidence.searching import SearchAsked, wanted_of
-from casework.log.dossier import read_dossier
+from casework.log.check.dossier import read_dossier
 from casework.log.write import signer
 from casework.operation.sealing import sealer_of
 from casework.storage.database import reading, writing

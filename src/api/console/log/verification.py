@@ -10,7 +10,8 @@ from api.console.frame.forms import typed_in
 from api.console.frame.page import render, to
 from api.serving import serving_of
 from casework.evidence.verifying import RUN, verify
-from casework.log.check.findings import TEXTS, TRUST_TEXTS, Report
+from casework.log.check.finding_texts import TEXTS
+from casework.log.check.findings import TRUST_TEXTS, Report
 from casework.log.check.sealed import BroughtAlong
 from casework.storage.database import reading
 

@@ -13,9 +13,10 @@ from casework.evidence.bundle.trust import (
     unseen,
     witnessed,
 )
+from casework.log.check.dossier import Shown, read_dossier
 from casework.log.check.findings import Report
-from casework.log.dossier import MAX_DOSSIER_BYTES, Shown, read_dossier
 from casework.log.format import checkpoint
+from casework.log.format.dossier import MAX_DOSSIER_BYTES
 from casework.log.format.note import LogKey
 from casework.log.format.times import Times, instant_text
 

@@ -17,19 +17,19 @@ from casework.evidence.dossier.proofs import proofs_of
 from casework.evidence.dossier.tables import case_head_tiles, case_heads
 from casework.evidence.search.find import walk
 from casework.evidence.search.wanted import TermsWanted
-from casework.log import dossier
+from casework.log.check.dossier import Shown, read_dossier
 from casework.log.check.stated import HeldStatement, newest_statement
-from casework.log.dossier import (
+from casework.log.format.case_heads import read_records, tile_of_records
+from casework.log.format.dossier import (
     MAX_BODIES_BYTES,
     MAX_ENTRIES,
     SCHEMA,
     Dossier,
     ProvenEntry,
     ProvenHead,
-    Shown,
     Since,
+    encode,
 )
-from casework.log.format.case_heads import read_records, tile_of_records
 from casework.log.format.note import LogKey, to_base64
 from casework.log.format.tiles import TILE_WIDTH, FromTiles, Tile
 from casework.log.format.tree import Faulty, prove_inclusion
@@ -94,8 +94,8 @@ def make_dossier(
         since=_since(conn, since, signed.size) if since is not None else None,
         made_at=utc_text(clock()),
     )  # fmt: skip
-    data = dossier.encode(document)
-    shown = dossier.read_dossier(data, keys)
+    data = encode(document)
+    shown = read_dossier(data, keys)
     if shown.report.verdict != "sound":
         raise _unsound([one.code for one in (*shown.report.findings, *shown.report.doubts)])
     return Made(data, shown)

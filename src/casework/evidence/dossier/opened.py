@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from casework.log.dossier import Disclosed
+from casework.log.format.dossier import Disclosed
 from casework.log.tables import openings
 from casework.log.write.trail import opened_with_salts
 from casework.people.staff.actor import Actor

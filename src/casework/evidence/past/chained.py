@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from casework.errors import CallerError
-from casework.log.check.findings import TEXTS
+from casework.log.check.finding_texts import TEXTS
 from casework.log.format.chain import leaf_hash, mac_matches
 
 COLUMNS: Final = ("stream", "stream_seq", "body", "mac")
