@@ -114,19 +114,19 @@ class Permitted:
         """`RulesBroken` for a route without a row, and for a row without a route."""
         there = routes_of(app)
         known = self._commands.keys() | self._public
-        faults = [f"permissions.toml: the route {route} belongs to no command" for route in sorted(there - known)]
-        faults += [f"permissions.toml: there is no route {route}" for route in sorted(known - there)]
+        faults = [f"rules/permissions.toml: the route {route} belongs to no command" for route in sorted(there - known)]
+        faults += [f"rules/permissions.toml: there is no route {route}" for route in sorted(known - there)]
         faults += [
-            f"permissions.toml: whether {route} is public the edge sees otherwise"
+            f"rules/permissions.toml: whether {route} is public the edge sees otherwise"
             for route in sorted(there & known)
             if (route in self._public) != is_public(*route.split(" ", 1))
         ]
         faults += [
-            f"permissions.toml: the page {route} names no command there, but {command}"
+            f"rules/permissions.toml: the page {route} names no command there, but {command}"
             for route, command in sorted(self._pages.items())
             if command is not None and command not in self._permissions.commands
         ]
-        faults += [f"permissions.toml: {route} does not ask the table" for route in unasked_of(app)]
+        faults += [f"rules/permissions.toml: {route} does not ask the table" for route in unasked_of(app)]
         if faults:
             raise RulesBroken(faults)
 

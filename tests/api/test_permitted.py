@@ -207,7 +207,7 @@ def test_a_route_without_a_row_keeps_the_service_from_starting(
     monkeypatch.setattr(app_module, "_routes", lambda given: [*routes(given), unapproved])
     with pytest.raises(RulesBroken) as told:
         app_module.create_app(settings)
-    assert told.value.faults == ["permissions.toml: the route GET /nobody/approved belongs to no command"]
+    assert told.value.faults == ["rules/permissions.toml: the route GET /nobody/approved belongs to no command"]
 
 
 @pytest.mark.only("sqlite")
@@ -215,8 +215,8 @@ def test_a_row_without_a_route_is_told_too(branch: tuple[Started, dict[str, str]
     permissions = branch[0].branch.rulebook.permissions
     with pytest.raises(RulesBroken) as told:
         Permitted(permissions).check_routes(Litestar([open_], openapi_config=None))
-    assert "permissions.toml: there is no route GET /cases" in told.value.faults
-    assert "permissions.toml: there is no route POST /cases" not in told.value.faults
+    assert "rules/permissions.toml: there is no route GET /cases" in told.value.faults
+    assert "rules/permissions.toml: there is no route POST /cases" not in told.value.faults
 
 
 @pytest.mark.only("sqlite")
@@ -231,7 +231,7 @@ def test_a_route_with_a_hook_of_its_own_asks_nothing_and_keeps_the_service_from_
     monkeypatch.setattr(app_module, "_routes", lambda given: [*routes(given), hooked])
     with pytest.raises(RulesBroken) as told:
         app_module.create_app(settings)
-    assert any(fault.startswith("permissions.toml: /nobody/approved") for fault in told.value.faults)
+    assert any(fault.startswith("rules/permissions.toml: /nobody/approved") for fault in told.value.faults)
 
 
 def test_routes_are_named_without_the_types_of_their_parameters() -> None:
