@@ -21,6 +21,7 @@ KEY_BYTES = 32
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 KEY_NAMES = ("mac", "personal", "blind")
+_FLAGS = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(("0", "false", "no", "off"), False)
 
 
 @dataclass(frozen=True)
@@ -63,44 +64,29 @@ class Settings:
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
         """Settings of `CASEWORK_…` variables (empty: unset); CallerError `setting_malformed` names one."""
-        given = os.environ if environment is None else environment
-
-        def text(name: str) -> str | None:
-            return given.get(f"CASEWORK_{name}") or None
-
-        url = text("DATABASE_URL") or DEFAULT_URL
-        keys_dir, loans_dir = text("KEYS_DIR"), text("LOANS_DIR")
-        statecharts, inbox = text("STATECHARTS"), text("FEED_INBOX")
-        log_level = (text("LOG_LEVEL") or "INFO").upper()
-        if log_level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
-            raise _malformed("LOG_LEVEL", "DEBUG, INFO, WARNING, ERROR")
-
-        def number(name: str, usual: int, least: int, most: int) -> int:
-            given = text(name) or str(usual)
-            if not given.isdecimal() or len(given) > 9 or not least <= int(given) <= most:
-                raise _malformed(name, f"{least}-{most}")
-            return int(given)
-
+        given = _Given(os.environ if environment is None else environment)
+        text, path, number = given.text, given.path, given.number
+        url, level = text("DATABASE_URL") or DEFAULT_URL, text("LOG_LEVEL") or cls.log_level
         return cls(
             database_url=url,
             database_owner_url=text("DATABASE_OWNER_URL"),
-            allow_owner=_flag("ALLOW_OWNER", text("ALLOW_OWNER")),
-            keys_dir=Path(keys_dir) if keys_dir else default_keys_dir(url, given),
-            loans_dir=Path(loans_dir) if loans_dir else default_loans_dir(url, given),
+            allow_owner=given.flag("ALLOW_OWNER"),
+            keys_dir=path("KEYS_DIR") or default_keys_dir(url, given.environment),
+            loans_dir=path("LOANS_DIR") or default_loans_dir(url, given.environment),
             files=text("FILES"),
             file_secrets=tuple(
                 (name.lower(), told)
                 for name in ("ENDPOINT", "REGION", "ACCESS_KEY_ID", "SECRET_ACCESS_KEY")
                 if (told := text(f"FILES_{name}")) is not None
             ),
-            statecharts=Path(statecharts) if statecharts else shipped("statecharts"),
-            feed_inbox=Path(inbox) if inbox else None,
+            statecharts=path("STATECHARTS") or shipped("statecharts"),
+            feed_inbox=path("FEED_INBOX"),
             feed_upload_mib=number("FEED_UPLOAD_MIB", cls.feed_upload_mib, 1, 4_096),
             feed_rows=number("FEED_ROWS", cls.feed_rows, 1, 100_000_000),
             feed_memory_mib=number("FEED_MEMORY_MIB", cls.feed_memory_mib, 128, 1_000_000),
             feed_processes=number("FEED_PROCESSES", cls.feed_processes, 1, 2),
             export_rows=number("EXPORT_ROWS", cls.export_rows, 0, 20_000),
-            log_level=log_level,
+            log_level=_one_of("LOG_LEVEL", level.upper(), "DEBUG", "INFO", "WARNING", "ERROR"),
             host=text("HOST") or "127.0.0.1",
             port=number("PORT", cls.port, 0, 65_535),
             connections=number("CONNECTIONS", cls.connections, LEAST_CONNECTIONS, 100_000),
@@ -110,13 +96,39 @@ class Settings:
             **_outside(text("OIDC_ISSUER"), text("OIDC_AUDIENCE"), text("OIDC_CLAIM")),
             trusted_proxies=_networks(text("TRUSTED_PROXIES") or ""),
             cors_origins=_origins(text("CORS_ORIGINS") or ""),
-            seal=_flag("SEAL", text("SEAL") or "1"),
+            seal=given.flag("SEAL", usual="1"),
             log_origin=text("LOG_ORIGIN"),
             as_needs_token=_one_of("AS", text("AS") or "trust", "trust", "token") == "token",
             token=text("TOKEN"),
             commit=text("COMMIT"),
             sweep_at=_time_of_day("SWEEP_AT", text("SWEEP_AT")),
         )
+
+
+class _Given:
+    """Variables `CASEWORK_…` by the rest of their names; what is empty is unset."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self.environment = environment
+
+    def text(self, name: str) -> str | None:
+        return self.environment.get(f"CASEWORK_{name}") or None
+
+    def path(self, name: str) -> Path | None:
+        given = self.text(name)
+        return Path(given) if given else None
+
+    def number(self, name: str, usual: int, least: int, most: int) -> int:
+        given = self.text(name) or str(usual)
+        if not given.isdecimal() or len(given) > 9 or not least <= int(given) <= most:
+            raise _malformed(name, f"{least}-{most}")
+        return int(given)
+
+    def flag(self, name: str, usual: str = "0") -> bool:
+        given = (self.text(name) or usual).lower()
+        if given not in _FLAGS:
+            raise _malformed(name, "1, 0")
+        return _FLAGS[given]
 
 
 def _malformed(name: str, wanted: str) -> CallerError:
@@ -185,14 +197,6 @@ def _origins(text: str) -> tuple[str, ...]:
 def _origin_of(url: str) -> str:
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}".lower()
-
-
-def _flag(name: str, text: str | None) -> bool:
-    if text is None or text.lower() in ("0", "false", "no", "off"):
-        return False
-    if text.lower() in ("1", "true", "yes", "on"):
-        return True
-    raise _malformed(name, "1, 0")
 
 
 def shipped(name: str) -> Path:

@@ -56,30 +56,20 @@ def _statements(*, of_some: bool) -> _Statements:
 
     Every part of a statement about some is about them alone: no part grows with the branch.
     """
+    return {**_of_debtors(of_some), **_of_persons(of_some)}
 
-    def some(column: sa.ColumnElement[Any]) -> list[sa.ColumnElement[bool]]:
-        return [column.in_(_borrowers)] if of_some else []
 
+def _named(of_some: bool, column: sa.ColumnElement[Any]) -> list[sa.ColumnElement[bool]]:
+    return [column.in_(_borrowers)] if of_some else []
+
+
+def _of_debtors(of_some: bool) -> _Statements:
+    """How debtors were called that day, and when those who are lost were visited last."""
     lost = sa.select(cases.c.borrower_id).where(
         cases.c.institution == _institution, cases.c.live, cases.c.state.in_(sa.bindparam("lost", expanding=True)),
-        *some(cases.c.borrower_id),
+        *_named(of_some, cases.c.borrower_id),
     )  # fmt: skip
-    window = sa.select(cases.c.borrower_id).where(
-        cases.c.institution == _institution, cases.c.live, cases.c.state.in_(sa.bindparam("states", expanding=True)),
-        cases.c.oldest_due_date.between(
-            sa.bindparam("first_due", type_=sa.Date), sa.bindparam("last_due", type_=sa.Date)
-        ),
-        *some(cases.c.borrower_id),
-    )  # fmt: skip
-    last = (
-        sa.select(_log.borrower_id, sa.func.max(_log.started_at).label("at"))
-        .where(_log.institution == _institution, _log.day < _on, _is_connected, _log.borrower_id.in_(window))
-        .group_by(_log.borrower_id)
-        .subquery()
-    )
     of_day = rare(_log.day == _on)
-    is_dead = (_log.result.in_(sa.bindparam("dead", expanding=True)), _log.day < _on)
-    number = contacts.c.phone_index
     return {
         "today": sa.select(
             _log.borrower_id,
@@ -87,16 +77,37 @@ def _statements(*, of_some: bool) -> _Statements:
             _sum(sa.and_(_is_connected, _proves)).label("connected"),
             _sum(_is_connected).label("reached"),
         )
-        .where(_log.institution == _institution, of_day, *some(_log.borrower_id))
+        .where(_log.institution == _institution, of_day, *_named(of_some, _log.borrower_id))
         .group_by(_log.borrower_id),
         "attempts": sa.select(_log.borrower_id, _log.started_at)
-        .where(_log.institution == _institution, of_day, _is_attempt, _proves, *some(_log.borrower_id))
+        .where(_log.institution == _institution, of_day, _is_attempt, _proves, *_named(of_some, _log.borrower_id))
         .order_by(_log.borrower_id, _log.started_at),
         "visited": sa.select(_log.borrower_id, sa.func.max(_log.day))
         .where(
             _log.institution == _institution, _log.day <= _on, IS_VISIT, _log.borrower_id.in_(lost)
         )
         .group_by(_log.borrower_id),
+    }  # fmt: skip
+
+
+def _of_persons(of_some: bool) -> _Statements:
+    """By what contact persons may be called: debtors who failed to answer, numbers found dead, grounds of holds."""
+    window = sa.select(cases.c.borrower_id).where(
+        cases.c.institution == _institution, cases.c.live, cases.c.state.in_(sa.bindparam("states", expanding=True)),
+        cases.c.oldest_due_date.between(
+            sa.bindparam("first_due", type_=sa.Date), sa.bindparam("last_due", type_=sa.Date)
+        ),
+        *_named(of_some, cases.c.borrower_id),
+    )  # fmt: skip
+    last = (
+        sa.select(_log.borrower_id, sa.func.max(_log.started_at).label("at"))
+        .where(_log.institution == _institution, _log.day < _on, _is_connected, _log.borrower_id.in_(window))
+        .group_by(_log.borrower_id)
+        .subquery()
+    )
+    is_dead = (_log.result.in_(sa.bindparam("dead", expanding=True)), _log.day < _on)
+    number = contacts.c.phone_index
+    return {
         "failing": sa.select(_log.borrower_id)
         .select_from(contact_log.outerjoin(last, last.c.borrower_id == _log.borrower_id))
         .where(
