@@ -8,7 +8,6 @@ import pytest
 
 from casework.clock import now
 from casework.customer import Customer
-from casework.intake.dialler.correcting import correct
 from casework.operation.startup import Started
 from casework.people.staff.actor import system
 from casework.storage.database import reading, writing
@@ -16,6 +15,7 @@ from casework.work.contacts.contact import Contact
 from casework.work.contacts.latest import latest_contacts
 from tests.api.conftest import Begins, Running, findings, open_cases
 from tests.api.test_events import problem
+from tests.dialler.corrected import correct
 from tests.hours import by_day
 from tests.on_books import put_loan
 

@@ -8,7 +8,6 @@ import pytest
 from casework.clock import now
 from casework.errors import CallerError
 from casework.intake.contact_book.marking import mark
-from casework.intake.dialler.correcting import correct
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Record
 from casework.people.staff.actor import Actor
@@ -16,6 +15,7 @@ from casework.storage.database import writing
 from casework.work.gate.known_numbers import STATES
 from tests.contact_book.books import book, entered, marked, states, way
 from tests.dialler.called import call, moment, take
+from tests.dialler.corrected import correct
 from tests.feed.bank import DAY, Bank, arrears, contact, loan
 from tests.feed.conftest import BankAfter
 from tests.work.gate.desk import Desk

@@ -5,7 +5,6 @@ from datetime import date, timedelta
 
 import pytest
 
-from casework.intake.dialler.correcting import correct
 from casework.intake.dialler.typed import record_typed
 from casework.operation.morning import make_lists
 from casework.people.staff.actor import Actor, system
@@ -14,6 +13,7 @@ from casework.work.tasks.acts import Desk
 from casework.work.tasks.own import Task, tasks_of, told
 from casework.work.tasks.words import word_of
 from tests.dialler.called import call, moment, take
+from tests.dialler.corrected import correct
 from tests.feed.bank import DAY, Bank, arrears, loan
 from tests.feed.conftest import BankAfter
 from tests.work.tasks.test_lists import close

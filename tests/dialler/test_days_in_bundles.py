@@ -12,7 +12,6 @@ from casework.evidence.bundle.deep import replay
 from casework.evidence.bundle.export import export_log, fresh_folder
 from casework.evidence.bundle.trust import KeysHeld
 from casework.evidence.bundle.verify import verify_bundle
-from casework.intake.dialler.correcting import correct
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Record
 from casework.log.check.findings import Report
@@ -24,6 +23,7 @@ from casework.storage.database import reading, writing
 from tests.bundle.forged import codes
 from tests.bundle.rewritten import rewrite
 from tests.dialler.called import moment
+from tests.dialler.corrected import correct
 from tests.dialler.test_learning import BOOKS, close, silent
 from tests.feed.bank import DAY, Bank, arrears
 from tests.feed.conftest import BankAfter

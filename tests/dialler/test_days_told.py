@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from casework.intake.dialler.correcting import correct
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Record
 from casework.log.tables import entries, openings, streams, unsealed
@@ -15,6 +14,7 @@ from casework.storage.database import open_engine, writing
 from casework.work.contacts.tables import contact_log
 from casework.work.gate.tables import contact_permits
 from tests.dialler.called import call, moment, take
+from tests.dialler.corrected import correct
 from tests.dialler.test_learning import BOOKS, close, silent
 from tests.feed.bank import DAY, Bank, arrears
 from tests.feed.conftest import BankAfter

@@ -12,7 +12,6 @@ from click.testing import CliRunner
 
 from casework.cli import main
 from casework.errors import CallerError
-from casework.intake.dialler.correcting import correct
 from casework.operation.sweeping import sweep
 from casework.people.staff.actor import system
 from casework.rules.statechart.outside_law import load_law
@@ -24,6 +23,7 @@ from casework.work.cases.publish import publish
 from casework.work.cases.steps import steps_of_cases
 from casework.work.contacts.tables import contact_log
 from tests.dialler.called import call, case_of, logged, moment, take, text
+from tests.dialler.corrected import correct
 from tests.feed.bank import DAY, Bank, arrears, loan
 from tests.feed.conftest import BankAfter
 from tests.work.test_promises import at, day

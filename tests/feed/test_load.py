@@ -14,11 +14,12 @@ import sqlalchemy as sa
 from casework.clock import now
 from casework.errors import CallerError
 from casework.intake.feed import run as runs
-from casework.intake.feed.aside import aside_csv, aside_of, record_aside_read
+from casework.intake.feed.aside import aside_csv, record_aside_read
 from casework.intake.feed.headers import COLUMNS, Kind
 from casework.intake.feed.tables import contacts
 from casework.people.staff.actor import system
 from casework.storage.database import reading, writing
+from tests.feed.asides import aside_of
 from tests.feed.bank import DAY, Bank, Cells, arrears, contact, loan, paid, write
 
 NEXT = DAY + timedelta(days=1)

@@ -7,10 +7,10 @@ import pytest
 import sqlalchemy as sa
 
 from casework.errors import CallerError
-from casework.intake.feed.aside import aside_of
 from casework.intake.feed.run import Run
 from casework.intake.feed.tables import repayments
 from casework.storage.database import reading
+from tests.feed.asides import aside_of
 from tests.feed.bank import DAY, Bank, Cells, arrears, loan, paid
 
 NEXT = DAY + timedelta(days=1)

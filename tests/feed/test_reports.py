@@ -15,7 +15,6 @@ import sqlalchemy as sa
 
 from casework.clock import now
 from casework.errors import CallerError
-from casework.intake.feed.aside import aside_of
 from casework.intake.feed.run import Run
 from casework.intake.feed.tables import borrowers, repayments
 from casework.operation.import_worker import carry_out
@@ -23,6 +22,7 @@ from casework.storage.database import reading, writing
 from casework.work.cases.case import Facts
 from casework.work.cases.tables import cases
 from casework.work.handover import applying, approving, planning
+from tests.feed.asides import aside_of
 from tests.feed.bank import Bank
 from tests.feed.doors import AtTheShell, Uploading
 from tests.feed.steps import write_off

@@ -13,8 +13,6 @@ from casework.log.format.tiles import (
     FromTiles,
     MalformedTile,
     Tile,
-    bundle_with,
-    bundles_grown,
     decode_bundle,
     encode_bundle,
     parse_path,
@@ -171,7 +169,6 @@ GROWTHS: list[tuple[int, int, list[Tile]]] = [
 @pytest.mark.parametrize(("old", "new", "tiles"), GROWTHS, ids=[f"{old}-{new}" for old, new, _ in GROWTHS])
 def test_a_growing_log_writes_the_tiles_that_it_changes(old: int, new: int, tiles: list[Tile]) -> None:
     assert list(tiles_grown(old, new)) == tiles
-    assert list(bundles_grown(old, new)) == [Bundle(tile.number, tile.width) for tile in tiles if tile.level == 0]
 
 
 def all_tiles(size: int) -> set[Tile]:
@@ -197,7 +194,6 @@ def test_what_growth_writes_is_exactly_what_the_smaller_tree_has_not(one: int, o
     "call",
     [
         lambda: list(tiles_grown(2, 1)), lambda: list(tiles_grown(-1, 1)), lambda: list(tiles_grown(0, MAX_SIZE + 1)),
-        lambda: list(bundles_grown(2, 1)), lambda: bundle_with(5, 5), lambda: bundle_with(-1, 5),
         lambda: tile_with(Node(0, 5), 5), lambda: tile_with(Node(2, 1), 7), lambda: tile_with(Node(0, -1), 7),
         lambda: tile_with(Node(60, 0), 7), lambda: subtree_root([]), lambda: subtree_root([b"\x01" * 32] * 3),
         lambda: encode_bundle([]), lambda: encode_bundle([b""] * 257), lambda: encode_bundle([b"x" * 65_536]),
@@ -291,9 +287,6 @@ def test_bundles_read_back_as_their_entries(entries: list[bytes]) -> None:
 def test_the_longest_entry_fits_and_bundles_follow_the_tiles_of_level_0() -> None:
     longest = b"x" * 65_535
     assert decode_bundle(encode_bundle([longest]), 1) == [longest]
-    assert [bundle_with(index, 300) for index in (0, 255, 256, 299)] == [
-        Bundle(0), Bundle(0), Bundle(1, 44), Bundle(1, 44),
-    ]  # fmt: skip
     entries = [str(index).encode() for index in range(256)]
     leaves = [hashlib.sha256(b"\x00" + entry).digest() for entry in decode_bundle(encode_bundle(entries), 256)]
     assert root_of(leaves) == naive_tree.root(0, 256)

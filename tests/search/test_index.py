@@ -180,7 +180,7 @@ def test_an_entry_that_was_taken_out_of_the_index_is_told(world: World) -> None:
         conn.execute(
             search_postings.update()
             .where(search_postings.c.place == first.place)
-            .values(bits=bits.pack(held & held - 1))
+            .values(bits=bits.with_more(b"", bits.offsets_of(held & held - 1)))
         )
     segment = first.place & 0xFFFFFF
     assert told(world) == [IndexDifference("event", "case.noted", segment, 1, 0)]

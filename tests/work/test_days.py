@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from casework.errors import CallerError
-from casework.intake.dialler.correcting import correct
 from casework.intake.dialler.importing import import_contacts
 from casework.intake.dialler.outcome import Outcome, record_outcome
 from casework.intake.dialler.recording import Recorded
@@ -40,6 +39,7 @@ from casework.work.gate.asking import Wanted, askings_of
 from casework.work.gate.found import found, judged
 from casework.work.gate.permits import foresee
 from tests.conftest import LONGER, Database, Published
+from tests.dialler.corrected import correct
 from tests.feed.bank import DAY, Bank, arrears, contact, loan
 from tests.fresh import Fresh
 from tests.work.day_model import Days, Paid, Promised

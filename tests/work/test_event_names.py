@@ -6,6 +6,7 @@ import sqlite3
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ import sqlalchemy as sa
 from casework.log.tables import entries
 from casework.settings import shipped
 from casework.storage.database import reading
-from casework.work.cases.event_names import event_names, label_of, listed
+from casework.work.cases.event_names import event_names, label_of
 from casework.work.cases.rulebook import Rulebook, load_rulebook
 from tests.lifecycle.lived import live
 from tests.log.built_log import built_log
@@ -28,6 +29,20 @@ HAN = re.compile(r"[\u4e00-\u9fff]")
 @pytest.fixture(scope="module")
 def rulebook() -> Rulebook:
     return load_rulebook(shipped("statecharts"))
+
+
+def listed(rulebook: Rulebook) -> str:
+    """All names as lines of Markdown, by what they begin with."""
+
+    def family(event: str) -> str:
+        word, dot, rest = event.partition(".")
+        verb, more, _ = rest.partition(".")
+        return f"{word}.{verb}." if more else f"{word}{dot}"
+
+    lines = []
+    for prefix, found in groupby(sorted(event_names(rulebook), key=lambda event: (family(event), event)), family):
+        lines.append(f"- `{prefix}` {', '.join(event.removeprefix(prefix) for event in found)}")
+    return "\n".join(lines)
 
 
 def written() -> Iterator[str]:

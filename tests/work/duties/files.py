@@ -4,7 +4,7 @@ Lost contact and judgements of promises are taken from the independent figures; 
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ from casework.work.cases.duty_rules import HeldTo
 from casework.work.cases.rulebook import Rulebook
 from casework.work.contacts.contact import Contact
 from casework.work.contacts.results import Results
-from casework.work.duties.debtor import DebtorDay, day_of
+from casework.work.duties.debtor import DebtorDay, contacts_duty, counted, forbidden
 from casework.work.duties.judge import CaseDay, Day, Duty, duties_of
 from casework.work.gate.judge import Asked, Wish
 from casework.work.gate.limits import Limits, limits_of
@@ -49,6 +49,31 @@ class Told(NamedTuple):
     on: date
     in_house: int
     duties: dict[str, list[Duty]]
+
+
+def day_of(
+    on: date, contacts: Sequence[Contact], at_midnight: Asked, live_since: date, rest_days: int,
+    apart: timedelta = timedelta(),
+) -> DebtorDay:  # fmt: skip
+    """The day `on`, from the debtor's contacts that are known at its close, in order, none of a later day.
+
+    `at_midnight`: gate and numbers at 00:00 (`act` is a wish at that time). `live_since`: when the first of the cases
+    that are live now was opened.
+    """
+    midnight, zone = at_midnight.act.started_at, at_midnight.limits.zone
+    today = [one for one in contacts if one.started_at >= midnight]
+    proving = [one for one in today if not one.late]
+    visits = [one.started_at.astimezone(zone).date() for one in contacts if one.channel == "visit"]
+    owed, called = contacts_duty(on, contacts, at_midnight, live_since, rest_days)
+    return DebtorDay(
+        attempts=counted((one.started_at for one in proving if one.is_attempt), apart),
+        connected=any(one.connected for one in proving),
+        reached=any(one.connected for one in today),
+        forbidden=forbidden(at_midnight.limits),
+        contacts_owed=owed,
+        contacts_called=called,
+        visited_on=max(visits, default=None),
+    )
 
 
 def days(folder: Path, feeds: Path, rulebook: Rulebook) -> tuple[dict[str, Any], list[Told]]:

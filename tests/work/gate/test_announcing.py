@@ -8,7 +8,6 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework.clock import now
-from casework.intake.dialler.correcting import correct
 from casework.intake.feed.past_arrears import past_arrears
 from casework.log.format.entry import decode_strict
 from casework.log.tables import entries
@@ -18,6 +17,7 @@ from casework.work.contacts.tables import CONTACTS, contact_of
 from casework.work.gate.announcing import ANNOUNCED_IN_LOG
 from casework.work.gate.reviews import review, reviews
 from casework.work.gate.tables import breach_reviews
+from tests.dialler.corrected import correct
 from tests.feed.bank import DAY, INSTITUTION, Bank, arrears, contact, loan, somebody
 from tests.feed.conftest import BankAfter
 from tests.work.gate.desk import Desk

@@ -11,7 +11,6 @@ from click.testing import CliRunner
 from casework.cli.main import main
 from casework.clock import now
 from casework.customer import Customer
-from casework.intake.dialler.correcting import correct
 from casework.intake.feed.agreed import import_holds
 from casework.intake.feed.past_arrears import past_arrears
 from casework.people.staff.actor import system
@@ -20,6 +19,7 @@ from casework.storage.database import reading, writing
 from casework.work.cases.tables import cases
 from casework.work.gate.asking import Wanted, decide
 from casework.work.gate.found import found
+from tests.dialler.corrected import correct
 from tests.feed.bank import DAY, INSTITUTION, Bank, arrears, contact, loan, somebody
 from tests.feed.conftest import BankAfter
 from tests.work.gate.desk import Desk

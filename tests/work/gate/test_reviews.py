@@ -10,13 +10,13 @@ import sqlalchemy as sa
 
 from casework.clock import now
 from casework.errors import CallerError
-from casework.intake.dialler.correcting import correct
 from casework.intake.feed.past_arrears import past_arrears
 from casework.storage.database import reading, writing
 from casework.work.contacts.tables import CONTACTS, contact_of
 from casework.work.gate.reviews import REVIEWED, Review, review, reviews
 from casework.work.gate.subjects import Subject, subjects
 from casework.work.gate.tables import breach_reviews
+from tests.dialler.corrected import correct
 from tests.feed.bank import DAY, INSTITUTION, Bank, arrears, contact, loan, somebody
 from tests.feed.conftest import BankAfter
 from tests.work.gate.desk import Desk

@@ -52,7 +52,6 @@ class DeepPart:
     texts_cited: set[tuple[str, str]] = field(default_factory=set)
     told: Told = field(default_factory=lambda: Told(noun.word for noun in NOUNS if noun.of_customer))
     days: DaysOfBundle = field(default_factory=DaysOfBundle)
-    streams_held: int = 0
 
 
 class _Judges:
@@ -161,7 +160,6 @@ def replay_part(streams: Mapping[str, Sequence[bytes]]) -> DeepPart:
     for name, held in streams.items():
         entries, readable = _read("" if name.startswith(UNREADABLE) else name, held, part)
         if entries:
-            part.streams_held += 1
             whole = readable and entries[0].stream_seq == 1 and entries[-1].stream_seq == len(entries)
             if whole or _known.whole:
                 judges.stream(entries, whole=whole)

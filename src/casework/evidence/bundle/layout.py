@@ -18,9 +18,7 @@ CHECKPOINT: Final = "checkpoint"
 CHECKPOINTS: Final = "checkpoints"  # a folder: earlier signed notes, named by their size
 KEYS: Final = "log-keys"
 TEXTS: Final = "texts"  # a folder: published charts and policies, named by their digest
-OPENINGS: Final = "openings.jsonl"
 DOSSIER: Final = "dossier.json"
-TILES: Final = "tile"
 ENTRIES: Final = "tile/entries"
 MAX_MANIFEST_BYTES: Final = 32 * 1024 * 1024
 

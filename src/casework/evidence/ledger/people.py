@@ -16,7 +16,6 @@ from casework.people.staff.tables import memberships
 _HOMES: Final = sa.select(memberships.c.staff_no, memberships.c.team).where(
     memberships.c.team.is_not(None), in_force(memberships)
 )
-_EVERY: Final = sa.select(memberships.c.staff_no, memberships.c.team, memberships.c.from_on, memberships.c.until_on)
 
 
 class TeamsThen(NamedTuple):

@@ -38,17 +38,6 @@ def offsets_of(held: int, *, descending: bool = False) -> Iterator[int]:
             byte ^= lowest  # noqa: PLW2901 - the byte is used up
 
 
-def between(first: int, last: int) -> int:
-    """The set of all offsets from `first` to `last`, both of them; empty where there are none."""
-    first, last = max(first, 0), min(last, WIDTH - 1)
-    return ((1 << (last - first + 1)) - 1) << first if first <= last else 0
-
-
-def pack(held: int) -> bytes:
-    """The bytes of a set."""
-    return with_more(b"", offsets_of(held))
-
-
 def unpack(data: bytes) -> int:
     """The set that bytes say. Bytes that were never packed make some set: an entry found by it is matched anew."""
     if len(data) >= _WHOLE:

@@ -49,6 +49,7 @@ LOOKED_AT: Final = 4_000
 POSTINGS_ASKED: Final = 60_000
 """Postings that one page asks for, or a window more: filters of many terms pass fewer segments."""
 _PAGES: Final = 200
+_AT_A_TIME: Final = 1_000
 _FIRST, _LAST = 0, 2**63 - 1
 _COLUMNS = tuple(
     entries.c["id", "stream", "stream_seq", "event", "actor_id", "recorded_at", "body", "leaf_hash", "mac"]
@@ -287,12 +288,12 @@ def _ids(segment: int, alive: int, wanted: TermsWanted, edge: int) -> Iterator[i
             yield begin + offset
 
 
-def walk(conn: Connection, wanted: TermsWanted, *, at_a_time: int = 1_000) -> Iterator[EntriesFound]:
+def walk(conn: Connection, wanted: TermsWanted) -> Iterator[EntriesFound]:
     """All pages, one after the other; CallerError `filter_malformed`."""
     check(wanted)
     place: Place | None = None
     while True:
-        found = find(conn, wanted, place, at_a_time)
+        found = find(conn, wanted, place, _AT_A_TIME)
         yield found
         place = found.place
         if place is None:

@@ -8,11 +8,10 @@ import msgspec
 from sqlalchemy.engine import Connection
 
 from casework.customer import stream_of
-from casework.errors import CallerError
 from casework.intake.dialler.checked import ask_for_checks
 from casework.intake.dialler.learning import learn_at_once
 from casework.intake.dialler.recording import CORRECTED, REPEATED, Not, Recorded
-from casework.intake.dialler.typed import NOT_DONE, Sight, Told, texts_of_kind
+from casework.intake.dialler.typed import NOT_DONE, Sight, Told
 from casework.log.write.trail import Draft, locked_heads, put_heads
 from casework.people.staff.actor import Actor
 from casework.storage import rows
@@ -94,18 +93,6 @@ def put_right(conn: Connection, branch: Branch, after: Contact, actor: Actor, at
     rows.update_many(conn, contact_log, _BY, [changed], _CHANGED)
     put_heads(conn, heads)
     learn_at_once(conn, branch, [after], via=actor.via, clock=lambda: at)
-
-
-def correct(
-    conn: Connection, branch: Branch, contact_ref: str, source: str | None, result: str, actor: Actor, at: datetime,
-    reason: str | None = None,
-) -> Recorded | Not:  # fmt: skip
-    """One alone; `REPEATED` where it is right already. CallerErrors: why it cannot be put right."""
-    asked = Correction(contact_ref, result, source, reason)
-    ((_, became),) = correct_contacts(conn, branch, [asked], actor, at, atomic=True)
-    if isinstance(became, Not) and became is not REPEATED:
-        raise CallerError(became.kind, *texts_of_kind(became.kind), contact_ref=contact_ref)
-    return became
 
 
 def _found(conn: Connection, contact_refs: Sequence[str]) -> Mapping[str, list[Contact]]:

@@ -58,17 +58,6 @@ class Aside(NamedTuple):
         return f"{zh} / {en}"
 
 
-def aside_of(
-    conn: Connection, run_id: int, kind: str | None = None, *, after: int = 0, limit: int = LIMIT
-) -> list[Aside]:
-    """The rows a run set aside, in order of entry, from behind the row with id `after`."""
-    columns = [set_aside.c[name] for name in Aside._fields]
-    statement = sa.select(*columns).where(set_aside.c.run_id == run_id, set_aside.c.id > after)
-    if kind is not None:
-        statement = statement.where(set_aside.c.kind == kind)
-    return [Aside(*row) for row in conn.execute(statement.order_by(set_aside.c.id).limit(limit))]
-
-
 def store_aside(
     conn: Connection, branch: Branch, run_id: int, sheets: Iterable[FeedSheet[Any]], erased: ErasedPeople
 ) -> tuple[int, int]:
@@ -92,7 +81,7 @@ def faults_of(
     conn: Connection, vault: Vault, run_id: int, kind: str | None = None, *, after: int = 0, limit: int = LIMIT,
     personal: bool = True,
 ) -> list[tuple[Aside, list[Fault]]]:  # fmt: skip
-    """As `aside_of`, each with everything that is wrong with it; personal values masked, not `personal`: left out."""
+    """Rows set aside from behind the id `after`, with all that is wrong; personal values masked, or left out."""
     wanted = sa.select(set_aside).where(set_aside.c.run_id == run_id, set_aside.c.id > after)
     wanted = wanted.where(set_aside.c.kind == kind) if kind is not None else wanted
     found: list[tuple[Aside, list[Fault]]] = []

@@ -16,8 +16,6 @@ from casework.intake.feed.feed_sheet import FeedSheet
 from casework.intake.feed.headers import Kind
 from casework.lifecycle.tables import institutions
 
-_INSTITUTIONS = sa.select(institutions.c.institution).order_by(institutions.c.institution)
-
 
 class HeldBack(msgspec.Struct, frozen=True):
     """How many loans how many rows of one file hold back; of the first of those rows its line and what is wrong."""

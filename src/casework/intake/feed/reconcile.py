@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Final, TypedDict
+from typing import Final, TypedDict
 
 import msgspec
 
@@ -17,20 +17,6 @@ from casework.intake.feed.cell import CellNote
 from casework.intake.feed.row import ContactRow, OverdueRow, RepaymentRow
 
 OUT: Final = "M0"  # in `roll`: not in the snapshot
-_EXPECTED: Final = frozenset(
-    (
-        "as_of",
-        "overdue",
-        "overdue_fen",
-        "opened",
-        "gone",
-        "gone_share",
-        "buckets",
-        "roll",
-        "m1_cured",
-        "m2_m3_cured",
-    )
-)
 
 
 @dataclass(frozen=True)
@@ -280,8 +266,3 @@ def unpack(content: bytes) -> Snapshot:
     """What `pack` was given; content from elsewhere raises `zlib.error` or `msgspec.DecodeError`."""
     packed = msgspec.msgpack.decode(zlib.decompress(content), type=_Packed)
     return Snapshot(packed.as_of, {row.loan_id: row for row in packed.rows}, packed.held)
-
-
-def expected_keys(figures: Figures) -> dict[str, Any]:
-    """The figures under the keys that an outside check of the branch knows, and no others."""
-    return {key: value for key, value in figures.items() if key in _EXPECTED}

@@ -93,12 +93,6 @@ def tiles_grown(old: int, new: int) -> Iterator[Tile]:
         old, new, level = old >> TILE_HEIGHT, new >> TILE_HEIGHT, level + 1
 
 
-def bundles_grown(old: int, new: int) -> Iterator[Bundle]:
-    """The entry bundles to write when a log grows from `old` to `new` leaves; ValueError as `tiles_grown`."""
-    _check_growth(old, new)
-    yield from (Bundle(number, width) for number, width in _grown(old, new))
-
-
 def _grown(old: int, new: int) -> Iterator[tuple[int, int]]:
     """Number and width of each tile of a row that `old` hashes leave as it was not with `new`."""
     if old < new:
@@ -109,14 +103,6 @@ def _grown(old: int, new: int) -> Iterator[tuple[int, int]]:
 def _check_growth(old: int, new: int) -> None:
     if not 0 <= old <= new <= MAX_SIZE:
         raise ValueError("no such pair of sizes")
-
-
-def bundle_with(index: int, size: int) -> Bundle:
-    """The bundle with entry `index` in a log of `size` entries; ValueError when there is no such entry."""
-    if not 0 <= index < size <= MAX_SIZE:
-        raise ValueError("no such entry")
-    number = index // TILE_WIDTH
-    return Bundle(number, min(TILE_WIDTH, size - number * TILE_WIDTH))
 
 
 def tile_with(node: Node, size: int) -> tuple[Tile, int, int]:

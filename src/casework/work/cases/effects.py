@@ -38,10 +38,6 @@ def happened_on(now: CaseSituation) -> date:
     return now.on or now.today
 
 
-def _later(day: date, known: date | None) -> date:
-    return max(day, known) if known else day
-
-
 def in_this_state(now: CaseSituation) -> bool:
     """Whether it happened since the case came into its present state; an old call recorded today did not."""
     return happened_on(now) >= now.case.state_since

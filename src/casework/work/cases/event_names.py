@@ -4,7 +4,6 @@ What happened to something else than a case is called with its name before it. `
 """
 
 from collections.abc import Mapping
-from itertools import groupby
 from typing import Final
 
 from casework.lifecycle.event_names import Names, names_of
@@ -127,17 +126,3 @@ _KNOWN: dict[tuple[str, ...], Names] = {}
 def label_of(rulebook: Rulebook, event: str) -> tuple[str, str]:
     """What people call an entry's event, zh and en; the code itself where no chart of today knows it."""
     return event_names(rulebook).get(event, (event, event))
-
-
-def listed(rulebook: Rulebook) -> str:
-    """All names as lines of Markdown, by what they begin with."""
-
-    def family(event: str) -> str:
-        word, dot, rest = event.partition(".")
-        verb, more, _ = rest.partition(".")
-        return f"{word}.{verb}." if more else f"{word}{dot}"
-
-    lines = []
-    for prefix, found in groupby(sorted(event_names(rulebook), key=lambda event: (family(event), event)), family):
-        lines.append(f"- `{prefix}` {', '.join(event.removeprefix(prefix) for event in found)}")
-    return "\n".join(lines)

@@ -33,31 +33,6 @@ class DebtorDay(msgspec.Struct, frozen=True, gc=False):
     visited_on: date | None = None
 
 
-def day_of(
-    on: date, contacts: Sequence[Contact], at_midnight: Asked, live_since: date, rest_days: int,
-    apart: timedelta = timedelta(),
-) -> DebtorDay:  # fmt: skip
-    """The day `on`, from the debtor's contacts that are known at its close, in order, none of a later day.
-
-    `at_midnight`: gate and numbers at 00:00 (`act` is a wish at that time). `live_since`: when the first of the cases
-    that are live now was opened.
-    """
-    midnight, zone = at_midnight.act.started_at, at_midnight.limits.zone
-    today = [one for one in contacts if one.started_at >= midnight]
-    proving = [one for one in today if not one.late]
-    visits = [one.started_at.astimezone(zone).date() for one in contacts if one.channel == "visit"]
-    owed, called = contacts_duty(on, contacts, at_midnight, live_since, rest_days)
-    return DebtorDay(
-        attempts=counted((one.started_at for one in proving if one.is_attempt), apart),
-        connected=any(one.connected for one in proving),
-        reached=any(one.connected for one in today),
-        forbidden=forbidden(at_midnight.limits),
-        contacts_owed=owed,
-        contacts_called=called,
-        visited_on=max(visits, default=None),
-    )
-
-
 def counted(times: Iterable[datetime], apart: timedelta) -> int:
     """How many attempts these are, in order: each that begins as long as `apart` after the last that counted."""
     number, last = 0, None

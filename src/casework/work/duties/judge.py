@@ -15,7 +15,6 @@ from casework.work.duties.debtor import DebtorDay
 
 DONE, LATE, OPEN, EXEMPT = "done", "late", "open", "exempt"
 PAID: Final = "paid"
-STATUSES: Final = (DONE, LATE, OPEN, EXEMPT)
 
 
 class VisitMade(NamedTuple):
