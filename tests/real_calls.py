@@ -20,10 +20,11 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from tests.postgres_server import APP, OWNER, Server, postgres_server
+from tests.postgres_server import Server, postgres_server
 from tests.real_duties import differing
 from tests.real_feeds import DATABASES, shell
 from tests.real_promises import file_of, rows_of
+from tests.variables import variables_of_new
 
 SETS = {"calls-mini": "calls-mini/feeds", "september-calls": "daily"}
 """Where the contacts are, and the feeds that they are about."""
@@ -194,13 +195,7 @@ def _jobs(folder: Path, home: Path, server: Server) -> Iterable[Job]:
         for database in DATABASES:
             own = home / f"{number}{database}"
             own.mkdir()
-            environment = {"CASEWORK_KEYS_DIR": str(own / "keys")}
-            if database == "sqlite":
-                environment["CASEWORK_DATABASE_URL"] = f"sqlite:///{own / 'branch.db'}"
-            else:
-                server.create_database(f"calls{number}")
-                environment["CASEWORK_DATABASE_URL"] = server.url(f"calls{number}", APP)
-                environment["CASEWORK_DATABASE_OWNER_URL"] = server.url(f"calls{number}", OWNER)
+            environment = variables_of_new(database, own, server, f"calls{number}")
             yield Job(folder, name, 400 if name == "calls-mini" else days, database, environment, own)
 
 

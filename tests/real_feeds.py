@@ -26,7 +26,8 @@ from rich.table import Table
 from casework.cli import main as casework
 from tests.net import portfolio
 from tests.net.approved import differences
-from tests.postgres_server import APP, OWNER, Server, postgres_server
+from tests.postgres_server import Server, postgres_server
+from tests.variables import variables_of_new
 
 SETS = ("daily", "monthly")
 DATABASES = ("sqlite", "pg17")
@@ -134,14 +135,9 @@ def _jobs(folder: Path, home: Path, server: Server) -> list[Job]:
     jobs = []
     for feeds in SETS:
         for database in DATABASES:
-            own = f"{feeds}_{database}"
-            environment = {"CASEWORK_KEYS_DIR": str(home / f"{own}.keys")}
-            if database == "sqlite":
-                environment["CASEWORK_DATABASE_URL"] = f"sqlite:///{home / own}.db"
-            else:
-                server.create_database(own)
-                environment["CASEWORK_DATABASE_URL"] = server.url(own, APP)
-                environment["CASEWORK_DATABASE_OWNER_URL"] = server.url(own, OWNER)
+            own = home / f"{feeds}_{database}"
+            own.mkdir()
+            environment = variables_of_new(database, own, server, own.name)
             jobs.append(Job(folder, feeds, database, environment))
     return jobs
 

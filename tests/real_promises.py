@@ -18,8 +18,9 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.postgres_server import APP, OWNER, Server, postgres_server
+from tests.postgres_server import Server, postgres_server
 from tests.real_feeds import DATABASES, shell
+from tests.variables import variables_of_new
 
 SETS = {"calls-mini": "calls-mini/feeds"} | ({"september-calls": "daily"} if "CASEWORK_LONG" in os.environ else {})
 """Where the promises and holds are, and the feeds that they are about."""
@@ -112,13 +113,7 @@ def _jobs(folder: Path, home: Path, server: Server) -> Iterable[Job]:
         for database in DATABASES:
             own = home / f"{number}{database}"
             own.mkdir()
-            environment = {"CASEWORK_KEYS_DIR": str(own / "keys")}
-            if database == "sqlite":
-                environment["CASEWORK_DATABASE_URL"] = f"sqlite:///{own / 'branch.db'}"
-            else:
-                server.create_database(f"promises{number}")
-                environment["CASEWORK_DATABASE_URL"] = server.url(f"promises{number}", APP)
-                environment["CASEWORK_DATABASE_OWNER_URL"] = server.url(f"promises{number}", OWNER)
+            environment = variables_of_new(database, own, server, f"promises{number}")
             yield Job(folder, name, database, environment, own)
 
 

@@ -40,6 +40,7 @@ from casework.work.cases.tables import cases
 from tests.conftest import Database
 from tests.fed import dated
 from tests.feed.bank import DAY, Bank, loan
+from tests.variables import variables_of
 
 MEASURE = {
     "oldest_due_date": "2026-01-05", "bucket": "M1", "overdue_principal_fen": 1_000, "overdue_interest_fen": 20,
@@ -345,13 +346,8 @@ def test_a_backup_of_one_kind_does_not_go_into_the_other(started: Started, tmp_p
     assert caught.value.code == "backup_of_other_kind"
 
 
-def _environment(settings: Settings) -> dict[str, str | None]:
-    return {
-        "CASEWORK_DATABASE_URL": settings.database_url,
-        "CASEWORK_DATABASE_OWNER_URL": settings.database_owner_url,
-        "CASEWORK_KEYS_DIR": str(settings.keys_dir),
-        "CASEWORK_LOANS_DIR": str(settings.loans_dir),
-    }
+def _environment(settings: Settings) -> dict[str, str]:
+    return variables_of(settings) | {"CASEWORK_LOANS_DIR": str(settings.loans_dir)}
 
 
 def test_the_shell_tells_status_backs_up_and_restores(started: Started, target: Settings, tmp_path: Path) -> None:

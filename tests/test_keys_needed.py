@@ -23,6 +23,7 @@ from casework.settings import Settings
 from casework.storage import migrate, schema
 from casework.storage.database import open_engine, reading, writing
 from tests.api.conftest import assembled_once
+from tests.variables import variables_of
 
 THREE = ("mac", "personal", "blind")
 OF_LOG = ("signing", "log-keys", "last-signed", "receipts", "receipt-keys")
@@ -39,9 +40,7 @@ def used(settings: Settings) -> Settings:
 
 
 def run(settings: Settings, *words: str) -> Result:
-    given = {"CASEWORK_DATABASE_URL": settings.database_url, "CASEWORK_KEYS_DIR": str(settings.keys_dir),
-             "CASEWORK_DATABASE_OWNER_URL": settings.database_owner_url}  # fmt: skip
-    return CliRunner().invoke(main, words, env=given)
+    return CliRunner().invoke(main, words, env=variables_of(settings))
 
 
 def files(folder: Path) -> dict[str, bytes]:

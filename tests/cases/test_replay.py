@@ -2,7 +2,6 @@
 
 import re
 import shutil
-from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -29,22 +28,10 @@ from tests.conftest import LONGER
 from tests.contacted import contact_day
 from tests.fed import dated
 from tests.log import built_log as logs
-from tests.log.built_log import BuiltLog, built_log, change_entry, clock, guards_down
+from tests.log.built_log import BuiltLog, change_entry, clock, guards_down, log_fixture
 from tests.log.resealed import Change, reseal
-from tests.postgres_server import Server
 
-
-@pytest.fixture(scope="module", params=["sqlite", "pg17"])
-def log(
-    request: pytest.FixtureRequest,
-    tmp_path_factory: pytest.TempPathFactory,
-    migrated_sqlite: Path,
-    postgres_servers: Callable[[str], Server],
-) -> Iterator[BuiltLog]:
-    """One log per database for the whole file; attacks on it are rolled back."""
-    folder = tmp_path_factory.mktemp("replay")
-    with built_log(request.param, folder, migrated_sqlite, postgres_servers) as built:
-        yield built
+log = log_fixture("module")
 
 
 def rewritten(log: BuiltLog, stream: str, event: str, change: Change) -> Report:

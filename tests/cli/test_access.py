@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 
 from casework.cli import main
 from casework.settings import Settings
+from tests.variables import variables_of
 
 CODE = re.compile(r"^[2-9A-HJKMNP-TV-Z]{4}(-[2-9A-HJKMNP-TV-Z]{4}){3}$", re.MULTILINE)
 
@@ -18,11 +19,7 @@ def shell(settings: Settings, rulebook_published: None) -> Any:
     """A fresh, empty branch and its command line."""
 
     def run(*arguments: str) -> Result:
-        given = {
-            "CASEWORK_DATABASE_URL": settings.database_url, "CASEWORK_KEYS_DIR": str(settings.keys_dir),
-            "CASEWORK_DATABASE_OWNER_URL": settings.database_owner_url or "",
-        }  # fmt: skip
-        return CliRunner().invoke(main, list(arguments), env=given)
+        return CliRunner().invoke(main, list(arguments), env=variables_of(settings))
 
     return run
 

@@ -7,15 +7,13 @@ from click.testing import CliRunner, Result
 
 from casework.cli import main
 from casework.settings import Settings
+from tests.variables import variables_of
 
 
 @pytest.fixture
 def shell(settings: Settings, rulebook_published: None) -> Any:
     """A branch with two administrators and its command line, in an environment."""
-    given = {
-        "CASEWORK_DATABASE_URL": settings.database_url, "CASEWORK_KEYS_DIR": str(settings.keys_dir),
-        "CASEWORK_DATABASE_OWNER_URL": settings.database_owner_url or "",
-    }  # fmt: skip
+    given = variables_of(settings)
 
     def run(*words: str, **environment: str) -> Result:
         return CliRunner().invoke(main, list(words), env={**given, **environment})

@@ -14,6 +14,7 @@ from casework.cli import main
 from casework.people.days.tables import calendar_days, outages
 from casework.settings import Settings
 from casework.storage.database import open_engine
+from tests.variables import variables_of
 
 YEAR = "日期,类型,说明\n2027-01-01,休,元旦\n2027-01-03,班,\n2027-02-05,off,\n"
 
@@ -23,11 +24,7 @@ def shell(settings: Settings, rulebook_published: None) -> Iterator[Any]:
     """A branch with a basic-risk manager and a phone collector; its log and rows are sound when the test is done."""
 
     def run(*arguments: str) -> Result:
-        given = {
-            "CASEWORK_DATABASE_URL": settings.database_url, "CASEWORK_KEYS_DIR": str(settings.keys_dir),
-            "CASEWORK_DATABASE_OWNER_URL": settings.database_owner_url or "",
-        }  # fmt: skip
-        return CliRunner().invoke(main, list(arguments), env=given)
+        return CliRunner().invoke(main, list(arguments), env=variables_of(settings))
 
     for staff_no, post in (("B9", "basic_risk_manager"), ("P1", "phone_collector")):
         assert run("staff", "add", staff_no, "甄不存", "--post", post).exit_code == 0

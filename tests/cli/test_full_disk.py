@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from casework.cli import main
 from casework.settings import Settings
 from tests.conftest import Database
+from tests.variables import variables_of
 
 NO_ROOM = "No space left on device"
 
@@ -39,10 +40,7 @@ def full() -> Iterator[Path]:
 @pytest.fixture
 def shell(settings: Settings, rulebook_published: None) -> Any:
     """A branch with some entries and its command line."""
-    given = {
-        "CASEWORK_DATABASE_URL": settings.database_url, "CASEWORK_KEYS_DIR": str(settings.keys_dir),
-        "CASEWORK_DATABASE_OWNER_URL": settings.database_owner_url or "",
-    }  # fmt: skip
+    given = variables_of(settings)
 
     def run(*words: str) -> Result:
         return CliRunner().invoke(main, list(words), env=given)

@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from casework.cli import main
 from casework.settings import Settings
+from tests.variables import variables_of
 
 
 @pytest.fixture
@@ -17,11 +18,7 @@ def shell(settings: Settings, rulebook_published: None) -> Iterator[Any]:
     """A branch with a basic-risk manager and two phone collectors; the log is sound when the test is done."""
 
     def run(*arguments: str) -> Result:
-        given = {
-            "CASEWORK_DATABASE_URL": settings.database_url, "CASEWORK_KEYS_DIR": str(settings.keys_dir),
-            "CASEWORK_DATABASE_OWNER_URL": settings.database_owner_url or "",
-        }  # fmt: skip
-        return CliRunner().invoke(main, list(arguments), env=given)
+        return CliRunner().invoke(main, list(arguments), env=variables_of(settings))
 
     for staff_no, post in (("B9", "basic_risk_manager"), ("P1", "phone_collector"), ("P2", "phone_collector")):
         assert run("staff", "add", staff_no, "甄不存", "--post", post).exit_code == 0

@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
@@ -225,6 +226,22 @@ def built_log(kind: str, folder: Path, template: Path, servers: Callable[[str], 
             yield BuiltLog(settings, engine, branch, fill(engine, branch))
         finally:
             engine.dispose()
+
+
+def log_fixture(scope: Literal["module", "package"]) -> Any:
+    """The fixture `log`: one log per database for a whole file or folder; what is added or attacked is rolled back."""
+
+    @pytest.fixture(scope=scope, params=["sqlite", "pg17"])
+    def log(
+        request: pytest.FixtureRequest,
+        tmp_path_factory: pytest.TempPathFactory,
+        migrated_sqlite: Path,
+        postgres_servers: Callable[[str], Server],
+    ) -> Iterator[BuiltLog]:
+        with built_log(request.param, tmp_path_factory.mktemp("log"), migrated_sqlite, postgres_servers) as built:
+            yield built
+
+    return log
 
 
 def entry_at(conn: Connection, stream: str, seq: int) -> Any:

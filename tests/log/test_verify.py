@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -42,30 +42,19 @@ from tests.log.built_log import (
     CASES,
     STREAMS,
     BuiltLog,
-    built_log,
     change_entry,
     clock,
     entry_at,
     fill,
     guards_down,
+    log_fixture,
     visit_ordered,
 )  # fmt: skip
-from tests.postgres_server import Server
 
 STREAM = "case:2"  # six calls, a refusal, a note
 
 
-@pytest.fixture(scope="module", params=["sqlite", "pg17"])
-def log(
-    request: pytest.FixtureRequest,
-    tmp_path_factory: pytest.TempPathFactory,
-    migrated_sqlite: Path,
-    postgres_servers: Callable[[str], Server],
-) -> Iterator[BuiltLog]:
-    """One log per database for the whole file; attacks on it are rolled back."""
-    folder = tmp_path_factory.mktemp("verify")
-    with built_log(request.param, folder, migrated_sqlite, postgres_servers) as built:
-        yield built
+log = log_fixture("module")
 
 
 def codes(findings: list[Finding]) -> set[str]:

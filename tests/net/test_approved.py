@@ -16,6 +16,7 @@ from tests.net import feeds, house, matrix, options, portfolio
 from tests.net.approved import differences
 from tests.net.outside import Branch
 from tests.test_documents import papers_demo
+from tests.variables import variables_of
 
 _THE_DEMO = pytest.mark.only("sqlite") if LONGER == 1 else pytest.mark.every_postgres
 """On PostgreSQL in the long run alone; the real feeds are compared on both every time."""
@@ -27,11 +28,7 @@ def text_of(lines: Iterable[str]) -> str:
 
 def branch_on(settings: Settings, folder: Path) -> Branch:
     return Branch(
-        {
-            "CASEWORK_DATABASE_URL": settings.database_url,
-            "CASEWORK_DATABASE_OWNER_URL": settings.database_owner_url or "",
-            "CASEWORK_KEYS_DIR": str(settings.keys_dir),
-        },
+        variables_of(settings),
         folder,
     )
 
