@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--date", "day", type=day, help="The day to close (default: the business date).")
+@click.option("--on", "--date", "day", type=day, help="The day to close (default: the business date).")
 @as_json
 def cli(day: datetime | None, json_: bool) -> None:
     """Close a day: fire what has become due by it. Promises, holds, lost contact, archiving, requests, departures.
@@ -28,7 +28,7 @@ def cli(day: datetime | None, json_: bool) -> None:
     \b
     Examples:
       casework sweep
-      casework sweep --date 2026-03-09 --json
+      casework sweep --on 2026-03-09 --json
     """
     from rich.progress import Progress, SpinnerColumn, TextColumn
 
