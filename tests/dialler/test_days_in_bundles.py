@@ -24,8 +24,8 @@ from tests.bundle.forged import codes
 from tests.bundle.rewritten import rewrite
 from tests.dialler.called import moment
 from tests.dialler.corrected import correct
-from tests.dialler.test_learning import BOOKS, close, silent
-from tests.feed.bank import DAY, Bank, arrears
+from tests.dialler.test_days_told import two_days_told
+from tests.feed.bank import Bank
 from tests.feed.conftest import BankAfter
 from tests.work.test_promises import day
 
@@ -39,10 +39,7 @@ def told(bank_after: BankAfter) -> Bank:
 
 
 def _furnish(bank: Bank) -> None:
-    bank.send(DAY, [arrears(1, 4)], loans=BOOKS)
-    silent(bank, 0, 1)
-    for on in (0, 1):
-        close(bank, on)
+    two_days_told(bank)
     with writing(bank.started.engine) as conn:
         correct(conn, bank.started.branch, "q1-0-15", "dialler", "third_party", system("cli"), moment(19, "13:00:00"))
     bank.assert_sound()

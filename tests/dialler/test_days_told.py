@@ -28,10 +28,11 @@ STREAM = "borrower:demo~B1"
 @pytest.fixture
 def told(bank_after: BankAfter) -> Bank:
     """One debtor, two calls on each of two days, which the cases were told when the days were closed."""
-    return bank_after(_furnish)
+    return bank_after(two_days_told)
 
 
-def _furnish(bank: Bank) -> None:
+def two_days_told(bank: Bank) -> None:
+    """Of whom the cases were told when the days were closed."""
     bank.send(DAY, [arrears(1, 4)], loans=BOOKS)
     silent(bank, 0, 1)
     for on in (0, 1):

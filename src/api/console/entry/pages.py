@@ -21,7 +21,6 @@ from casework.people.staff.tokens import PAGE_PREFIX, hash_of
 from casework.storage.database import writing
 
 _YEAR_S: Final = 365 * 24 * 3600
-Next = Annotated[str, QueryParameter(max_length=2_000)]
 
 
 @get("/", sync_to_thread=False, opt={"page": None})

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy.engine import Connection
 
-from casework.clock import Clock, now
+from casework.clock import now
 from casework.evidence.evening.of_day import people_called
 from casework.evidence.evening.report_sheets import verdict_words
 from casework.evidence.ledger.wording import Words
@@ -36,8 +36,7 @@ REVIEWS: Final = BulkList("reviews", "违规及待复核联系", "Contacts to re
 
 
 def review_file(
-    conn: Connection, branch: Branch, first: date, last: date, made_by: Actor, kind: FileKind, lang: Lang = "zh",
-    clock: Clock = now,
+    conn: Connection, branch: Branch, first: date, last: date, made_by: Actor, kind: FileKind, lang: Lang = "zh"
 ) -> BulkFile:  # fmt: skip
     """The report as a file; breaches first."""
     listed = subjects(conn, branch, past_arrears, first, last).items
@@ -45,7 +44,7 @@ def review_file(
     reviewed = [(one, verdict_on(known, one)) for one in listed]
     whose = {one.contact.staff_no or "" for one in listed} | {seen.actor_id for _, seen in reviewed if seen}
     words = Words(branch, people_called(conn, branch, whose - {""}), {}, lang=lang)
-    asked, taker = {"from": first.isoformat(), "to": last.isoformat()}, taker_of(conn, branch, made_by, clock())
+    asked, taker = {"from": first.isoformat(), "to": last.isoformat()}, taker_of(conn, branch, made_by, now())
     return file_of_list(REVIEWS, _lines(reviewed, words), kind, lang, asked, taker, scope=str(first), on=last)
 
 

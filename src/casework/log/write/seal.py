@@ -219,7 +219,7 @@ def oldest_waiting_s(conn: Connection, clock: Clock = now) -> float:
     return max(0.0, (clock() - at).total_seconds()) if at else 0.0
 
 
-def oldest_unsigned_s(conn: Connection, clock: Clock = now) -> float:
+def oldest_unsigned_s(conn: Connection) -> float:
     """The age of the oldest sealed entry that no checkpoint covers, in seconds; 0 where all are covered."""
     log = present_log(conn)
     if log is None:
@@ -228,4 +228,4 @@ def oldest_unsigned_s(conn: Connection, clock: Clock = now) -> float:
     first = (leaves.c.log == log.number) & (leaves.c.leaf_index == (signed.size if signed else 0))
     found = sa.select(entries.c.recorded_at).join(leaves, leaves.c.entry == entries.c.id).where(first)
     at = conn.execute(found).scalar_one_or_none()
-    return max(0.0, (clock() - at).total_seconds()) if at else 0.0
+    return max(0.0, (now() - at).total_seconds()) if at else 0.0

@@ -57,10 +57,7 @@ def ask(
         "expires_on": expires_on.isoformat(), "asked_for": None,
     }  # fmt: skip
     (number,) = rows.next_ids(conn, "requests_id_seq", requests, 1)
-    said: dict[str, Any] = {
-        "ground": "request", "about": about, "given": {}, "business_date": moment.today.isoformat()
-    }  # fmt: skip
-    request: Request = fold.begin(REQUEST, number, actor.id, moment.chart, said, moment.policy)
+    request, said = _begun(moment, actor, number, about)
     people = stored.people_of(conn, branch, actor, moment.today, moment.today)
     concerned = concerned_by(conn, branch, handled, subject, what, data)
     said["gathered"] = gathered(request, "proposer", people, concerned=concerned)
@@ -90,6 +87,12 @@ def ask(
     request.asked_for = about["asked_for"] = authority.acting_for
     request.data_digest = about["data_digest"] = stored.digest_of(branch.vault, request, text)
     return _entered(conn, moment, actor, request, said | by(authority), text, standing)
+
+
+def _begun(moment: Moment, actor: Actor, number: int, about: dict[str, Any]) -> tuple[Request, dict[str, Any]]:
+    """The request as it would be, and what its entry, or that of a refusal, says."""
+    said = {"ground": "request", "about": about, "given": {}, "business_date": moment.today.isoformat()}
+    return fold.begin(REQUEST, number, actor.id, moment.chart, said, moment.policy), said
 
 
 def _entered(
