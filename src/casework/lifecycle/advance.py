@@ -99,7 +99,7 @@ def advance(
     `ahead`: a very large batch may be decided in a second process while this one writes it, on SQLite; PostgreSQL is
     that second process already (decision 0081). The caller has no other thread that could have locked something.
     `meanwhile`: what the caller has to do that asks the database nothing; of a very large batch it is called once while
-    another process or thread is at work on it, else not at all.
+    another process or thread is at work on it, else not at all (held by `tests/feed/test_asked_once.py`).
     """
     gathered = gather(conn, commands, house.nouns, house.vault, lock=lock, followed=house.afterwards, asking=asking)
     if vouch is not None:
