@@ -7,12 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casework.intake.feed.cell import (
-    TEXTS,
-    BadCell,
-    CellNote,
-    fen,
-)
+from casework.intake.feed.cell import BadCell, CellNote, fen
+from casework.intake.feed.cell_texts import TEXTS
 from casework.intake.feed.headers import COLUMNS, Kind
 from casework.intake.feed.row import (
     ContactRow,

@@ -139,7 +139,7 @@ def _tell_tried(tried: "Tried", *, json_: bool) -> None:
 
 def _tell(run: "runs.Run") -> None:
     from casework.intake.feed import run as runs
-    from casework.intake.feed.cell import TEXTS
+    from casework.intake.feed.cell_texts import TEXTS
 
     if run.status == runs.REPEATED:
         console.print(f"{run.as_of}: already applied, nothing changed")

@@ -37,7 +37,7 @@ def import_(file: Path, dry_run: bool, *, mend: Path | None, json_: bool, by: st
     from casework.intake.dialler.importing import read_bounded
     from casework.intake.enrolment.roll import import_staff
     from casework.intake.enrolment.sheet import MOST_BYTES
-    from casework.intake.feed.cell import TEXTS
+    from casework.intake.feed.cell_texts import TEXTS
     from casework.storage.database import writing
 
     with started() as branch:

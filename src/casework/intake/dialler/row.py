@@ -17,7 +17,7 @@ from casework.intake.feed.cell import (
     phone_cell,
     text_cell,
 )
-from casework.intake.feed.cell import TEXTS as CELL_TEXTS
+from casework.intake.feed.cell_texts import TEXTS as CELL_TEXTS
 from casework.intake.feed.headers import COLUMNS, places_of
 from casework.intake.sheets.column import CellKind, FileColumn, names_of, one_of
 from casework.intake.sheets.every_fault import faults_behind

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from casework import ids
 from casework.errors import CallerError
-from casework.intake.feed.cell import TEXTS as CELL_TEXTS
 from casework.intake.feed.cell import BadCell, Dates, text_cell
+from casework.intake.feed.cell_texts import TEXTS as CELL_TEXTS
 from casework.intake.feed.headers import places_of
 from casework.intake.sheets.column import CellKind, FileColumn, is_ours, names_of, normal, one_of
 from casework.intake.sheets.fault import Fault, check_few

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from casework import ids
-from casework.intake.feed.cell import TEXTS as CELL_TEXTS
 from casework.intake.feed.cell import BadCell
+from casework.intake.feed.cell_texts import TEXTS as CELL_TEXTS
 from casework.intake.feed.headers import places_of
 from casework.intake.feed.sheet import SheetLines
 from casework.intake.sheets.column import FileColumn, names_of

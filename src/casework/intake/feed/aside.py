@@ -11,7 +11,8 @@ from sqlalchemy.engine import Connection
 
 from casework.clock import now
 from casework.errors import CallerError
-from casework.intake.feed.cell import TEXTS, CellNote
+from casework.intake.feed.cell import CellNote
+from casework.intake.feed.cell_texts import TEXTS
 from casework.intake.feed.erased import ErasedPeople
 from casework.intake.feed.feed_sheet import FeedSheet, SetAside
 from casework.intake.feed.folder import set_aside_csv

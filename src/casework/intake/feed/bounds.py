@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from casework.errors import CallerError
-from casework.intake.feed.cell import TEXTS
+from casework.intake.feed.cell_texts import TEXTS
 
 ROW_LIMIT: Final = 1 << 20
 COLUMN_LIMIT: Final = 512  # of a header; a row of other cells is set aside, whatever their number

@@ -17,7 +17,8 @@ from casework import ids
 from casework.clock import Clock, now
 from casework.intake.feed import run as runs
 from casework.intake.feed.books import booked
-from casework.intake.feed.cell import TEXTS, BadCell, CellNote, check_row
+from casework.intake.feed.cell import BadCell, CellNote, check_row
+from casework.intake.feed.cell_texts import TEXTS
 from casework.intake.feed.changes import Changes
 from casework.intake.feed.course import hold_feeds
 from casework.intake.feed.headers import COLUMNS, understand

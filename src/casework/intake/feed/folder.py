@@ -17,7 +17,7 @@ from typing import Any
 
 from casework.errors import CallerError
 from casework.intake.feed.bounds import USUAL, Bounds, too_many_rows
-from casework.intake.feed.cell import TEXTS
+from casework.intake.feed.cell_texts import TEXTS
 from casework.intake.feed.delivery import Delivery
 from casework.intake.feed.feed_sheet import FeedSheet, SetAside
 from casework.intake.feed.headers import APART, SET_ASIDE_COLUMNS, Kind

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from casework.intake.feed import run as runs
-from casework.intake.feed.cell import TEXTS
+from casework.intake.feed.cell_texts import TEXTS
 from casework.intake.feed.feed_sheet import FeedSheet
 from casework.intake.feed.headers import Kind
 from casework.lifecycle.tables import institutions
