@@ -11,7 +11,8 @@ from casework.log.check.findings import Report
 from casework.log.format.entry import decode_strict
 from casework.log.tables import entries
 from casework.people.staff.actor import system
-from casework.rules.statechart.chart import Chart, parse_chart
+from casework.rules.statechart.chart import Chart
+from casework.rules.statechart.parse import parse_chart
 from casework.storage.database import reading, writing
 from casework.work.cases.branch import Branch
 from casework.work.cases.cited import Cited

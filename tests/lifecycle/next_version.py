@@ -6,7 +6,8 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from casework.rules.statechart.chart import Chart, parse_chart
+from casework.rules.statechart.chart import Chart
+from casework.rules.statechart.parse import parse_chart
 from casework.rules.statechart.policy import Policies
 from casework.work.cases.branch import Branch
 from casework.work.cases.rulebook import registry_of

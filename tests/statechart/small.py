@@ -5,7 +5,8 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from casework.rules.statechart.chart import Chart, parse_chart
+from casework.rules.statechart.chart import Chart
+from casework.rules.statechart.parse import parse_chart
 from casework.rules.statechart.policy import Policies, Policy, parse_policy
 from casework.rules.statechart.registry import Params, Registry, Verdict
 from casework.work.cases.registry import REGISTRY

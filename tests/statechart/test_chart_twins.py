@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casework.errors import RulesBroken
-from casework.rules.statechart.chart import Chart, parse_chart
+from casework.rules.statechart.chart import Chart
+from casework.rules.statechart.parse import parse_chart
 from casework.rules.statechart.policy import Policies
 from casework.rules.statechart.read import read_chart
 from casework.rules.statechart.registry import Registry

@@ -73,7 +73,7 @@ def check(place: Path | None, json_: bool) -> None:
 def _check(home: Path, files: list[Path]) -> tuple[list[str], list[str]]:
     from casework.lifecycle.laws import faults_between
     from casework.people.staff.posts import known_posts
-    from casework.rules.statechart.chart import load_chart
+    from casework.rules.statechart.parse import load_chart
     from casework.rules.statechart.policy import load_policies
     from casework.work.cases.nouns import NOUNS
     from casework.work.cases.rulebook import registry_of
@@ -170,7 +170,7 @@ def show(name: str, event: str | None, state: str | None, policy_: bool, on: Any
 
 
 def _loaded(name: str) -> "tuple[Chart, Policies]":
-    from casework.rules.statechart.chart import load_chart
+    from casework.rules.statechart.parse import load_chart
     from casework.rules.statechart.policy import load_policies
     from casework.settings import Settings
     from casework.work.cases.rulebook import registry_of

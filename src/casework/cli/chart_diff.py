@@ -56,7 +56,7 @@ def diff(before: str, after: str, drawing: Path | None, lang: str, json_: bool) 
 
 def _chart(named: str, policies: "Policies") -> "Chart":
     """A file, the chart in force, or a published version; checked as a whole where it is not of the past."""
-    from casework.rules.statechart.chart import parse_chart
+    from casework.rules.statechart.parse import parse_chart
     from casework.settings import Settings
     from casework.storage.database import reading
     from casework.work.cases.publish import version_published

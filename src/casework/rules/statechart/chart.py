@@ -4,25 +4,20 @@ This is the only module that imports `transitions`. One flat machine per chart v
 callbacks; the record it moves is a throw-away snapshot.
 """
 
-import hashlib
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
-import tomli
 
-from casework.errors import RulesBroken
 from casework.rules.statechart.fields import Field
-from casework.rules.statechart.policy import Policies, Policy
+from casework.rules.statechart.policy import Policy
 from casework.rules.statechart.registry import (
     Effect,
     Guard,
-    Registry,
     Verdict,
 )
 from casework.rules.statechart.wording import Words, WordTable, tell, with_figures
@@ -363,32 +358,3 @@ def _condition(arc: Arc, branch: ArcBranch) -> Callable[["EventData"], bool]:
         return all(use.verdict(situation).met for use in uses)
 
     return holds
-
-
-def parse_chart(
-    text: bytes, registry: Registry, policies: Policies, *, file: str = "chart", past: bool = False
-) -> Chart:
-    """Read, validate whole and freeze; `RulesBroken` lists file, key and reason of every fault.
-
-    `past`: a version that the log cites. Today's laws do not judge it, and it may name what is retired.
-    """
-    from casework.rules.statechart.laws import law_faults  # noqa: PLC0415 - they import this module
-    from casework.rules.statechart.read import read_chart  # noqa: PLC0415 - they import this module
-
-    try:
-        document = tomli.loads(text.decode())
-    except (ValueError, RecursionError) as error:  # not UTF-8, not TOML, or nested without end
-        raise RulesBroken([f"{file}: {error}"]) from None
-    faults: list[str] = []
-    digest = hashlib.sha256(text).hexdigest()
-    chart = read_chart(document, registry, policies, faults, text=text, digest=digest, past=past)
-    if chart is not None and not faults and not past:
-        faults = law_faults(chart, registry, policies, document.get("laws", []))
-    if faults or chart is None:
-        raise RulesBroken([f"{file}: {fault}" for fault in faults])
-    return chart
-
-
-def load_chart(path: Path, registry: Registry, policies: Policies) -> Chart:
-    """`parse_chart` of a file."""
-    return parse_chart(path.read_bytes(), registry, policies, file=path.name)

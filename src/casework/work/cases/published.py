@@ -9,7 +9,8 @@ from functools import lru_cache
 
 from casework.errors import RulesBroken
 from casework.log.format.texts import reference
-from casework.rules.statechart.chart import Chart, parse_chart
+from casework.rules.statechart.chart import Chart
+from casework.rules.statechart.parse import parse_chart
 from casework.rules.statechart.policy import Policies, Policy, parse_policy
 from casework.work.cases.nouns import NOUNS
 from casework.work.cases.rulebook import registry_of

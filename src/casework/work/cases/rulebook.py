@@ -10,7 +10,8 @@ from casework.people.shifts.shift_rules import ShiftRules, load_shift_rules
 from casework.people.staff.permission_table import check_against, load_permissions
 from casework.people.staff.permissions import Permissions
 from casework.people.staff.posts import known_posts
-from casework.rules.statechart.chart import Chart, load_chart
+from casework.rules.statechart.chart import Chart
+from casework.rules.statechart.parse import load_chart
 from casework.rules.statechart.policy import Policies, load_policies
 from casework.rules.statechart.registry import Registry
 from casework.work.cases.duty_doers import doer_faults
