@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from casework.cli import dossier_tables
 from casework.cli.shell import as_json, as_staff, console, errors, permitted, print_json, started
 from casework.clock import now
 from casework.log.format.tree import MAX_SIZE
@@ -77,6 +76,7 @@ def dossier(
       casework case dossier 17 --out case-17.json --openings --purpose judicial --as S0031
       casework case dossier 17 --since 1200 --json > case-17.json
     """
+    from casework.cli.dossier_tables import report
     from casework.log.write import kept
 
     if openings != (purpose is not None):
@@ -89,7 +89,7 @@ def dossier(
         if json_:
             click.echo(made.data, nl=False)
         else:
-            dossier_tables.report(made.shown)
+            report(made.shown)
             if out is not None:
                 console.print(f"written 已写入: {out}", markup=False)
 
@@ -135,6 +135,7 @@ def verify_dossier_(file: Path, keys: tuple[str, ...], trusted: Path | None, jso
       casework case verify-dossier case-17.json --key 'branch.example/log+1a2b3c4d+AX…'
       casework case verify-dossier case-17.json --key "$(cat branch.key)" --json
     """
+    from casework.cli.dossier_tables import report
     from casework.log.check.dossier import read_dossier
     from casework.log.check.findings import EXIT_CODES
     from casework.log.format.dossier import MAX_DOSSIER_BYTES
@@ -154,7 +155,7 @@ def verify_dossier_(file: Path, keys: tuple[str, ...], trusted: Path | None, jso
     if json_:
         print_json(shown.as_json())
     else:
-        dossier_tables.report(shown)
+        report(shown)
     raise SystemExit(EXIT_CODES[shown.report.verdict])
 
 

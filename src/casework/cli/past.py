@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from casework.cli import past_tables
 from casework.cli.shell import FOLDED, as_json, as_staff, errors, permitted, print_json, progress_wanted, started
 from casework.clock import now
 from casework.evidence.past.bounds import MAX_PAGE
@@ -54,6 +53,7 @@ def case_as_of_(case_id: int, at: str, json_: bool, staff_no: str | None) -> Non
       casework case as-of 17 --at 2026-03-01T12:00
       casework case as-of 17 --at 2026-03-01 --json | jq .state
     """
+    from casework.cli import past_tables
     from casework.evidence.past.one_case import case_as_of
     from casework.storage.database import reading
 
@@ -85,6 +85,7 @@ def case_diff(
       casework case diff 17 --from 2026-03-01 --to 2026-03-31
       casework case diff 17 --from 2026-03-01T08:00 --to now --json | jq '.changes[].field'
     """
+    from casework.cli import past_tables
     from casework.evidence.past.one_case import case_difference
     from casework.storage.database import reading
 
@@ -130,6 +131,7 @@ def portfolio_as_of_(*, at: str, json_: bool, **parts: Any) -> None:
       casework audit as-of --at 2026-03-01
       casework audit as-of --at 2026-03-01T12:00+08:00 --institution wuhan --json | jq .total
     """
+    from casework.cli import past_tables
     from casework.evidence.past.portfolio import PortfolioFilter
     from casework.evidence.past.whole import portfolio_as_of
     from casework.storage.database import reading
@@ -164,6 +166,7 @@ def portfolio_diff(*, start: str, end: str, after: int, limit: int, json_: bool,
       casework audit diff --from 2026-03-01 --to 2026-03-31
       casework audit diff --from 2026-03-01 --to now --owner S0012 --limit 200 --json
     """
+    from casework.cli import past_tables
     from casework.evidence.past.portfolio import PortfolioFilter
     from casework.evidence.past.whole import portfolio_difference
     from casework.storage.database import reading
