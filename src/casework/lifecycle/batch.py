@@ -92,6 +92,7 @@ class Batch:
         self.prepared = prepared
         self.missing = "busy" if busy else "unknown"
         self._unwritten = _Unwritten()
+        self._days: dict[str | None, tuple[date, Policy]] = {}
 
     def part(self) -> BatchPart:
         """What the commands since the last part have changed, ready to be written."""
@@ -186,8 +187,11 @@ class Batch:
 
     def of_institution(self, institution: str | None) -> tuple[date, Policy]:
         """The business date of an institution (none: the branch's today) and the policy of that day."""
-        today = self.gathered.business_dates.get(institution or "", self.today)
-        return today, self.policies.at(today)
+        known = self._days.get(institution)
+        if known is None:
+            today = self.gathered.business_dates.get(institution or "", self.today)
+            known = self._days[institution] = today, self.policies.at(today)
+        return known
 
     def draft(
         self, noun: Kept, event: str, actor: Actor, data: dict[str, Any], today: date, policy: Policy,
@@ -226,7 +230,7 @@ class Batch:
         if noun.child or not (noun.of_customer or noun.headless):
             stream = holder.stream
             head = self.trail.add(stream, StreamHead(holder.audit_seq, holder.audit_head, holder.last_entry_at), draft)
-            holder.audit_seq, holder.audit_head, holder.last_entry_at = head
+            holder.audit_seq, holder.audit_head, holder.last_entry_at = head.seq, head.leaf_hash, head.recorded_at
             return entry_id_of(stream, head.seq)
         if noun.headless:
             stream = subject.stream

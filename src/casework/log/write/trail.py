@@ -59,7 +59,7 @@ class Draft(msgspec.Struct):
     subject: str | None = None
 
 
-class StreamHead(NamedTuple):
+class StreamHead(msgspec.Struct, frozen=True, gc=False):
     """The end of a stream: number, leaf hash and time of its last entry (0, empty, dawn of time before the first)."""
 
     seq: int

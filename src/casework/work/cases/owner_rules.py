@@ -120,18 +120,24 @@ class OwnerRules:
 
     def holding(self, case: Case, policy: Policy, *, handlers: bool = False) -> Iterator[OwnerRule]:
         """The rules whose conditions hold of the case as it stands, in order; the last always does."""
-        key = (handlers, policy.digest, case.state)
-        bound = self._bound.get(key)
-        if bound is None:  # kept: this is asked for every case that opens or moves
-            rules = self.handlers if handlers else self.rules
-            there = [rule for rule in rules if case.state in rule.when.get("states", (case.state,))]
-            bound = self._bound[key] = tuple((rule, rule.bound(policy)) for rule in there)
-        for rule, tests in bound:
+        for rule, tests in self.of_state(case.state, policy, handlers=handlers):
             for test in tests:
                 if not test(case):
                     break
             else:
                 yield rule
+
+    def of_state(
+        self, state: str, policy: Policy, *, handlers: bool = False
+    ) -> tuple[tuple[OwnerRule, tuple[Test, ...]], ...]:
+        """The rules that speak of a state, in order, each with what else must hold of the case."""
+        key = (handlers, policy.digest, state)
+        bound = self._bound.get(key)
+        if bound is None:  # kept: this is asked for every case that opens or moves
+            rules = self.handlers if handlers else self.rules
+            there = [rule for rule in rules if state in rule.when.get("states", (state,))]
+            bound = self._bound[key] = tuple((rule, rule.bound(policy)) for rule in there)
+        return bound
 
     def labels(self, rule: str) -> tuple[str, str]:
         """A rule in words, Chinese and English; its name for one of an earlier version."""

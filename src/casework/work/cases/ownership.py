@@ -105,9 +105,13 @@ class Loads:
 
 def owning_rule(rules: OwnerRules, case: Case, policy: Policy, roster: Roster, named: str | None) -> OwnerRule:
     """The first rule that holds; one for the person named holds only while they are there and may own by it."""
-    for rule in rules.holding(case, policy):
-        if not rule.named_first or _may_be_named(rule, rules, case, roster, named):
-            return rule
+    for rule, tests in rules.of_state(case.state, policy):
+        for test in tests:
+            if not test(case):
+                break
+        else:
+            if not rule.named_first or _may_be_named(rule, rules, case, roster, named):
+                return rule
     return rules.rules[-1]  # it always holds (checked when the rules are read)
 
 
@@ -199,7 +203,7 @@ def _may_be_named(rule: OwnerRule, rules: OwnerRules, case: Case, roster: Roster
 
 def is_barred(colleague: Colleague, rules: OwnerRules) -> bool:
     """Whether a feed may name them as much as it likes: none of the posts they hold owns cases (auditors, say)."""
-    return colleague.status == ACTIVE and bool(colleague.posts) and not colleague.posts & rules.posts
+    return colleague.status == ACTIVE and bool(colleague.posts) and colleague.posts.isdisjoint(rules.posts)
 
 
 def _can_take(

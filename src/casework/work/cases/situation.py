@@ -26,7 +26,8 @@ class CaseSituation(AnySituation):
     @property
     def days_past_due(self) -> int:
         """Days past due on the business date."""
-        return self.case.days_past_due(self.today)
+        days: int = self.subject.days_past_due(self.today)
+        return days
 
 
 def gathered_of(newer: int | None, snapshot_on: date, closed_on: date | None) -> dict[str, Any]:
