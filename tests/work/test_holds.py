@@ -7,6 +7,7 @@ import pytest
 
 from casework.intake.feed.agreed import import_holds
 from casework.intake.sheets.taken import FileTaken
+from casework.lifecycle import gather
 from casework.lifecycle.advance import advance
 from casework.lifecycle.commands import Done, Fire, Mistaken, Open, Refused
 from casework.lifecycle.listing import every
@@ -72,7 +73,9 @@ def test_a_hold_binds_the_debtor_or_the_loan_that_it_names(held: Bank, hold: str
     assert {loan_id for loan_id, known in on_cases(held).items() if known == [hold]} == bound
 
 
-def test_a_case_that_opens_is_told_what_is_in_force(held: Bank) -> None:
+@pytest.mark.parametrize("many", [1, gather._MANY])  # where thousands open it is asked first whether there is any
+def test_a_case_that_opens_is_told_what_is_in_force(held: Bank, monkeypatch: pytest.MonkeyPatch, many: int) -> None:
+    monkeypatch.setattr(gather, "_MANY", many)
     take(held, f"L1,complaint,{DAY},", f"L1,dispute,{DAY},", f"L4,death,{DAY},")
     held.send(day(1), [*STEADY, arrears(3, on=day(1))])
     assert on_cases(held)["L3"] == ["complaint"]
