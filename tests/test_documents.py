@@ -264,7 +264,7 @@ def test_each_decision_has_a_number_of_its_own_and_begins_with_it() -> None:
 
 def test_the_table_of_settings_names_exactly_what_is_read() -> None:
     source = (ROOT / "src/casework/settings.py").read_text()
-    read = set(re.findall(r"(?:text|number|_flag)\(\"([A-Z_]+)\"", source)) - {"FILES"}
+    read = set(re.findall(r"(?:text|path|number|flag)\(\"([A-Z_]+)\"", source)) - {"FILES"}
     read |= {"FILES", *(f"FILES_{name}" for name in re.findall(r'"(ENDPOINT|REGION|[A-Z_]+_KEY(?:_ID)?)"', source))}
     table = (ROOT / "docs/settings.md").read_text(encoding="utf-8")
     assert read == set(re.findall(r"CASEWORK_([A-Z_]+)", table))
