@@ -5,6 +5,7 @@ import os
 from datetime import date, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -49,6 +50,27 @@ def test_every_branch_of_every_arc_can_really_happen(arc: Arc, to: str) -> None:
     if arc.source == "outsourced" and to != "outsourced":
         assert case.facts.placement is None, "a placement never outlives the state"
         assert case.facts.destruction_due_on is not None, "and the agency's copy has its deadline (X12)"
+
+
+def test_an_opened_case_has_all_that_its_entry_says_under_its_own_name() -> None:
+    """It is made by place: each text of the entry stands in the field that is called like it, each figure too."""
+    names = ("institution", "loan_id", "borrower_id", "product", "channel_code", "team", "region", "owner", "named")
+    figures = ("overdue_principal_fen", "overdue_interest_fen", "overdue_penalty_fen", "outstanding_principal_fen")
+    measure = {name: 10**at for at, name in enumerate(figures)} | {
+        "oldest_due_date": "2024-05-31", "bucket": "a bucket", "risk_class": "a class", "npl_since": "2024-05-30",
+        "disbursed_on": "2024-05-29",
+    }  # fmt: skip
+    data = {name: f"a {name}" for name in (*names, "ground")} | {"measure": measure, "business_date": "2024-06-01"}
+    case = fold.open_case(7, "somebody", CHART, data)
+    told = msgspec.to_builtins(case) | msgspec.to_builtins(case.facts)
+    today = "2024-06-01"
+    assert {name: value for name, value in told.items() if value not in (None, 0, "", [], {})} == {
+        **{name: f"a {name}" for name in names}, "handler": "a owner", "opened_for": "a ground", "id": 7,
+        "chart": CHART.title, "state": CHART.initial, "state_since": today, "opened_on": today, "live": True,
+        "version": 1, "opened_by": "somebody", "last_entry_at": "0001-01-01T00:00:00Z", **measure,
+        "principal_at_opening_fen": 1_000, "overdue_fen": 111, "first_overdue_on": "2024-06-01",
+        "facts": msgspec.to_builtins(case.facts),
+    }  # fmt: skip
 
 
 def test_the_real_chart_has_the_70_arcs_that_these_journeys_cover() -> None:
