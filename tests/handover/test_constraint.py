@@ -13,6 +13,7 @@ from casework.errors import CallerError, TryAgain
 from casework.people.staff import register
 from casework.people.staff.actor import system
 from casework.people.staff.tables import staff
+from casework.storage import migrate
 from casework.storage.database import writing
 from casework.work.cases.tables import cases
 from casework.work.handover.applying import Applied
@@ -65,7 +66,7 @@ def test_no_case_is_given_by_sql_to_somebody_who_left_or_never_was(house: House,
 def test_no_case_is_inserted_for_somebody_who_left(house: House) -> None:
     (case_id,) = house.open("L1")
     gone(house, "R2")
-    copied = [column for column in cases.columns if column.name not in ("id", "kept", "loan_id", "owner")]
+    copied = [column for column in cases.columns if column.name not in ("id", "kept", "apart", "loan_id", "owner")]
 
     def insert(owner: str) -> None:
         with writing(house.started.engine) as conn:
@@ -75,6 +76,33 @@ def test_no_case_is_inserted_for_somebody_who_left(house: House) -> None:
     with pytest.raises(sa.exc.IntegrityError):
         insert("R2")
     insert("R1")
+
+
+def test_a_handler_who_is_not_the_owner_is_looked_up_once_the_owner_changes(house: House) -> None:
+    """Where both were one person, only the owner was (decision 0097)."""
+    (case_id,) = house.open("L1")
+    with writing(house.started.engine) as conn:
+        conn.execute(cases.update().where(cases.c.id == case_id).values(owner="C1"))
+    with pytest.raises(sa.exc.IntegrityError), writing(house.started.engine) as conn:
+        conn.execute(staff.update().where(staff.c.staff_no == "R1").values(status="left"))
+
+
+def test_a_database_of_before_keeps_its_cases_and_asks_for_their_handlers_alike(house: House) -> None:
+    """Revision 0004 writes the table anew, on SQLite by copying its rows."""
+    first, second = house.open("L1", "L2")
+    with writing(house.started.engine) as conn:
+        conn.execute(cases.update().where(cases.c.id == first).values(handler="C1"))
+        before = conn.execute(sa.select(cases).order_by(cases.c.id)).all()
+    assert [(row.id, row.apart) for row in before] == [(first, True), (second, None)]
+    house.started.engine.dispose()
+    migrate.downgrade(house.started.settings, "0003")
+    migrate.upgrade(house.started.settings)
+    with writing(house.started.engine) as conn:
+        assert conn.execute(sa.select(cases).order_by(cases.c.id)).all() == before
+    with pytest.raises(sa.exc.IntegrityError), writing(house.started.engine) as conn:
+        conn.execute(staff.update().where(staff.c.staff_no == "C1").values(status="left"))
+    (third,) = house.open("L3")
+    assert third == second + 1
 
 
 def test_a_finally_closed_case_asks_for_nobody(house: House) -> None:

@@ -8,7 +8,7 @@ from typing import Final
 
 from sqlalchemy.engine import Connection
 
-NEWEST: Final = "0003"
+NEWEST: Final = "0004"
 """The revision that this code needs: the last in `migrations/versions`."""
 
 

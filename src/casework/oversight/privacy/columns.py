@@ -98,7 +98,7 @@ NOT_PERSONAL: Final[Mapping[str, frozenset[str]]] = {
             "id institution loan_id borrower_id product channel_code team region chart state state_since "
             "live version owner handler opened_on opened_for opened_by closed_as ended_as principal_at_opening_fen "
             "oldest_due_date bucket overdue_principal_fen overdue_interest_fen overdue_penalty_fen "
-            "overdue_fen outstanding_principal_fen visit_due_on facts last_entry_at audit_seq audit_head kept"
+            "overdue_fen outstanding_principal_fen visit_due_on facts last_entry_at audit_seq audit_head kept apart"
         ),
         "certificates": "staff_no kind issued_on expires_on",
         "case_strategies": "day case_id strategy staff_no",

@@ -49,8 +49,14 @@ cases = sa.Table(
     # Until a case is finally closed, owner and handler must be people who are there: the foreign keys below point at
     # (staff_no, present). Once it is closed this is NULL and they ask nothing.
     sa.Column("kept", sa.Boolean, sa.Computed("CASE WHEN closed_as IS NULL THEN (1 = 1) END", persisted=True)),
+    # Of a handler only where they are not the owner, who is looked up already (decision 0097).
+    sa.Column(
+        "apart",
+        sa.Boolean,
+        sa.Computed("CASE WHEN closed_as IS NULL AND handler <> owner THEN (1 = 1) END", persisted=True),
+    ),
     sa.ForeignKeyConstraint(["owner", "kept"], ["staff.staff_no", "staff.present"]),
-    sa.ForeignKeyConstraint(["handler", "kept"], ["staff.staff_no", "staff.present"]),
+    sa.ForeignKeyConstraint(["handler", "apart"], ["staff.staff_no", "staff.present"]),
     # A loan has at most one live case; opening set-wise relies on it (ON CONFLICT, not NOT EXISTS).
     partial_index("uq_cases_live_loan", "loan_id", unique=True, where="live"),
     sa.Index("ix_cases_loan", "loan_id"),
