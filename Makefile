@@ -9,10 +9,11 @@ export UV_PYTHON_DOWNLOADS := never
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # In the virtual environment, with uv where it is on the PATH: it is quicker. On a terminal one sees it go on: uv shows it
-# by itself, what pip says is put on one line.
+# by itself, what pip says is put on one line. pip would compile on one core: `compiled` does it on all, afterwards.
 install = if command -v uv >/dev/null; then uv pip install $(QUIET) --compile-bytecode --python $(BIN)/python $(1); \
-  elif [ -t 2 ]; then set -o pipefail; $(BIN)/python -m pip install --progress-bar off $(1) | $(ONE_LINE); \
-  else $(BIN)/python -m pip install --quiet $(1); fi
+  elif [ -t 2 ]; then set -o pipefail; $(BIN)/python -m pip install --no-compile --progress-bar off $(1) | $(ONE_LINE); \
+  else $(BIN)/python -m pip install --no-compile --quiet $(1); fi
+compiled = $(BIN)/python -m compileall -q -j 0 $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 QUIET = $$([ -t 2 ] || echo --quiet)
 ONE_LINE = awk '{ printf "\r\033[K%.76s", $$0; fflush() } END { printf "\r\033[K" }' >&2
 packages = $$(grep -c '^[a-z].*==' $(1)) packages
@@ -37,12 +38,13 @@ help:  ## this list
 	@export PYTHONPATH="$(CURDIR)/.venv/.build"; $(call install,--no-deps --no-build-isolation -e .)
 	@rm -rf .venv/.build
 	@echo "compiling" >&2
-	@$(BIN)/python -m compileall -q src  # every command is a process: it need not be compiled each time
+	@$(compiled) src  # every command is a process: it need not be compiled each time
 	@touch $@
 
 .venv/.stamp: .venv/.run requirements-dev.txt
 	@echo "installing into .venv what tests and checks need: $(call packages,requirements-dev.txt) in all" >&2
 	@$(call install,--require-hashes -r requirements-dev.txt)
+	@$(compiled)
 	@touch $@
 
 demo: .venv/.run  ## a generated branch of 2,000 loans, a month of feeds up to yesterday (TODAY=2024-07-01: another day), verified
