@@ -28,7 +28,7 @@ def test_a_beginning_is_tried_again_until_there_is_a_transaction(tmp_path: Path,
     raw = sqlite3.connect(tmp_path / "some.db", isolation_level=None)
     cursor = raw.cursor(_Deaf)
     cursor.left = nothing_began
-    _begin_to_write(cursor, 5_000)
+    _begin_to_write(cursor, 5_000, "some.db")
     assert raw.in_transaction
     raw.close()
 
@@ -38,6 +38,6 @@ def test_a_beginning_that_never_comes_is_told_as_busy(tmp_path: Path) -> None:
     cursor = raw.cursor(_Deaf)
     cursor.left = 10_000
     with pytest.raises(TryAgain) as told:
-        _begin_to_write(cursor, 20)
+        _begin_to_write(cursor, 20, "some.db")
     assert told.value.code == "database_busy"
     raw.close()

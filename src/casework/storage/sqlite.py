@@ -4,7 +4,7 @@ import os
 import random
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from sqlalchemy.engine import URL, Connection, Engine
 from casework.errors import CallerError
 from casework.storage.compiled import SHARED
 from casework.storage.driver_errors import try_again
+from casework.storage.in_turn import in_turn, look_now
 
 BUSY_TIMEOUT_MS = 5_000
 
@@ -50,33 +51,43 @@ def open_sqlite(url: URL, *, read_only: bool, create: bool, pool_size: int) -> E
         if read_only:
             pooled.cursor().execute("BEGIN")
         else:
-            _begin_to_write(pooled.cursor(), busy_timeout_ms)
+            _begin_to_write(pooled.cursor(), busy_timeout_ms, pooled.info["inode"])
+
+    @sa.event.listens_for(engine, "checkin")
+    def _given_back(_raw: Any, record: Any) -> None:
+        look_now(record.info.get("inode"))
 
     return engine
 
 
-def _begin_to_write(cursor: Any, busy_timeout_ms: int) -> None:
-    """Take the one writer's lock, or fail as busy after `busy_timeout_ms`.
+def _begin_to_write(cursor: Any, busy_timeout_ms: int, file: Hashable) -> None:
+    """Take the one writer's lock of `file`, or fail as busy after `busy_timeout_ms`.
 
-    SQLite's own waiting soon sleeps a tenth of a second between two looks. Who writes again at once leaves the lock
-    free for less than a millisecond, so that somebody who waits so is passed over for as long as the other is busy.
+    Threads of this process take turns, and the first of them alone looks. SQLite's own waiting soon sleeps a tenth of
+    a second between two looks. Who writes again at once leaves the lock free for less than a millisecond, so that
+    another process that waits so is passed over for as long as this one is busy (decision 0095).
     """
     until = time.monotonic() + busy_timeout_ms / 1000
-    cursor.execute("PRAGMA busy_timeout=0")
-    try:
-        while True:
-            try:
-                cursor.execute("BEGIN IMMEDIATE")
-                if cursor.connection.in_transaction:  # the driver has said so where nothing began (decision 0094)
-                    return
-                if time.monotonic() >= until:
-                    raise try_again("database_busy")
-            except sqlite3.OperationalError as taken:
-                if taken.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= until:
-                    raise
-            time.sleep(random.uniform(0.0002, 0.002))  # noqa: S311 - chance keeps two from looking in step
-    finally:
-        cursor.execute(f"PRAGMA busy_timeout={busy_timeout_ms}")
+    with in_turn(file, until) as sleep:
+        cursor.execute("PRAGMA busy_timeout=0")
+        try:
+            _begin_until(until, cursor, sleep)
+        finally:
+            cursor.execute(f"PRAGMA busy_timeout={busy_timeout_ms}")
+
+
+def _begin_until(until: float, cursor: Any, sleep: Callable[[float], None]) -> None:
+    while True:
+        try:
+            cursor.execute("BEGIN IMMEDIATE")
+            if cursor.connection.in_transaction:  # the driver has said so where nothing began (decision 0094)
+                return
+            if time.monotonic() >= until:
+                raise try_again("database_busy")
+        except sqlite3.OperationalError as taken:
+            if taken.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= until:
+                raise
+        sleep(random.uniform(0.0002, 0.002))  # noqa: S311 - chance keeps two from looking in step
 
 
 def _sqlite_connect(
