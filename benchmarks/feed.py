@@ -4,11 +4,12 @@ import io
 import os
 import resource
 import sqlite3
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 import sqlalchemy as sa
@@ -20,22 +21,28 @@ from casework.intake.feed.load import ImportRequest
 from casework.log.tables import entries
 from casework.operation.importing import import_apart
 from casework.people.staff.actor import system
+from casework.storage.forked import made_ahead
 from casework.work.cases.tables import cases
 from tests.postgres_server import OWNER
 
 LOANS = 100_000
 DAYS = (date(2024, 6, 1), date(2024, 6, 2))
 REPEATS = 3
+Result = TypeVar("Result")
 _COPIED = (cases, entries)
 
 
 @dataclass(frozen=True)
 class Taken:
-    """What one import took: seconds, and of the processor those of its process and those of the database's."""
+    """What one import took: seconds, and of the processor those of its processes and those of the database's.
+
+    `peak_mib`: the most memory that one of its processes had.
+    """
 
     seconds: float
     own_s: float
-    database_s: float
+    peak_mib: float
+    database_s: float = 0
 
 
 def run(loans: int = LOANS, kinds: tuple[str, ...] = (POSTGRESQL, SQLITE), repeats: int = REPEATS) -> None:
@@ -43,20 +50,21 @@ def run(loans: int = LOANS, kinds: tuple[str, ...] = (POSTGRESQL, SQLITE), repea
     others = Others()
     rows = []
     few = max(loans // 10, 1)
+    of_few = list[Taken]()
+    every = list[Taken]()
     for kind in kinds:
         with server_of(kind) as server, place_on(server) as place:
-            _imported(place, generate_large(place.folder / "few", loans=few, overdue=few, as_of=DAYS[0]))
-    peak_of_few_mib = _peak_mib()
+            of_few.append(_imported(place, _generated(place, "few", few, DAYS[0])))
     for kind in kinds:
         first, again, floor = list[Taken](), list[Taken](), list[float]()
         with server_of(kind) as server:
             for _ in range(repeats):
                 with place_on(server) as place:
                     for day, taken in zip(DAYS, (first, again), strict=True):
-                        folder = generate_large(place.folder / f"{day}", loans=loans, overdue=loans, as_of=day)
-                        taken.append(_imported(place, folder))
-                    floor.append(loans / _bare(place))
+                        taken.append(_imported(place, _generated(place, f"{day}", loans, day)))
+                    floor.append(loans / _apart(place, _bare))
                     print(kind, first[-1], again[-1], floor[-1], flush=True)
+        every += (*first, *again)
         per_second = (
             *(Spread(tuple(loans / one.seconds for one in taken)) for taken in (first, again)),
             Spread(tuple(floor)),
@@ -67,29 +75,42 @@ def run(loans: int = LOANS, kinds: tuple[str, ...] = (POSTGRESQL, SQLITE), repea
               "unchanged ÷ bare", "µs a first loan", "µs an unchanged one")  # fmt: skip
     text = (
         f"{loans:,} loans, all of them in arrears: as many cases opened, with loans, borrowers, entries. Best of "
-        f"{repeats}; each in a process of its own, of at most {_peak_mib():,.0f} MiB ({few:,} loans: "
-        f"{peak_of_few_mib:,.0f} MiB). The last columns are processor time (the least), of the import's processes and "
-        f"of the database's beside them; {others}."
+        f"{repeats}; each in a process of its own, of at most {_peak_mib(every):,.0f} MiB ({few:,} loans: "
+        f"{_peak_mib(of_few):,.0f} MiB). The last columns are processor time (the least), of the import's processes "
+        f"and of the database's beside them; {others}."
     )
     write_section("feed", f"{text}\n\n{table(header, rows)}")
 
 
+def _generated(place: Place, name: str, loans: int, day: date) -> Path:
+    return _apart(place, lambda there: generate_large(there.folder / name, loans=loans, overdue=loans, as_of=day))
+
+
+def _apart(place: Place, work: Callable[[Place], Result]) -> Result:
+    """What comes of it in a process of its own: what that held is no part of the import forked from this one next."""
+    place.started.engine.dispose()  # a connection is of one process
+    with made_ahead(work(place) for _ in range(1)) as made:
+        (result,) = made
+    return result
+
+
 def _imported(place: Place, folder: Path) -> Taken:
     """Import as the service and the command do. What it starts anew, a connection say, is in it."""
-    database_s, own_s = _database_s(), _ended_s()
+    database_s = _database_s()
+    taken = _apart(place, partial(_import, folder))
+    return replace(taken, database_s=_database_s() - database_s)
+
+
+def _import(folder: Path, place: Place) -> Taken:
+    """In a process that has no other children: what ended of them is the import's."""
     seconds = clocked(partial(import_apart, place.started, folder, ImportRequest(system("cli"))))
-    return Taken(seconds, _ended_s() - own_s, _database_s() - database_s)
-
-
-def _peak_mib() -> float:
-    """The most memory that one of them had."""
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-
-
-def _ended_s() -> float:
-    """Processor time of our own processes that have ended: the imports."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+    return Taken(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+
+
+def _peak_mib(taken: Iterable[Taken]) -> float:
+    """The most memory that a process of one of these imports had."""
+    return max(one.peak_mib for one in taken)
 
 
 def _database_s() -> float:
