@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 from casework.intake.feed import run as runs
 from casework.intake.feed.booked import Booked, OnBooks
@@ -57,7 +58,7 @@ def tell_cases(course: ImportCourse, before: StoodBefore, books: IntoBooks, happ
         _take_back(course, changes, books.loans.stated, found, corrected)
     measured = _measured(course, before, books, found, changes)
     fresh = {row.loan_id for row in found.opened}
-    touched = {row.loan_id for row in (*found.opened, *measured)}
+    touched = [row.loan_id for row in chain(found.opened, measured)]
     loans, known = course.loans_known.of(touched), changes.known(touched)
     reversals = reversals_of(conn, fresh & {loan for loan, case in known.items() if case.settled})
     with indexes_behind(conn, cases, owner_history, rows=len(fresh), asked=("loan_id", "owner")):
