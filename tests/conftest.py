@@ -26,6 +26,7 @@ import pytest
 from pwdlib.hashers.argon2 import Argon2Hasher
 from sqlalchemy.engine import Engine
 
+import casework.evidence.rest_of_log  # noqa: F401 - every table is known from the first test on that compares them all
 from casework.address import parse_url
 from casework.operation.startup import Started, start, upgrade
 from casework.people.identity import passwords

@@ -8,7 +8,6 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
-import casework.evidence.verifying  # noqa: F401 - it knows every table
 from casework.errors import CallerError
 from casework.operation.startup import check_schema, upgrade
 from casework.oversight.privacy.columns import ALL
