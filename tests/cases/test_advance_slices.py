@@ -1,7 +1,7 @@
 """A large batch is written slice by slice, on PostgreSQL behind the deciding, and nobody can tell but by the clock."""
 
 from itertools import count
-from threading import get_ident
+from threading import Event, get_ident
 from typing import Any
 
 import pytest
@@ -9,7 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from casework.lifecycle import advance as door
+from casework.lifecycle.batch import BatchPart
 from casework.lifecycle.commands import Done
+from casework.lifecycle.door import Door
 from casework.storage import rows
 from casework.storage.database import writing
 from casework.work.cases.commands import Command
@@ -75,6 +77,32 @@ def test_what_the_caller_does_meanwhile_is_done_once_of_a_batch_in_slices_and_of
     outcomes = branch.do(*[opening(f"L{number}") for number in range(many)], meanwhile=lambda: done.append(1))
     assert all(isinstance(outcome, Done) for outcome in outcomes)
     assert len(done) == times
+
+
+@pytest.mark.only("postgresql")
+def test_the_caller_goes_on_while_slices_wait_to_be_written_and_few_of_them_wait(
+    branch: Branch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door, "_SLICE", 2)
+    called, write, waited = Event(), door.write, list[bool]()
+    decided = list[bool]()
+
+    def slow(conn: Any, part: Any, *more: Any) -> None:
+        waited.append(called.wait(30))
+        write(conn, part, *more)
+
+    def seen(self: Door) -> BatchPart:
+        decided.append(called.is_set())
+        return part_of(self)
+
+    part_of = Door.part
+    monkeypatch.setattr(door, "write", slow)
+    monkeypatch.setattr(Door, "part", seen)
+    outcomes = branch.do(*[opening(f"L{number}") for number in range(13)], meanwhile=called.set)
+    assert all(isinstance(outcome, Done) for outcome in outcomes)
+    assert waited == [True] * 7  # none was left to wait for what it was waiting for
+    assert decided.count(False) <= 3
+    branch.assert_sound()
 
 
 def test_the_first_slices_are_small_and_no_later_one_is_smaller(

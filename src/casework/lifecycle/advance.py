@@ -5,6 +5,7 @@ commits. Commands on the same subject are taken in order, each seeing what the o
 """
 
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
@@ -64,6 +65,7 @@ class House(Protocol):
 _SLICE = 1_250  # commands that are decided before they are written, on PostgreSQL while the slice before is
 _SLICE_AHEAD = 500  # less: the two begin and end apart by a slice
 _FIRST_PART = 8  # of a slice: the first is written while little is decided, so that who writes waits for little
+_BEHIND = 2  # slices that are handed over and not yet written: then who decides waits
 _SWITCH_INTERVAL_S = 0.0001
 _TOGETHER = 300  # subjects; beyond it COPY gains more than the round trips saved
 _HEADS = ("stream", "last_entry_at", "audit_seq", "audit_head")
@@ -107,8 +109,12 @@ def advance(
     door = _door(conn, house, commands, gathered, clock(), busy=lock == "skip")
     if len(commands) > _SLICE and not (atomic or dry_run):
         followed = any(is_followed(command, house.afterwards) for command in commands)
-        outcomes = _by_slices(conn, commands, door, ahead=ahead and not followed, meanwhile=meanwhile or _nothing)
-        follow_up(conn, house, commands, outcomes, gathered.subjects, clock)
+        outcomes = _by_slices(
+            conn, commands, door, ahead=ahead and not followed, meanwhile=meanwhile or _nothing,
+            decided_all=_nothing if followed else gathered.subjects.clear,
+        )  # fmt: skip
+        if followed:
+            follow_up(conn, house, commands, outcomes, gathered.subjects, clock)
         return outcomes
     outcomes = [door.take(command) for command in commands]
     if dry_run:
@@ -136,11 +142,13 @@ def _nothing() -> None:
 
 
 def _by_slices(
-    conn: Connection, commands: Sequence[Any], door: Door, *, ahead: bool, meanwhile: Callable[[], None]
+    conn: Connection, commands: Sequence[Any], door: Door, *, ahead: bool, meanwhile: Callable[[], None],
+    decided_all: Callable[[], None],
 ) -> list[Outcome]:  # fmt: skip
     """Decide a large batch slice by slice, so that what is to be written of it stays small.
 
     The outcome is that of one slice: everything was gathered before, and deciding asks the database nothing.
+    `decided_all`: what may be let go then, while PostgreSQL is still at work on the last of it.
     """
     for prepared in door.prepared.values():
         prepared.ask_all()  # now: later the database would tell what the slices before have written
@@ -148,7 +156,7 @@ def _by_slices(
     if embedded and ahead and len(commands) >= AHEAD_FROM:
         return _ahead(conn, commands, door, meanwhile)
     decided = _decided(commands, door, _SLICE)
-    return _in_turns(conn, decided) if embedded else _overlapped(conn, decided, meanwhile)
+    return _in_turns(conn, decided) if embedded else _overlapped(conn, decided, meanwhile, decided_all)
 
 
 def _decided(commands: Sequence[Any], door: Door, at_most: int) -> Iterator[Decided]:
@@ -175,22 +183,36 @@ def _ahead(
         return _in_turns(conn, (unpacked(door, one) for one in parts))
 
 
-def _overlapped(conn: Connection, decided: Iterator[Decided], meanwhile: Callable[[], None]) -> list[Outcome]:
-    """The same while PostgreSQL takes in the slice before: only the writing thread uses the connection meanwhile."""
+def _overlapped(
+    conn: Connection, decided: Iterator[Decided], meanwhile: Callable[[], None], decided_all: Callable[[], None]
+) -> list[Outcome]:  # fmt: skip
+    """The same while PostgreSQL takes in the slices before: only the writing thread uses the connection meanwhile.
+
+    PostgreSQL takes longer for a slice than we do. So `meanwhile` is called when we would wait for it the first time:
+    it goes on with what is decided by then, and is not left without a slice.
+    """
     outcomes: list[Outcome] = []
     interval = sys.getswitchinterval()
     sys.setswitchinterval(min(interval, _SWITCH_INTERVAL_S))  # or the writing thread waits 5 ms for each of its turns
+    waiting = deque[Future[None]]()
     try:
         with ThreadPoolExecutor(1, thread_name_prefix="casework-door") as behind:
-            written: Future[None] | None = None
-            for told, part in decided:
-                outcomes += told
-                if written is not None:
-                    written.result()
-                written = behind.submit(write, conn, part)
-            meanwhile()
-            if written is not None:
-                written.result()
+            try:
+                for told, part in decided:
+                    outcomes += told
+                    waiting.append(behind.submit(write, conn, part))
+                    while waiting and waiting[0].done():
+                        waiting.popleft().result()
+                    if len(waiting) >= _BEHIND and len(told) == _SLICE:  # of the first, smaller ones more may wait
+                        meanwhile()
+                        meanwhile = _nothing
+                        waiting.popleft().result()
+                decided_all()
+                meanwhile()
+                while waiting:
+                    waiting.popleft().result()
+            finally:  # of a slice that could not be written those behind it are none either
+                behind.shutdown(cancel_futures=True)
     finally:
         sys.setswitchinterval(interval)
     return outcomes
