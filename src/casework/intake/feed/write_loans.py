@@ -89,8 +89,9 @@ def write_loans(
     `ahead`: a second process may make ready what this one writes.
     `CallerError` loan_elsewhere if a loan is on the books of another institution: no feed may take it over.
     """
-    writing = _LoansBeingWritten(conn, branch.vault, left, only_new=only_new, ahead=ahead)
-    at_once = _at_once(conn, loans, len(sheet), ahead=ahead)
+    none_yet = ahead and _is_empty(conn, loans)
+    writing = _LoansBeingWritten(conn, branch.vault, left, only_new=only_new, ahead=ahead, none_yet=none_yet)
+    at_once = _at_once(len(sheet), none_yet=none_yet)
     for start in range(0, len(sheet), at_once):
         writing.take(sheet, range(start, min(start + at_once, len(sheet))))
     if writing.elsewhere:
@@ -103,8 +104,11 @@ def write_loans(
 class _LoansBeingWritten:
     """What writing a loans file did so far: thousands of rows at once, so that what is kept beside them stays small."""
 
-    def __init__(self, conn: Connection, vault: Vault, left: LeftRows, *, only_new: bool, ahead: bool) -> None:
+    def __init__(
+        self, conn: Connection, vault: Vault, left: LeftRows, *, only_new: bool, ahead: bool, none_yet: bool
+    ) -> None:  # fmt: skip
         self._conn, self._left, self._only_new, self._ahead = conn, left, only_new, ahead
+        self._none_yet = none_yet  # then nothing is asked of them
         self._making = _Making(left.institution, vault, left.mac_of(loans))
         self.touched: list[LoanRow] = []
         self.reclassified: set[str] = set()
@@ -112,7 +116,7 @@ class _LoansBeingWritten:
 
     def take(self, sheet: Sequence[LoanRow], places: range) -> None:
         """Write these rows; once one is on the books of another institution, none is, and those are counted."""
-        wanted = [sheet[place].loan_id for place in places]
+        wanted = [] if self._none_yet else [sheet[place].loan_id for place in places]
         held = {row.loan_id: row for row in rows.select_by_keys(self._conn, _HELD, "loan_id", wanted)}
         self.elsewhere += sum(1 for row in held.values() if row.institution != self._left.institution)
         if self.elsewhere:
@@ -165,23 +169,26 @@ def _write_borrowers(
     for row in touched:
         name, id_number = people.get(row.borrower_id, (None, None))
         people[row.borrower_id] = (row.borrower_name or name, row.id_number or id_number)
-    everybody, at_once = iter(people.items()), _at_once(conn, borrowers, len(people), ahead=ahead)
+    none_yet = ahead and _is_empty(conn, borrowers)
+    everybody, at_once = iter(people.items()), _at_once(len(people), none_yet=none_yet)
     while some := [*islice(everybody, at_once)]:
-        _write_people(conn, vault, left, some, ahead=ahead)
+        _write_people(conn, vault, left, some, ahead=ahead, none_yet=none_yet)
 
 
-def _at_once(conn: Connection, table: sa.Table, many: int, *, ahead: bool) -> int:
+def _is_empty(conn: Connection, table: sa.Table) -> bool:
+    return bool(conn.execute(sa.select(~sa.exists().select_from(table))).scalar_one())
+
+
+def _at_once(many: int, *, none_yet: bool) -> int:
     """Rows of which the books are asked together: all where they hold none, and one second process makes them all."""
-    if ahead and conn.execute(sa.select(~sa.exists().select_from(table))).scalar_one():
-        return max(many, 1)
-    return _AT_ONCE
+    return max(many, 1) if none_yet else _AT_ONCE
 
 
 def _write_people(
-    conn: Connection, vault: Vault, left: LeftRows, people: Sequence[Named], *, ahead: bool
+    conn: Connection, vault: Vault, left: LeftRows, people: Sequence[Named], *, ahead: bool, none_yet: bool
 ) -> None:  # fmt: skip
     making = _Making(left.institution, vault, left.mac_of(borrowers))
-    wanted = [Customer(left.institution, borrower_id) for borrower_id, _ in people]
+    wanted = [] if none_yet else [Customer(left.institution, borrower_id) for borrower_id, _ in people]
     held = {row.borrower_id: row for row in rows.select_by_keys(conn, _PEOPLE, Customer._fields, wanted)}
     ahead = ahead and len(people) - len(held) >= AHEAD_FROM
     at_once = _HANDED_OVER if ahead else len(people)
