@@ -312,6 +312,10 @@ def test_a_departure_goes_from_plan_to_receipts(branch_on_show: Demo, browser: B
     planning.close()
 
 
+FOLDED: Final = (
+    "/console/requests?box=open", "/console/handovers", "/console/handovers/1", "/console/roster", "/console/promises",
+    "/console/visits", "/console/feeds",
+)  # fmt: skip
 WIDER: Final = "all => all.filter(one => one.scrollWidth > one.clientWidth).map(one => one.innerText.slice(0, 80))"
 
 
@@ -320,7 +324,7 @@ def test_on_a_phone_a_folded_list_shows_all_of_a_row_without_scrolling_each_figu
     branch_on_show: Demo, browser: Browser, lang: str
 ) -> None:
     watched = somebody(browser, branch_on_show, "basic_risk_manager", lang, size=PHONE)
-    for path in ("/console/requests?box=open", "/console/handovers", "/console/handovers/1", "/console/roster"):
+    for path in FOLDED:
         tables = watched.go(path).locator("table.fold")
         assert tables.evaluate_all(WIDER) == [], path
         assert tables.locator("tbody td[data-th]").count(), path
