@@ -50,7 +50,7 @@ class World(BranchLog):
                     self.rest[stream] = trail.add(stream, head, _draft(chance))
                     touched.add(stream)
                 trail.write(conn)
-                heads = [(stream, *self.rest[stream]) for stream in sorted(touched)]
+                heads = [(name, *msgspec.structs.astuple(self.rest[name])) for name in sorted(touched)]
                 columns = ("audit_seq", "audit_head", "last_entry_at")
                 rows.insert_many(conn, streams, heads, ("stream", *columns), skip_existing=True)
                 rows.update_many(conn, streams, "stream", heads, columns)
