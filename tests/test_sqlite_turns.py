@@ -250,6 +250,18 @@ def test_who_cannot_begin_leaves_the_line(url: str, tmp_path: Path) -> None:
     assert not turns._waiting
 
 
+@contextmanager
+def _few_to_collect() -> Iterator[None]:
+    """What the tests before hold is not looked through each time: millions of objects take seconds."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        gc.collect()
+        gc.freeze()  # as tests/conftest.py does
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_no_two_transactions_are_open_at_once(url: str, seed: int) -> None:
     """Whatever they do: commit, fail, are dropped, give up since their time is over. What was committed is there."""
@@ -281,7 +293,7 @@ def test_no_two_transactions_are_open_at_once(url: str, seed: int) -> None:
             one(chance.choice([patient, hasty]), chance)
             gc.collect()  # a connection that was dropped is in a circle with its transaction
 
-    with disposing(patient), disposing(hasty), ThreadPoolExecutor(10) as threads:
+    with _few_to_collect(), disposing(patient), disposing(hasty), ThreadPoolExecutor(10) as threads:
         list(threads.map(many, range(10)))
         gc.collect()
         assert max(most) == 1
