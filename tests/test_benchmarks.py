@@ -1,5 +1,6 @@
 """Every benchmark runs at its smallest size: whether it measures at all, not what; the figures go nowhere."""
 
+import inspect
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks import __main__ as benchmarking
 from benchmarks import (
     bundles,
     contacts,
@@ -111,6 +113,13 @@ def test_a_benchmark_measures_and_writes_its_section(results: Path, name: str, k
     SMALLEST[name]((kind,))
     assert section(results, name) != before
     assert kind in section(results, name)
+
+
+@pytest.mark.parametrize("name", [*benchmarking.ALL, *benchmarking.NAMED])
+def test_a_part_that_is_named_takes_the_options_that_it_is_given(name: str) -> None:
+    takes = inspect.signature(benchmarking.part(name)).parameters
+    assert takes.keys() >= set(benchmarking.TAKES.get(name, {}).values())
+    assert ("kinds" in takes) == (name != "bundles")
 
 
 def test_the_tree_and_the_guard_are_measured_too() -> None:
