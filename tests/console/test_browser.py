@@ -115,7 +115,7 @@ def test_on_a_phone_a_list_of_tasks_shows_its_amounts_without_scrolling_and_none
 ) -> None:
     watched = somebody(browser, branch_on_show, "basic_risk_manager", lang)
     watched.page.set_viewport_size(PHONE)
-    amounts = watched.go("/console/day").locator("tr[data-row] td.number:nth-child(6)")
+    amounts = watched.go("/console/day").locator("tr[data-row] td.number:nth-child(6):not(:empty)")
     boxes = [one.bounding_box() for one in amounts.all()]
     assert boxes
     assert [one for one in boxes if one is None or one["x"] + one["width"] > PHONE["width"]] == []
@@ -314,7 +314,8 @@ def test_a_departure_goes_from_plan_to_receipts(branch_on_show: Demo, browser: B
 
 FOLDED: Final = (
     "/console/requests?box=open", "/console/handovers", "/console/handovers/1", "/console/roster", "/console/promises",
-    "/console/visits", "/console/feeds",
+    "/console/visits", "/console/feeds", "/console/day", "/console/task-lists", "/console/work-lists?name=phone",
+    "/console/staff", "/console/sessions", "/console/evening", "/console/evening/duties", "/console/rules",
 )  # fmt: skip
 WIDER: Final = "all => all.filter(one => one.scrollWidth > one.clientWidth).map(one => one.innerText.slice(0, 80))"
 
@@ -329,6 +330,45 @@ def test_on_a_phone_a_folded_list_shows_all_of_a_row_without_scrolling_each_figu
         assert tables.evaluate_all(WIDER) == [], path
         assert tables.locator("tbody td[data-th]").count(), path
     watched.close()
+
+
+LATE: Final = """
+all => all.flatMap(row => {
+  const told = [...row.cells].filter(one => one.offsetWidth && !one.querySelector(".pick"));
+  const places = new Map(told.map(one => [one, one.getBoundingClientRect()]));
+  const before = (one, other) => one.top < other.top - 1 || (one.top < other.top + 1 && one.left < other.left);
+  const first = told.filter(one => one.matches(".first")), rest = told.filter(one => !one.matches(".first"));
+  return first.filter(one => rest.some(other => before(places.get(other), places.get(one))))
+    .map(one => `${row.innerText.slice(0, 60)}: ${one.innerText}`);
+})
+"""
+"""What is to stand first in a card, and something else stands before it."""
+LOW: Final = """
+all => all.map(one => [one.getBoundingClientRect().height, one.outerHTML.slice(0, 120)])
+  .filter(one => one[0] && one[0] < 40)
+"""
+"""What a thumb misses: lower than 40 px."""
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_on_a_phone_a_task_begins_with_what_whose_how_much_and_until_when_and_is_ticked_by_a_thumb(
+    branch_on_show: Demo, browser: Browser, lang: str
+) -> None:
+    """Once one is ticked, what is done with the ticked is in sight, however long the list is."""
+    collector = branch_on_show.people["phone_collector"]
+    lists = ("phone_collector", "/console/day"), ("basic_risk_manager", f"/console/task-lists?whose={collector}")
+    for post, path in lists:
+        watched = somebody(browser, branch_on_show, post, lang, size=PHONE)
+        page = watched.go(path)
+        tasks = page.locator("table.fold tr:has(.pick)")
+        assert tasks.locator("td.first.number:not(:empty)").count(), path
+        assert tasks.evaluate_all(LATE) == [], path
+        assert page.locator("main :is(button:not(.plain), .pick)").evaluate_all(LOW) == [], path
+        tasks.first.locator(".pick").click()
+        expect(tasks.first.locator("input")).to_be_checked()
+        for button in page.locator(".fold + .filters button").all():
+            expect(button).to_be_in_viewport(ratio=1)
+        watched.close()
 
 
 @pytest.mark.parametrize("lang", ["zh", "en"])
